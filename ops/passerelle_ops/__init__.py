@@ -1,0 +1,1 @@
+"""Running it: the command line, the processes, the migrations, the demo and the benches."""

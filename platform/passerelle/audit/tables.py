@@ -1,0 +1,70 @@
+"""The journal and the outbox rows of one tenant."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from passerelle.kernel import metadata
+
+# A line about nobody (an unknown actor at the door) is filed under the nil patient.
+journal = Table(
+    "journal",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False, comment="nil UUID when the line concerns no patient"),
+    Column("line_id", BigInteger, Identity(always=True), nullable=False),
+    Column(
+        "transaction_id",
+        Text,
+        nullable=False,
+        server_default=text("pg_current_xact_id()::text"),
+        comment="xid8 of the writing transaction: gives the commit order to the sealing task",
+    ),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False, comment="RPPS, FINESS, keyed hash of an INS, task name"),
+    Column("actor_name", Text, nullable=False),
+    Column("actor_profession", Text),
+    Column("actor_establishment", Text),
+    Column("software", Text, comment="client acting for the actor"),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("document_id", Uuid),
+    Column("outcome", Text, nullable=False, comment="allowed | refused"),
+    Column("code", Text, comment="stable code of the refusal"),
+    Column("rule", Text, nullable=False, comment="id of the rule that decided"),
+    Column("pack", Text, nullable=False, comment="rule pack in force"),
+    Column("mode", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column(
+        "facts", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="facts the decision used"
+    ),
+    PrimaryKeyConstraint("patient_id", "line_id"),
+    Index("ix_journal_actor", "actor_id", "action", "at"),
+    comment="Append-only: the serving role may insert and select, nothing else.",
+)
+
+outbox = Table(
+    "outbox",
+    metadata.tenant,
+    Column("event_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, comment="domain.fact, e.g. dossier.document_published"),
+    Column("patient_id", Uuid, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("relayed_at", DateTime(timezone=True)),
+    Column("attempts", BigInteger, nullable=False, server_default=text("0")),
+    Index("ix_outbox_waiting", "at", postgresql_where=text("relayed_at is null")),
+)

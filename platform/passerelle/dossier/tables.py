@@ -1,0 +1,290 @@
+"""The shared record of one tenant. Every patient-scoped table leads its key with the patient."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from passerelle.kernel import metadata
+
+_EMPTY_ARRAY = text("'{}'::text[]")
+_EMPTY_LIST = text("'[]'::jsonb")
+
+dossier = Table(
+    "dossier",
+    metadata.tenant,
+    Column("patient_id", Uuid, primary_key=True),
+    Column("state", Text, nullable=False, comment="informed | open | suspended | closed | purged"),
+    Column("informed_at", DateTime(timezone=True)),
+    Column("objection_until", DateTime(timezone=True), comment="end of the opt-out delay"),
+    Column("opened_at", DateTime(timezone=True)),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("purge_after", DateTime(timezone=True), comment="end of retention of a closed record"),
+    Column("wrapped_key", LargeBinary, comment="the dossier's key under the tenant's; null once purged"),
+    CheckConstraint("state in ('informed','open','suspended','closed','purged')", name="state"),
+)
+
+dossier_act = Table(
+    "dossier_act",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("act_id", Uuid, nullable=False),
+    Column("act", Text, nullable=False, comment="inform | open | suspend | resume | close | reopen | purge"),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("basis", Text, comment="consent | opt_out | request | retention | fraud…"),
+    Column("proof", Text, comment="how consent, its absence or the reason was established"),
+    PrimaryKeyConstraint("patient_id", "act_id"),
+    ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
+    comment="The life of a record, act by act. Consent or its absence stays here with date and proof.",
+)
+
+submission_set = Table(
+    "submission_set",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("submission_set_id", Uuid, nullable=False),
+    Column("unique_id", Text, nullable=False),
+    Column("source_id", Text, nullable=False, comment="OID or URI of the sending system"),
+    Column("submitted_at", DateTime(timezone=True), nullable=False),
+    Column("title", Text),
+    Column("content_type", Text, comment="JDV_J03 content type code"),
+    Column("author", JSONB),
+    PrimaryKeyConstraint("patient_id", "submission_set_id"),
+    ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
+)
+
+document = Table(
+    "document",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False, comment="XDS logicalId: stable over metadata versions"),
+    Column("entry_uuid", Uuid, nullable=False, comment="XDS entryUUID: new at each metadata version"),
+    Column("metadata_version", Integer, nullable=False, server_default=text("1")),
+    Column("unique_id", Text, nullable=False, comment="the producer's, stable per version of content"),
+    Column("set_id", Text, comment="CDA setId of the chain, as given"),
+    Column("version_number", Integer, comment="CDA versionNumber, as given"),
+    Column("chain_id", Uuid, nullable=False, comment="document_id of the first version"),
+    Column("replaces", Uuid, comment="document_id of the version before"),
+    Column("superseded_by", Uuid),
+    Column("status", Text, nullable=False, comment="current | superseded | archived | deleted"),
+    Column("class_code", Text, nullable=False),
+    Column("class_label", Text, nullable=False),
+    Column("type_code", Text, nullable=False),
+    Column("type_label", Text, nullable=False),
+    Column("format_code", Text),
+    Column("mime_type", Text, nullable=False),
+    Column("confidentiality", Text, nullable=False, server_default="N"),
+    Column("masked", Boolean, nullable=False, server_default=text("false"), comment="MASQUE_PS"),
+    Column(
+        "hidden_from_patient",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="INVISIBLE_PATIENT",
+    ),
+    Column("hidden_until", DateTime(timezone=True), comment="end of the announcement period"),
+    Column("hidden_from_representatives", Boolean, nullable=False, server_default=text("false")),
+    Column("title", Text, nullable=False),
+    Column("language", Text),
+    Column(
+        "authors",
+        JSONB,
+        nullable=False,
+        server_default=_EMPTY_LIST,
+        comment="[{kind, id, name, profession, specialty, role, structure: {id, name}}], as signed",
+    ),
+    Column(
+        "author_ids",
+        ARRAY(Text),
+        nullable=False,
+        server_default=_EMPTY_ARRAY,
+        comment="RPPS of the human authors, person_key of a patient author",
+    ),
+    Column("structure_id", Text, comment="FINESS (or other id) of the author's structure"),
+    Column("facility_type", Text, comment="JDV_J02"),
+    Column("practice_setting", Text, comment="JDV_J04"),
+    Column(
+        "event_codes", JSONB, nullable=False, server_default=_EMPTY_LIST, comment="[{code, system, label}]"
+    ),
+    Column("creation_time", Text, comment="HL7 time as given, any precision, also broken"),
+    Column("service_start", Text, comment="as given"),
+    Column("service_stop", Text, comment="as given"),
+    Column("service_from", DateTime(timezone=True), comment="earliest instant service_start may mean"),
+    Column("service_to", DateTime(timezone=True), comment="latest instant service_stop may mean"),
+    Column("created_from", DateTime(timezone=True)),
+    Column("created_to", DateTime(timezone=True)),
+    Column(
+        "act_at",
+        DateTime(timezone=True),
+        nullable=False,
+        comment="what lists order by: service start, else creation, else filing",
+    ),
+    Column(
+        "by_patient", Boolean, nullable=False, server_default=text("false"), comment="added by the patient"
+    ),
+    Column("submission_set_id", Uuid, nullable=False),
+    Column("filed_at", DateTime(timezone=True), nullable=False),
+    Column("filed_by", Text, nullable=False, comment="kind:id of the actor"),
+    Column("size", BigInteger, nullable=False, comment="octets of the content in clear"),
+    Column("sha256", Text, nullable=False, comment="of the content in clear, hexadecimal"),
+    Column("content_name", Text, nullable=False, comment="object name in the content store"),
+    PrimaryKeyConstraint("patient_id", "document_id"),
+    ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
+    ForeignKeyConstraint(
+        ["patient_id", "submission_set_id"], ["submission_set.patient_id", "submission_set.submission_set_id"]
+    ),
+    CheckConstraint("status in ('current','superseded','archived','deleted')", name="status"),
+    CheckConstraint("not (masked and hidden_from_patient)", name="no_double_hiding"),
+    Index("ix_document_newest", "patient_id", text("act_at desc"), text("document_id desc")),
+    Index("ix_document_chain", "patient_id", "chain_id"),
+    # Looked up by id alone when a content URL or a node id is opened.
+    Index("ix_document_document_id", "document_id", unique=True),
+)
+
+document_version = Table(
+    "document_version",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("metadata_version", Integer, nullable=False),
+    Column("entry_uuid", Uuid, nullable=False),
+    Column(
+        "act",
+        Text,
+        nullable=False,
+        comment="publish | supersede | mask | unmask | hide… | archive | delete | move",
+    ),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("changed", JSONB, nullable=False, comment="{column: new value}"),
+    PrimaryKeyConstraint("patient_id", "document_id", "metadata_version"),
+    ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
+    comment="Metadata history: one row for each entryUUID a document has had.",
+)
+
+document_key = Table(
+    "document_key",
+    metadata.tenant,
+    Column("unique_id", Text, primary_key=True),
+    Column("structure_id", Text, nullable=False, server_default=""),
+    Column("sha256", Text, nullable=False),
+    Column("patient_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    comment="One uniqueId names one content: what makes feeding idempotent.",
+)
+
+document_move = Table(
+    "document_move",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False, comment="the wrong patient"),
+    Column("move_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("to_patient_id", Uuid, nullable=False),
+    Column("to_document_id", Uuid, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("patient_id", "move_id"),
+)
+
+set_aside = Table(
+    "set_aside",
+    metadata.tenant,
+    Column("set_aside_id", Uuid, primary_key=True),
+    Column("sha256", Text, nullable=False, unique=True, comment="of the file, which stays with its sender"),
+    Column("unique_id", Text),
+    Column("structure_id", Text),
+    Column("code", Text, nullable=False, comment="what a person must settle"),
+    Column("first_seen_at", DateTime(timezone=True), nullable=False),
+    Column("last_seen_at", DateTime(timezone=True), nullable=False),
+    Column("settled_at", DateTime(timezone=True)),
+    comment="Files fed but not filed. Holds no content and no identity.",
+)
+
+relation = Table(
+    "relation",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("relation_id", Uuid, nullable=False),
+    Column("relation", Text, nullable=False, comment="representative | attending_physician | authorized | …"),
+    Column("subject", Text, nullable=False, comment="kind:id of the actor it is about"),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True), comment="exclusive; null: until withdrawn"),
+    Column("recorded_by", Text, nullable=False),
+    Column("proof", Text),
+    Column("withdrawn_by", Text),
+    PrimaryKeyConstraint("patient_id", "relation_id"),
+    Index("ix_relation_subject", "patient_id", "subject"),
+    comment="What ties someone to a patient, from when to when. Withdrawing sets valid_until.",
+)
+
+care_team = Table(
+    "care_team",
+    metadata.tenant,
+    Column("team_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("establishment", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+care_team_member = Table(
+    "care_team_member",
+    metadata.tenant,
+    Column("team_id", Uuid, nullable=False),
+    Column("subject", Text, nullable=False, comment="professional:<RPPS>"),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True)),
+    PrimaryKeyConstraint("team_id", "subject", "valid_from"),
+    ForeignKeyConstraint(["team_id"], ["care_team.team_id"]),
+    Index("ix_care_team_member_subject", "subject"),
+)
+
+team_consent = Table(
+    "team_consent",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("consent_id", Uuid, nullable=False),
+    Column("team_id", Uuid, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("informed_how", Text, nullable=False),
+    Column("proof", Text, nullable=False),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True)),
+    Column("withdrawn_by", Text),
+    PrimaryKeyConstraint("patient_id", "consent_id"),
+    ForeignKeyConstraint(["team_id"], ["care_team.team_id"]),
+    comment="Initial informed consent that covers a whole team (Conseil d'État, 15 October 2025).",
+)
+
+block = Table(
+    "block",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("block_id", Uuid, nullable=False),
+    Column("subject", Text, nullable=False, comment="professional:<RPPS>"),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True)),
+    PrimaryKeyConstraint("patient_id", "block_id"),
+    Index("ix_block_subject", "patient_id", "subject"),
+)

@@ -1,0 +1,1 @@
+"""Who people are: patients by INS, professionals by RPPS, establishments by FINESS, and what a token proves."""

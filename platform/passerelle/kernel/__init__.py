@@ -1,0 +1,1 @@
+"""What every room stands on: errors, clock, context, databases, keys, contents, events. It knows no domain."""

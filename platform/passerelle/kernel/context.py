@@ -1,0 +1,47 @@
+"""What a use case is told about the request it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from passerelle_policies.vocabulary import Mode, Purpose
+
+if TYPE_CHECKING:
+    from passerelle.kernel.actors import Actor
+    from passerelle.kernel.clock import Clock
+    from passerelle.kernel.contents import Contents
+    from passerelle.kernel.database import Database
+    from passerelle.kernel.keys import Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One regional network as a request sees it: its database, its contents, its keys, its rules.
+
+    `is_test` lets the test and demo INS OIDs in. `parameters` are the tenant's overrides of the rule pack,
+    by parameter name; `identity_status_when_unsaid` maps an INS OID to the status that its presence in a
+    document is worth when the document does not say (see docs/decisions).
+    """
+
+    id: str
+    name: str
+    is_test: bool
+    database: Database
+    contents: Contents
+    keys: Keys
+    parameters: Mapping[str, int | str | bool] = field(default_factory=dict)
+    identity_status_when_unsaid: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One request: who, where, when, why and how. Immutable; it holds no connection."""
+
+    tenant: Tenant
+    actor: Actor
+    clock: Clock
+    request_id: str
+    purpose: Purpose = Purpose.CARE
+    mode: Mode = Mode.NORMAL
