@@ -48,9 +48,7 @@ journal = Table(
     Column("mode", Text, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("request_id", Text, nullable=False),
-    Column(
-        "facts", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="facts the decision used"
-    ),
+    Column("facts", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="facts the decision used"),
     PrimaryKeyConstraint("patient_id", "line_id"),
     Index("ix_journal_actor", "actor_id", "action", "at"),
     comment="Append-only: the serving role may insert and select, nothing else.",

@@ -122,9 +122,7 @@ document = Table(
     Column("structure_id", Text, comment="FINESS (or other id) of the author's structure"),
     Column("facility_type", Text, comment="JDV_J02"),
     Column("practice_setting", Text, comment="JDV_J04"),
-    Column(
-        "event_codes", JSONB, nullable=False, server_default=_EMPTY_LIST, comment="[{code, system, label}]"
-    ),
+    Column("event_codes", JSONB, nullable=False, server_default=_EMPTY_LIST, comment="[{code, system, label}]"),
     Column("creation_time", Text, comment="HL7 time as given, any precision, also broken"),
     Column("service_start", Text, comment="as given"),
     Column("service_stop", Text, comment="as given"),
@@ -138,9 +136,7 @@ document = Table(
         nullable=False,
         comment="what lists order by: service start, else creation, else filing",
     ),
-    Column(
-        "by_patient", Boolean, nullable=False, server_default=text("false"), comment="added by the patient"
-    ),
+    Column("by_patient", Boolean, nullable=False, server_default=text("false"), comment="added by the patient"),
     Column("submission_set_id", Uuid, nullable=False),
     Column("filed_at", DateTime(timezone=True), nullable=False),
     Column("filed_by", Text, nullable=False, comment="kind:id of the actor"),

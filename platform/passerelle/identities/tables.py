@@ -24,9 +24,7 @@ patient = Table(
     "patient",
     metadata.tenant,
     Column("patient_id", Uuid, primary_key=True),
-    Column(
-        "person_key", Text, unique=True, comment="keyed hash of the current INS; null while none is known"
-    ),
+    Column("person_key", Text, unique=True, comment="keyed hash of the current INS; null while none is known"),
     Column("ins_oid", Text),
     Column("ins_value", Text, comment="matricule as given, 13 or 15 characters"),
     Column("ins_status", Text, nullable=False, comment="provisional | retrieved | validated | qualified"),
