@@ -22,7 +22,8 @@ class Tenant:
 
     `is_test` lets the test and demo INS OIDs in. `parameters` are the tenant's overrides of the rule pack,
     by parameter name; `identity_status_when_unsaid` maps an INS OID to the status that its presence in a
-    document is worth when the document does not say (see docs/decisions).
+    document is worth when the document does not say (see docs/decisions). `opens_dossier`: feeding may open
+    the record that is missing, the feeding structure having declared the patient's consent.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Tenant:
     keys: Keys
     parameters: Mapping[str, int | str | bool] = field(default_factory=dict)
     identity_status_when_unsaid: Mapping[str, str] = field(default_factory=dict)
+    opens_dossier: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,37 @@
+"""What the serving group may do, table by table. It owns nothing; each network's login is a member of it."""
+
+from __future__ import annotations
+
+from alembic import op
+
+GROUP = "passerelle_serving"
+
+_GROUP_EXISTS = f"""
+do $$ begin
+  create role {GROUP} nologin;
+exception when duplicate_object or unique_violation then null;
+end $$
+"""
+
+
+def open_schema() -> None:
+    """Make the group where the cluster has none, let it enter the schema, shut everyone else out of the database."""
+    op.execute(_GROUP_EXISTS)
+    op.execute("revoke create on schema public from public")
+    op.execute(f"grant usage on schema public to {GROUP}")
+    op.execute(f"grant select on alembic_version to {GROUP}")
+    op.execute(
+        "do $$ begin execute format('revoke connect, temporary on database %I from public', current_database()); end $$"
+    )
+
+
+def read_and_add(*tables: str) -> None:
+    """Lines that are never changed: SELECT and INSERT."""
+    for table in tables:
+        op.execute(f"grant select, insert on {table} to {GROUP}")
+
+
+def read_add_and_change(*tables: str) -> None:
+    """SELECT, INSERT and UPDATE. Nobody is ever granted DELETE."""
+    for table in tables:
+        op.execute(f"grant select, insert, update on {table} to {GROUP}")
