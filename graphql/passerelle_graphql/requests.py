@@ -1,0 +1,93 @@
+"""The parameters of one GraphQL request, out of a URL or a body (GraphQL over HTTP §5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from passerelle.kernel.errors import InvalidInput
+
+_PARAMETERS = ("query", "operationName", "variables", "extensions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What a client asks. `is_get` is kept because some of it may then not be asked."""
+
+    query: str
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    is_get: bool = False
+
+
+def from_url(query_string: bytes) -> Parameters:
+    """Read the parameters of a GET. Refuses one given twice (PARAMETER_TWICE) and text that is not UTF-8."""
+    try:
+        pairs = parse_qsl(
+            query_string.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=50
+        )
+    except (UnicodeDecodeError, ValueError) as broken:
+        raise InvalidInput("URL_NOT_UTF8") from broken
+    given: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in given and name in _PARAMETERS:
+            raise InvalidInput("PARAMETER_TWICE", parameter=name)
+        given[name] = value
+    for name in ("variables", "extensions"):
+        if name in given:
+            given[name] = _json(given[name], name) if given[name] else None
+    if not given.get("operationName"):
+        given.pop("operationName", None)
+    return _checked(given, is_get=True)
+
+
+def from_body(body: bytes) -> Parameters:
+    """Read the parameters of a POST in JSON. A list of requests (batching) is refused with BATCHING_REFUSED."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        raise InvalidInput("BODY_NOT_UTF8") from broken
+    given = _json(text, "body")
+    if isinstance(given, list):
+        raise InvalidInput("BATCHING_REFUSED")
+    if not isinstance(given, dict):
+        raise InvalidInput("BODY_NOT_AN_OBJECT")
+    return _checked(given, is_get=False)
+
+
+def _checked(given: Mapping[str, Any], *, is_get: bool) -> Parameters:
+    query = given.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidInput("QUERY_MISSING")
+    operation_name = given.get("operationName")
+    if operation_name is not None and not isinstance(operation_name, str):
+        raise InvalidInput("PARAMETER_MALFORMED", parameter="operationName")
+    maps: dict[str, Mapping[str, Any]] = {}
+    for name in ("variables", "extensions"):
+        value = given.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise InvalidInput("PARAMETER_MALFORMED", parameter=name)
+        maps[name] = value or {}
+    return Parameters(
+        query=query,
+        operation_name=operation_name,
+        variables=maps["variables"],
+        extensions=maps["extensions"],
+        is_get=is_get,
+    )
+
+
+def _json(text: str, parameter: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as broken:
+        code = "BODY_NOT_JSON" if parameter == "body" else "PARAMETER_NOT_JSON"
+        raise InvalidInput(code, parameter=parameter) from broken
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
