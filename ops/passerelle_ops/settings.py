@@ -1,0 +1,60 @@
+"""What the environment says: `PASSERELLE_…`, one variable for each field. Nothing else reads the environment.
+
+External servers are settings: with `PASSERELLE_DIRECTORY_URL` no PostgreSQL is embedded, with
+`PASSERELLE_BROKER_URL` no Valkey. `PASSERELLE_TENANT_<ID>_URL` (dashes of the id as underscores) places one
+tenant's database; `…_OWNER_URL` is the same database under the role that migrates it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_TENANT = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)(_OWNER)?_URL")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _default_state() -> Path:
+    return (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "state"
+
+
+def _tenant_urls(owner: bool) -> dict[str, SecretStr]:
+    found = ((_TENANT.fullmatch(name), value) for name, value in os.environ.items())
+    return {match[1].lower(): SecretStr(value) for match, value in found if match and bool(match[2]) is owner}
+
+
+class Settings(BaseSettings):
+    """The settings of this process, read once. DSNs hold passwords: they are secrets and are never shown."""
+
+    model_config = SettingsConfigDict(env_prefix="PASSERELLE_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    state: Path = Field(default_factory=_default_state)
+    environment: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: int | None = None  # None: the one of last time, else 8000, else another that is free
+    directory_url: SecretStr | None = None
+    directory_owner_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    contents_url: str | None = None  # None: state/contents; else file:///… or s3://…, each tenant in its folder
+    networks: Path = ROOT / "tenants"  # the TOML of each network
+    issuer: str | None = None  # None: the demo's issuer
+    audience: str = "passerelle"
+    pg_bindir: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))
+    tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=True))
+
+    def tenant_url(self, tenant_id: str) -> str | None:
+        """The DSN the environment gives for a tenant, if it does."""
+        given = self.tenant_urls.get(tenant_id.replace("-", "_"))
+        return given.get_secret_value() if given else None
+
+    def tenant_owner_url(self, tenant_id: str) -> str | None:
+        given = self.tenant_owner_urls.get(tenant_id.replace("-", "_"))
+        return given.get_secret_value() if given else None
