@@ -126,26 +126,36 @@ class Postgres:
             raise Conflict("INITDB_FAILED", log=str(self.log)) from RuntimeError(said)
         new.rename(self.data)
 
+    def is_clear(self) -> bool:
+        """Whether no process of a fallen server lives in the data any more."""
+        return not _living_in(self.data)
+
     def _clear_pid_file(self) -> None:
-        """Wait for a killed supervisor's server to end; drop a pid file whose number went to another process.
+        """Wait for the processes of a killed supervisor's server; drop a pid file whose number is another's now.
 
-        We hold the state's lock: no other server of ours can be starting here.
+        We hold the state's lock: no other server of ours can be starting here. A pid file whose process is
+        gone stays, for PostgreSQL to make its own checks.
         """
-        file = self.data / "postmaster.pid"
         end = time.monotonic() + 30
-        while self._is_our_server(pid := _pid_in(file)):
+        while living := _living_in(self.data):
             if time.monotonic() > end:
-                raise Conflict("DATABASE_STILL_RUNNING", pid=pid)
+                raise Conflict("DATABASE_STILL_RUNNING", pid=living[0])
             time.sleep(0.05)
-        file.unlink(missing_ok=True)
+        file = self.data / "postmaster.pid"
+        if Path("/proc/self").exists() and is_alive(_pid_in(file)):
+            file.unlink()
 
-    def _is_our_server(self, pid: int) -> bool:
-        if not is_alive(pid):
-            return False
+
+def _living_in(data: Path) -> list[int]:
+    """The processes whose working folder is `data`, as that of each PostgreSQL process is (Linux only)."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
         try:
-            return Path(f"/proc/{pid}/cwd").readlink() == self.data
-        except OSError:
-            return not Path("/proc/self").exists()  # no /proc: believe the file
+            if link.readlink() == data:
+                found.append(int(link.parent.name))
+        except OSError:  # gone meanwhile, or of another account
+            continue
+    return found
 
 
 def _pid_in(file: Path) -> int:

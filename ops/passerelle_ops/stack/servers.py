@@ -120,10 +120,12 @@ class Stack:
         )
 
 
-def wait_until_ready(child: Child, is_ready: Callable[[], bool], seconds: float) -> bool:
-    """Wait until `is_ready()`; False when the child ended first or time ran out."""
+def wait_until_ready(
+    child: Child, is_ready: Callable[[], bool], seconds: float, *, until: Callable[[], bool] = lambda: False
+) -> bool:
+    """Wait until `is_ready()`; False when the child ended first, time ran out or `until()` came true."""
     end = time.monotonic() + seconds
-    while child.code is None and time.monotonic() < end:
+    while child.code is None and time.monotonic() < end and not until():
         if is_ready():
             return True
         time.sleep(0.03)

@@ -47,6 +47,10 @@ class Valkey:
             'save ""\nmaxmemory-policy noeviction\ndaemonize no\nlogfile ""\n',
         )
 
+    def is_clear(self) -> bool:
+        """Whether a fallen one may be started again at once: it may."""
+        return True
+
     def command(self) -> Command:
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         return Command(argv=[str(binary()), str(self.data / "valkey.conf")], environment=kept, folder=self.data)

@@ -1,0 +1,80 @@
+"""The processes of an installation, as the supervisor runs them: web and worker; others are made the same way."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+from passerelle.kernel.errors import Conflict
+from passerelle_ops.stack.children import Command
+from passerelle_ops.stack.servers import Stack
+from passerelle_ops.stack.state import is_free
+from passerelle_ops.stack.supervisor import Process
+
+_WEB_PORT = 8000
+
+
+def web(stack: Stack) -> Process:
+    """The gateway, on `PASSERELLE_PORT` (refused with PORT_TAKEN) or a free port of the loopback."""
+    settings = stack.settings
+    if settings.port is not None:
+        if not is_free(settings.port):
+            raise Conflict("PORT_TAKEN", port=settings.port)
+        stack.ports["web"] = settings.port
+    else:
+        stack.port("web", _WEB_PORT)
+    return asgi(stack, "web", "passerelle_ops.asgi:create_app", host=settings.host, ready="/health/ready")
+
+
+def asgi(stack: Stack, name: str, factory: str, *, host: str = "127.0.0.1", ready: str = "/") -> Process:
+    """A Starlette application made by `factory` (`module:function`), ready once `ready` answers 200."""
+    port = stack.ports[name] if name in stack.ports else stack.port(name)
+    return Process(
+        name=name,
+        command=Command(
+            argv=[
+                *(sys.executable, "-P", "-m", "uvicorn", factory, "--factory", "--host", host, "--port", str(port)),
+                *("--log-level", "warning", "--no-access-log", "--no-server-header"),
+                *("--timeout-graceful-shutdown", "10"),
+            ],
+            environment=environment(stack),
+        ),
+        is_ready=answers(port, ready),
+    )
+
+
+def worker(stack: Stack) -> Process:
+    """The Celery worker with its clock (one process: threads, and the relay's beat inside), ready once it says so."""
+    said = stack.state.path / "worker.ready"
+    said.unlink(missing_ok=True)
+    return Process(
+        name="worker",
+        command=Command(
+            argv=[sys.executable, "-P", "-m", "passerelle_ops.worker"],
+            environment=environment(stack, PASSERELLE_READY_FILE=str(said)),
+        ),
+        is_ready=said.exists,
+    )
+
+
+def environment(stack: Stack, **more: str) -> Mapping[str, str]:
+    """Our own environment and where the state is. No secret: those are read from the state."""
+    return {**os.environ, "PASSERELLE_STATE": str(stack.state.path), **more}
+
+
+def answers(port: int, path: str) -> Callable[[], bool]:
+    """Whether a GET of that path on the loopback gives 200."""
+
+    def ask() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return ask
