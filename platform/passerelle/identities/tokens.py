@@ -1,0 +1,173 @@
+"""What a bearer token proves: verified in full, then believed until it expires.
+
+RFC 7519 (JWT), RFC 8725 (best current practice: closed list of algorithms, issuer and audience checked,
+keys only from the issuer), RFC 6750 (how a token is carried). Nothing that a token says of itself chooses
+how it is verified: `alg` must be one that its key allows, `jwk`, `jku` and `x5u` are not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from cachetools import TLRUCache
+from joserfc import jwt
+from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
+from joserfc.jwa import JWSAlgModel
+from joserfc.jws import JWSRegistry
+from joserfc.util import urlsafe_b64decode
+
+from passerelle.identities.bearers import Bearer
+from passerelle.identities.claims import Claims, bearer
+from passerelle.identities.issuers import ALGORITHMS, Issuer, IssuerKeys, SigningKey
+from passerelle.kernel.clock import Clock, SystemClock
+from passerelle.kernel.errors import NotAuthenticated
+
+LEEWAY_SECONDS: Final = 30
+TOKEN_LIMIT: Final = 16 * 1024
+BELIEVED_FOR_SECONDS: Final = 300
+"""How long a verified token is believed without looking again: as long as a withdrawn key may still serve."""
+_KEPT_TOKENS: Final = 10_000
+_YEAR_9999: Final = 253_402_300_799
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]*")
+_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_BEARER: Final = re.compile(r"bearer +([^ ]+) *", re.IGNORECASE)
+
+
+def bearer_token(authorization: str | None) -> str:
+    """The token in an `Authorization` field (RFC 6750 §2.1). Refused: TOKEN_MISSING, TOKEN_MALFORMED."""
+    if authorization is None or not authorization.strip():
+        raise NotAuthenticated("TOKEN_MISSING")
+    match = _BEARER.fullmatch(authorization.strip())
+    if match is None:
+        raise NotAuthenticated("TOKEN_MALFORMED")
+    return match[1]
+
+
+class TokenVerifier:
+    """Verifies tokens of the trusted issuers, each with its own keys."""
+
+    def __init__(self, issuers: Sequence[Issuer], clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._issuers = {issuer.url: (issuer, IssuerKeys(issuer, self._clock)) for issuer in issuers}
+        self._believed: TLRUCache[bytes, Bearer] = TLRUCache(_KEPT_TOKENS, ttu=_until, timer=self._now)
+
+    async def verify(self, token: str) -> Bearer:
+        """The bearer of `token`.
+
+        Refused, all as NotAuthenticated: TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNSIGNED, TOKEN_WRONG_ISSUER,
+        TOKEN_BAD_SIGNATURE (also a key or an algorithm that is not the issuer's), TOKEN_WRONG_AUDIENCE,
+        TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_CLAIMS_INCOMPLETE. IDENTITY_ISSUER_UNAVAILABLE (TryLater)
+        when the issuer's keys cannot be had.
+        """
+        if not token:
+            raise NotAuthenticated("TOKEN_MISSING")
+        if len(token) > TOKEN_LIMIT or not token.isascii():
+            raise NotAuthenticated("TOKEN_MALFORMED")
+        fingerprint = hashlib.sha256(token.encode("ascii")).digest()
+        believed = self._believed.get(fingerprint)
+        if believed is None:
+            believed = await self._verified(token)
+            self._believed[fingerprint] = believed
+        return believed
+
+    async def _verified(self, token: str) -> Bearer:
+        header, unproven = _read(token)
+        algorithm, kid, url = header.get("alg"), header.get("kid"), unproven.get("iss")
+        if not isinstance(algorithm, str) or not isinstance(kid, str | None) or "crit" in header:
+            raise NotAuthenticated("TOKEN_MALFORMED")
+        if str(header.get("typ", "JWT")).lower() not in _TYPES:
+            raise NotAuthenticated("TOKEN_MALFORMED")
+        if algorithm.lower() == "none" or token.endswith("."):
+            raise NotAuthenticated("TOKEN_UNSIGNED")
+        if not isinstance(url, str) or url not in self._issuers:
+            raise NotAuthenticated("TOKEN_WRONG_ISSUER")
+        if algorithm not in ALGORITHMS or not kid:
+            raise NotAuthenticated("TOKEN_BAD_SIGNATURE")
+        issuer, keys = self._issuers[url]
+        claims = _signed(token, await keys.key(kid))
+        proven = bearer(claims, issuer=url, expires_at=self._expiry(claims, issuer))
+        if proven.kind not in issuer.vouches_for:
+            raise NotAuthenticated("TOKEN_WRONG_ISSUER")
+        return proven
+
+    def _expiry(self, claims: Claims, issuer: Issuer) -> datetime:
+        """When proven claims expire, if they are ours and of now."""
+        if claims.get("iss") != issuer.url:
+            raise NotAuthenticated("TOKEN_WRONG_ISSUER")
+        audience = claims.get("aud")
+        if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
+            raise NotAuthenticated("TOKEN_WRONG_AUDIENCE")
+        now, expires = self._now(), _instant(claims, "exp")
+        if expires is None:
+            raise NotAuthenticated("TOKEN_CLAIMS_INCOMPLETE", claim="exp")
+        if now >= expires + LEEWAY_SECONDS:
+            raise NotAuthenticated("TOKEN_EXPIRED")
+        for claim in ("nbf", "iat"):
+            since = _instant(claims, claim)
+            if since is not None and since > now + LEEWAY_SECONDS:
+                raise NotAuthenticated("TOKEN_NOT_YET_VALID")
+        return datetime.fromtimestamp(expires, UTC)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class _ClosedRegistry(JWSRegistry):
+    """Our algorithms and no others. The one `get_alg` warns of `EdDSA`, which issuers still write."""
+
+    max_header_length = 2048
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name not in (self.allowed or ()):
+            raise UnsupportedAlgorithmError(f"Algorithm of '{name}' is not allowed")
+        return self.algorithms[name]
+
+
+def _read(token: str) -> tuple[Claims, Claims]:
+    """Header and claims as written: unproven, good only for choosing the issuer and its key."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(_SEGMENT.fullmatch(part) for part in parts):
+        raise NotAuthenticated("TOKEN_MALFORMED")
+    header, claims = _object(parts[0]), _object(parts[1])
+    return header, claims
+
+
+def _object(segment: str) -> Claims:
+    try:
+        value = json.loads(urlsafe_b64decode(segment.encode("ascii")))
+    except (ValueError, RecursionError) as garbage:
+        raise NotAuthenticated("TOKEN_MALFORMED") from garbage
+    if not isinstance(value, dict):
+        raise NotAuthenticated("TOKEN_MALFORMED")
+    return value
+
+
+def _signed(token: str, signing: SigningKey) -> Claims:
+    registry = _ClosedRegistry(algorithms=signing.algorithms, strict_check_header=False)
+    try:
+        return jwt.decode(token, signing.key, algorithms=signing.algorithms, registry=registry).claims
+    except (BadSignatureError, UnsupportedAlgorithmError) as forged:
+        raise NotAuthenticated("TOKEN_BAD_SIGNATURE") from forged
+    except (JoseError, ValueError) as garbage:
+        raise NotAuthenticated("TOKEN_MALFORMED") from garbage
+
+
+def _instant(claims: Mapping[str, object], claim: str) -> float | None:
+    """A NumericDate (RFC 7519 §2), or None when absent. Refused: TOKEN_CLAIMS_INCOMPLETE for another thing."""
+    value = claims.get(claim)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _YEAR_9999:
+        raise NotAuthenticated("TOKEN_CLAIMS_INCOMPLETE", claim=claim)
+    return float(value) if math.isfinite(value) else None
+
+
+def _until(_: bytes, believed: Bearer, now: float) -> float:
+    """Until when a verified token is kept: never past its own expiry."""
+    return min(now + BELIEVED_FOR_SECONDS, believed.expires_at.timestamp())
