@@ -8,7 +8,9 @@ GROUP = "passerelle_serving"
 
 _GROUP_EXISTS = f"""
 do $$ begin
-  create role {GROUP} nologin;
+  if not exists (select from pg_roles where rolname = '{GROUP}') then
+    create role {GROUP} nologin;
+  end if;
 exception when duplicate_object or unique_violation then null;
 end $$
 """

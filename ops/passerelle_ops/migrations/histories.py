@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -26,6 +27,8 @@ DECLARATIONS = (audit, dossier, identities, tenants)
 
 # Two processes that start together upgrade one after the other.
 _UPGRADE_LOCK = 5_083_712
+# `alembic.op` and `alembic.context` are one for the whole process, so that threads must take turns too.
+_ALEMBIC = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def upgrade_tenant(owner_url: str) -> str:
 
 def upgrade(history: History, owner_url: str) -> str:
     """Upgrade in one transaction. Done already: nothing happens."""
-    with connected(owner_url) as connection:
+    with _ALEMBIC, connected(owner_url) as connection:
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
         if MigrationContext.configure(connection).get_current_revision() != history.head():
             config = history.config()

@@ -1,0 +1,104 @@
+"""One installation, put together from its settings: where each network's things lie, and how one is set up.
+
+The web process, the worker and the commands all open the same `Installation`:
+
+    installation = Installation(Settings())
+    registry = await installation.registry()        # passerelle_tenants.registry.Registry
+    directory = installation.directory              # passerelle.identities.directory.Directory
+    …
+    await installation.close()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from passerelle.identities.directory import Directory
+from passerelle.kernel.clock import Clock, SystemClock
+from passerelle.kernel.database import Database
+from passerelle_ops.settings import Settings
+from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.state import StackInfo, StateFolder
+from passerelle_tenants.onboarding import Site, Step, onboard, prepare_database
+from passerelle_tenants.registry import Network, Premises, Registry, recorded_networks
+
+
+class Installation:
+    """The networks of one installation. Refused with NOT_RUNNING when its embedded servers do not run."""
+
+    def __init__(
+        self, settings: Settings, info: StackInfo | None = None, *, clock: Clock | None = None, pool_size: int = 8
+    ) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.state = StateFolder(settings.state)
+        self._addresses = Addresses(settings, info)
+        self._pool_size = pool_size
+        self._registry: Registry | None = None
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The directory of professionals and establishments, under its serving role."""
+        return Directory(Database(self._addresses.directory_url(), pool_size=self._pool_size))
+
+    async def registry(self) -> Registry:
+        """The networks that were set up here."""
+        if self._registry is None:
+            self._registry = Registry(
+                await self._recorded(), self.premises, reload=self._recorded, pool_size=self._pool_size
+            )
+        return self._registry
+
+    def premises(self, tenant_id: str) -> Premises:
+        """Where one network's database, contents and key lie."""
+        contents = self.settings.contents_url or self.state.folder("contents").absolute().as_uri()
+        return Premises(
+            database_url=self._addresses.tenant_url(tenant_id),
+            contents_url=f"{contents.rstrip('/')}/{tenant_id}",
+            keys_path=self.state.folder("keys") / f"{tenant_id}.key",
+        )
+
+    async def prepare_directory(self) -> None:
+        """Create the directory's database where it is missing, and bring it to its newest revision."""
+        # Alembic takes a third of a second to load, and only what migrates needs it.
+        from passerelle_ops.migrations import upgrade_directory
+
+        site = Site(
+            owner_url=self._addresses.directory_owner_url(),
+            serving_url=self._addresses.directory_url(),
+            admin_url=self._administrator_url(),
+        )
+        await prepare_database(site, upgrade_directory)
+
+    async def set_up(self, network: Network, on_step: Callable[[Step], None] = lambda _: None) -> bool:
+        """Set a network up, or finish or refresh it; true when it is new. Refusals: `onboarding.onboard`."""
+        from passerelle_ops.migrations import upgrade_tenant
+
+        premises = self.premises(network.id)
+        return await onboard(
+            network,
+            Site(
+                owner_url=self._addresses.tenant_owner_url(network.id),
+                serving_url=premises.database_url,
+                admin_url=self._administrator_url(),
+            ),
+            keys_path=premises.keys_path,
+            directory=self.directory,
+            migrate=upgrade_tenant,
+            clock=self.clock,
+            on_step=on_step,
+        )
+
+    async def close(self) -> None:
+        """Close every pool."""
+        if self._registry is not None:
+            await self._registry.close()
+        if "directory" in self.__dict__:
+            await self.directory.database.close()
+
+    def _administrator_url(self) -> str | None:
+        return self._addresses.administrator_url() if self._addresses.is_embedded else None
+
+    async def _recorded(self) -> dict[str, Network]:
+        return await recorded_networks(self.directory.database)

@@ -1,0 +1,231 @@
+"""The directory of the networks: professionals by RPPS, establishments by FINESS, and who works where.
+
+Sources: Répertoire partagé des professionnels intervenant dans le système de santé (RPPS, CSP D.4001-1…) and
+FINESS. A network knows a professional who has a practice in it. What is read here is kept for a minute: a
+registration made by another process is seen at the latest after that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from cachetools import TTLCache
+from sqlalchemy import Text, bindparam, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from passerelle.identities.tables import establishment, practice, professional
+from passerelle.kernel.database import Database, Statement
+from passerelle.kernel.errors import Conflict, InvalidInput
+
+KEPT_SECONDS: Final = 60.0
+_KEPT_ENTRIES: Final = 20_000
+_RPPS: Final = re.compile(r"\d{11}")
+_FINESS: Final = re.compile(r"(\d{2}|2[AB])\d{7}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Establishment:
+    """An establishment; `category` is a facility type of JDV_J02."""
+
+    finess: str
+    name: str
+    basin: str
+    tenant_id: str
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practice:
+    """Where a professional works; `finess` is empty for a practice of his own."""
+
+    tenant_id: str
+    finess: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Professional:
+    """A professional as the national directory knows him."""
+
+    rpps: str
+    family_name: str
+    given_name: str
+    profession: str
+    specialty: str | None = None
+    is_active: bool = True
+    practices: tuple[Practice, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Given name, then family name."""
+        return f"{self.given_name} {self.family_name}".strip()
+
+    def practices_in(self, tenant_id: str) -> tuple[Practice, ...]:
+        """His practices within one network; none means that it does not know him."""
+        return tuple(each for each in self.practices if each.tenant_id == tenant_id)
+
+
+_RPPS_GIVEN = bindparam("rpps", type_=Text())
+_FINESS_GIVEN = bindparam("finess", type_=Text())
+_PROFESSIONAL = Statement(
+    select(
+        professional.c.rpps,
+        professional.c.family_name,
+        professional.c.given_name,
+        professional.c.profession,
+        professional.c.specialty,
+        professional.c.is_active,
+        practice.c.tenant_id,
+        practice.c.finess,
+    )
+    .select_from(professional.outerjoin(practice))
+    .where(professional.c.rpps == _RPPS_GIVEN)
+    .order_by(practice.c.tenant_id, practice.c.finess)
+)
+_ESTABLISHMENT = Statement(
+    select(
+        establishment.c.finess,
+        establishment.c.name,
+        establishment.c.basin,
+        establishment.c.tenant_id,
+        establishment.c.category,
+    ).where(establishment.c.finess == _FINESS_GIVEN)
+)
+
+
+class Directory:
+    """Reads and registers; `keep_for` seconds of memory for what was found (nothing is kept of what was not)."""
+
+    def __init__(
+        self, database: Database, *, keep_for: float = KEPT_SECONDS, timer: Callable[[], float] = monotonic
+    ) -> None:
+        self.database = database
+        self._professionals: TTLCache[str, Professional] = TTLCache(_KEPT_ENTRIES, keep_for, timer)
+        self._establishments: TTLCache[str, Establishment] = TTLCache(_KEPT_ENTRIES, keep_for, timer)
+
+    async def professional(self, rpps: str) -> Professional | None:
+        """The professional of that RPPS number with all his practices, or nothing."""
+        if (kept := self._professionals.get(rpps)) is not None:
+            return kept
+        rows = await self.database.fetch(_PROFESSIONAL, {"rpps": rpps})
+        if not rows:
+            return None
+        first = rows[0]
+        found = Professional(
+            rpps=first[0],
+            family_name=first[1],
+            given_name=first[2],
+            profession=first[3],
+            specialty=first[4],
+            is_active=first[5],
+            practices=tuple(Practice(tenant_id=row[6], finess=row[7]) for row in rows if row[6] is not None),
+        )
+        self._professionals[rpps] = found
+        return found
+
+    async def knows(self, tenant_id: str, rpps: str) -> bool:
+        """Whether an active professional of that number has a practice in that network."""
+        found = await self.professional(rpps)
+        return found is not None and found.is_active and bool(found.practices_in(tenant_id))
+
+    async def establishment(self, finess: str) -> Establishment | None:
+        """The establishment of that FINESS number, or nothing."""
+        if (kept := self._establishments.get(finess)) is not None:
+            return kept
+        rows = await self.database.fetch(_ESTABLISHMENT, {"finess": finess})
+        if not rows:
+            return None
+        number, name, basin, tenant_id, category = rows[0]
+        found = Establishment(finess=number, name=name, basin=basin, tenant_id=tenant_id, category=category)
+        self._establishments[finess] = found
+        return found
+
+    async def register_establishments(self, establishments: Sequence[Establishment]) -> None:
+        """Record establishments, or bring their name, basin and category up to date.
+
+        Refused, with nothing recorded: FINESS_MALFORMED; ESTABLISHMENT_ELSEWHERE when another network holds one.
+        """
+        for each in establishments:
+            if not _FINESS.fullmatch(each.finess):
+                raise InvalidInput("FINESS_MALFORMED", finess=each.finess[:20])
+        if not establishments:
+            return
+        new = upsert(establishment)
+        statement = new.on_conflict_do_update(
+            index_elements=[establishment.c.finess],
+            set_={"name": new.excluded.name, "basin": new.excluded.basin, "category": new.excluded.category},
+            where=establishment.c.tenant_id == new.excluded.tenant_id,
+        ).returning(establishment.c.finess)
+        async with self.database.transaction() as connection:
+            rows = await connection.execute(
+                statement.values(
+                    [
+                        {
+                            "finess": each.finess,
+                            "name": each.name,
+                            "basin": each.basin,
+                            "tenant_id": each.tenant_id,
+                            "category": each.category,
+                        }
+                        for each in establishments
+                    ]
+                )
+            )
+            elsewhere = {each.finess for each in establishments} - set(rows.scalars())
+            if elsewhere:
+                raise Conflict("ESTABLISHMENT_ELSEWHERE", finess=min(elsewhere))
+        for each in establishments:
+            self._establishments.pop(each.finess, None)
+
+    async def register_professionals(self, professionals: Sequence[Professional]) -> None:
+        """Record professionals with their practices, or bring them up to date; a practice already there stays.
+
+        Refused, with nothing recorded: RPPS_MALFORMED, PRACTICE_UNKNOWN when a FINESS is not in the directory.
+        """
+        for each in professionals:
+            if not _RPPS.fullmatch(each.rpps):
+                raise InvalidInput("RPPS_MALFORMED", rpps=each.rpps[:20])
+        if not professionals:
+            return
+        new = upsert(professional)
+        practices = {(who.rpps, at.tenant_id, at.finess) for who in professionals for at in who.practices}
+        async with self.database.transaction() as connection:
+            places = {finess for _, _, finess in practices if finess}
+            known = set(
+                await connection.scalars(select(establishment.c.finess).where(establishment.c.finess.in_(places)))
+            )
+            if unknown := places - known:
+                raise InvalidInput("PRACTICE_UNKNOWN", finess=min(unknown)[:20])
+            await connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=[professional.c.rpps],
+                    set_={
+                        name: new.excluded[name]
+                        for name in ("family_name", "given_name", "profession", "specialty", "is_active")
+                    },
+                ),
+                [
+                    {
+                        "rpps": each.rpps,
+                        "family_name": each.family_name,
+                        "given_name": each.given_name,
+                        "profession": each.profession,
+                        "specialty": each.specialty,
+                        "is_active": each.is_active,
+                    }
+                    for each in professionals
+                ],
+            )
+            if practices:
+                await connection.execute(
+                    upsert(practice).on_conflict_do_nothing(),
+                    [
+                        {"rpps": rpps, "tenant_id": tenant_id, "finess": finess}
+                        for rpps, tenant_id, finess in sorted(practices)
+                    ],
+                )
+        for each in professionals:
+            self._professionals.pop(each.rpps, None)

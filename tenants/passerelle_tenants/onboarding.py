@@ -1,0 +1,182 @@
+"""Setting a network up: its database and role, its schema, its keys, its line in the directory.
+
+Every step finds out what is done already, so that an interrupted onboarding is finished by running it again. The
+directory line comes last: a network that has one has had its key, and a key that is gone is never drawn anew
+over contents that only the old one opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from psycopg import AsyncConnection, errors, sql
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from passerelle.identities.directory import Directory, Establishment
+from passerelle.kernel.clock import Clock
+from passerelle.kernel.errors import Conflict
+from passerelle.kernel.keys import Keys
+from passerelle_tenants.networks import Network
+from passerelle_tenants.tables import tenant
+
+SERVING_GROUP = "passerelle_serving"
+# Roles and databases belong to the whole cluster: two onboardings take turns.
+_CLUSTER_LOCK = 5_083_711
+
+
+class Step(StrEnum):
+    """What onboarding is doing."""
+
+    DATABASE = "database"
+    SCHEMA = "schema"
+    KEYS = "keys"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One database: its DSN under the role that owns it, and under the role that serves.
+
+    `admin_url` names a role that may create databases and roles; without one, both stand already.
+    """
+
+    owner_url: str
+    serving_url: str
+    admin_url: str | None = None
+
+
+async def prepare_database(site: Site, migrate: Callable[[str], object]) -> None:
+    """Make the database and its two roles where they are missing, migrate it, let only its own role connect."""
+    if site.admin_url is not None:
+        await _create(site, site.admin_url)
+    await asyncio.to_thread(migrate, site.owner_url)
+    await _admit(site)
+
+
+async def onboard(
+    network: Network,
+    site: Site,
+    *,
+    keys_path: Path,
+    directory: Directory,
+    migrate: Callable[[str], object],
+    clock: Clock,
+    on_step: Callable[[Step], None] = lambda _: None,
+) -> bool:
+    """Set a network up, or finish or refresh it; true when it is new. Safe to run again at any time.
+
+    Refused: KEY_FILE_LOST when the network was set up before and its key file is gone (restore it);
+    TENANT_TEST_FLAG_FIXED when a real network would become a test one or the reverse; ESTABLISHMENT_ELSEWHERE.
+    """
+    known = await _recorded(directory, network.id)
+    if known is not None and known != network.is_test:
+        raise Conflict("TENANT_TEST_FLAG_FIXED", tenant=network.id)
+    if known is not None and not await asyncio.to_thread(keys_path.exists):
+        raise Conflict("KEY_FILE_LOST", tenant=network.id, file=keys_path.name)
+    on_step(Step.DATABASE)
+    if site.admin_url is not None:
+        await _create(site, site.admin_url)
+    on_step(Step.SCHEMA)
+    await asyncio.to_thread(migrate, site.owner_url)
+    await _admit(site)
+    on_step(Step.KEYS)
+    await asyncio.to_thread(_ensure_keys, keys_path)
+    on_step(Step.DIRECTORY)
+    await directory.register_establishments(
+        [
+            Establishment(
+                finess=each.finess, name=each.name, basin=basin.name, tenant_id=network.id, category=each.category
+            )
+            for basin, each in network.establishments()
+        ]
+    )
+    await _record(directory, network, clock)
+    return known is None
+
+
+async def _create(site: Site, admin_url: str) -> None:
+    owner, serving = conninfo_to_dict(site.owner_url), conninfo_to_dict(site.serving_url)
+    admin = conninfo_to_dict(admin_url)
+    connection = await AsyncConnection.connect(admin_url, autocommit=True)
+    async with connection:
+        await connection.execute("select pg_advisory_lock(%s)", (_CLUSTER_LOCK,))
+        await _ensure_role(connection, SERVING_GROUP, None)
+        if owner["user"] != admin["user"]:
+            await _ensure_role(connection, str(owner["user"]), str(owner["password"]))
+        await _ensure_role(connection, str(serving["user"]), str(serving["password"]))
+        await connection.execute(
+            sql.SQL("grant {} to {}").format(sql.Identifier(SERVING_GROUP), sql.Identifier(str(serving["user"])))
+        )
+        name = str(owner["dbname"])
+        found = await connection.execute("select 1 from pg_database where datname = %s", (name,))
+        if await found.fetchone() is None:
+            await connection.execute(
+                sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(str(owner["user"])))
+            )
+
+
+async def _ensure_role(connection: AsyncConnection, name: str, password: str | None) -> None:
+    role = sql.Identifier(name)
+    try:
+        await connection.execute(sql.SQL("create role {} nologin").format(role))
+    except (errors.DuplicateObject, errors.UniqueViolation):
+        if password is None:
+            return
+    if password is not None:
+        await connection.execute(
+            sql.SQL("alter role {} login nosuperuser nocreatedb nocreaterole nobypassrls password {}").format(
+                role, sql.Literal(password)
+            )
+        )
+
+
+async def _admit(site: Site) -> None:
+    """Only the owner and this network's own serving role connect to its database."""
+    database = sql.Identifier(str(conninfo_to_dict(site.owner_url)["dbname"]))
+    serving = sql.Identifier(str(conninfo_to_dict(site.serving_url)["user"]))
+    connection = await AsyncConnection.connect(site.owner_url, autocommit=True)
+    async with connection:
+        await connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(database))
+        await connection.execute(sql.SQL("grant connect on database {} to {}").format(database, serving))
+
+
+def _ensure_keys(path: Path) -> None:
+    if not path.exists():
+        try:
+            Keys.create(path)
+        except Conflict:
+            # Another onboarding drew it in between: its key holds.
+            Keys.load(path)
+        return
+    Keys.load(path)
+
+
+async def _recorded(directory: Directory, tenant_id: str) -> bool | None:
+    """The `is_test` of a network that has its line; null without one."""
+    async with directory.database.transaction() as connection:
+        return await connection.scalar(select(tenant.c.is_test).where(tenant.c.tenant_id == tenant_id))
+
+
+async def _record(directory: Directory, network: Network, clock: Clock) -> None:
+    settings = network.model_dump(mode="json")
+    async with directory.database.transaction() as connection:
+        await connection.execute(
+            upsert(tenant)
+            .values(
+                tenant_id=network.id,
+                name=network.name,
+                is_test=network.is_test,
+                settings=settings,
+                created_at=clock.now(),
+            )
+            .on_conflict_do_nothing()
+        )
+        await connection.execute(
+            update(tenant).where(tenant.c.tenant_id == network.id).values(name=network.name, settings=settings)
+        )

@@ -1,0 +1,119 @@
+"""The open networks: each becomes a `Tenant` with its database, contents and keys when first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from sqlalchemy import select
+
+from passerelle.kernel.contents import Contents
+from passerelle.kernel.context import Tenant
+from passerelle.kernel.database import Database
+from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.keys import Keys
+from passerelle_tenants.networks import Network, declared_folder, load_networks, read_network
+from passerelle_tenants.tables import tenant as recorded
+
+__all__ = ["Network", "Premises", "Registry", "declared_folder", "load_networks", "read_network", "recorded_networks"]
+
+# How often an unknown name may make us read the directory again.
+_RELOAD_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premises:
+    """Where one network's things lie: database under its serving role, content store, key file."""
+
+    database_url: str
+    contents_url: str
+    keys_path: Path
+
+
+async def recorded_networks(directory: Database) -> dict[str, Network]:
+    """The networks that were set up here, as onboarding recorded them."""
+    async with directory.transaction() as connection:
+        rows = await connection.execute(
+            select(recorded.c.tenant_id, recorded.c.settings).order_by(recorded.c.tenant_id)
+        )
+        return {row.tenant_id: Network.model_validate(row.settings) for row in rows}
+
+
+class Registry:
+    """The tenants of this installation, opened lazily and once; `premises` says where each one's things lie.
+
+    `reload` gives the networks again: one that was set up while we run is found without a restart.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, Network],
+        premises: Callable[[str], Premises],
+        *,
+        reload: Callable[[], Awaitable[Mapping[str, Network]]] | None = None,
+        pool_size: int = 8,
+    ) -> None:
+        self._networks = dict(networks)
+        self._reload = reload
+        self._reloaded_at = monotonic()
+        self._premises = premises
+        self._pool_size = pool_size
+        self._open: dict[str, Tenant] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """Every declared network by id, open or not."""
+        return self._networks
+
+    def network(self, tenant_id: str) -> Network:
+        """The declaration of one network. Refused: TENANT_UNKNOWN."""
+        try:
+            return self._networks[tenant_id]
+        except KeyError:
+            raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id[:31]) from None
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        """The tenant, open. Refused: TENANT_UNKNOWN, and what its key file or database refuse."""
+        if (tenant := self._open.get(tenant_id)) is not None:
+            return tenant
+        async with self._opening:
+            if tenant_id not in self._networks:
+                await self._look_again()
+            network = self.network(tenant_id)
+            if tenant_id not in self._open:
+                self._open[tenant_id] = await asyncio.to_thread(self._opened, network)
+            return self._open[tenant_id]
+
+    async def _look_again(self) -> None:
+        if self._reload is None or monotonic() - self._reloaded_at < _RELOAD_SECONDS:
+            return
+        self._reloaded_at = monotonic()
+        self._networks = {**await self._reload(), **self._networks}
+
+    def _opened(self, network: Network) -> Tenant:
+        premises = self._premises(network.id)
+        return Tenant(
+            id=network.id,
+            name=network.name,
+            is_test=network.is_test,
+            database=Database(premises.database_url, pool_size=self._pool_size),
+            contents=Contents(premises.contents_url),
+            keys=Keys.load(premises.keys_path),
+            parameters=dict(network.parameters),
+            identity_status_when_unsaid={
+                oid: status.value for oid, status in network.identity.status_when_unsaid.items()
+            },
+            opens_dossier=network.ingest.opens_dossier,
+        )
+
+    async def close(self) -> None:
+        """Close every pool that was opened."""
+        async with self._opening:
+            open_tenants, self._open = list(self._open.values()), {}
+        for tenant in open_tenants:
+            await tenant.database.close()
