@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 
 from cachetools import TTLCache
-from sqlalchemy import Text, bindparam, select
+from sqlalchemy import Text, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from passerelle.identities.tables import establishment, practice, professional
+from passerelle.identities.bearers import STUDENT, Bearer, Person
+from passerelle.identities.tables import establishment, patient, practice, professional
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database, Statement
-from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 
 KEPT_SECONDS: Final = 60.0
 _KEPT_ENTRIES: Final = 20_000
@@ -94,6 +97,7 @@ _ESTABLISHMENT = Statement(
         establishment.c.category,
     ).where(establishment.c.finess == _FINESS_GIVEN)
 )
+_PERSON = Statement(select(literal(1)).where(patient.c.person_key == bindparam("person_key", type_=Text())))
 
 
 class Directory:
@@ -105,6 +109,7 @@ class Directory:
         self.database = database
         self._professionals: TTLCache[str, Professional] = TTLCache(_KEPT_ENTRIES, keep_for, timer)
         self._establishments: TTLCache[str, Establishment] = TTLCache(_KEPT_ENTRIES, keep_for, timer)
+        self._persons: TTLCache[tuple[str, str], bool] = TTLCache(_KEPT_ENTRIES, keep_for, timer)
 
     async def professional(self, rpps: str) -> Professional | None:
         """The professional of that RPPS number with all his practices, or nothing."""
@@ -142,6 +147,46 @@ class Directory:
         found = Establishment(finess=number, name=name, basin=basin, tenant_id=tenant_id, category=category)
         self._establishments[finess] = found
         return found
+
+    async def actor_for(self, bearer: Bearer, tenant: Tenant, structure: str | None = None) -> Actor:
+        """Who the bearer of a token is in a tenant; `structure` (FINESS) is the one he says he acts from.
+
+        A professional is known who has a practice there; his profession is the directory's, which no token
+        overrides (a student's is not taken over at all). A person is known whose identity is registered there.
+        Refused: ACTOR_UNKNOWN_HERE, STRUCTURE_NOT_IN_TOKEN.
+        """
+        if bearer.person is not None:
+            return await self._person(bearer, bearer.person, tenant, structure)
+        claimed = bearer.professional
+        known = await self.professional(claimed.rpps) if claimed is not None and claimed.rpps else None
+        practices = known.practices_in(tenant.id) if known is not None and known.is_active else ()
+        if claimed is None or known is None or not practices:
+            raise Refused("ACTOR_UNKNOWN_HERE")
+        places = [each.finess for each in practices if each.finess]
+        if structure is None:
+            structure = next((each.structure for each in claimed.activities if each.structure in places), None)
+        elif structure not in places and claimed.activity(structure) is not None:
+            raise Refused("ACTOR_UNKNOWN_HERE")
+        actor = bearer.actor(tenant.keys, structure)
+        activity = claimed.activity(structure)
+        is_student = activity is not None and activity.category == STUDENT
+        return replace(
+            actor,
+            name=known.name,
+            profession=None if is_student else known.profession,
+            specialty=None if is_student else known.specialty,
+            establishment=structure or (places[0] if len(places) == 1 else None),
+        )
+
+    async def _person(self, bearer: Bearer, person: Person, tenant: Tenant, structure: str | None) -> Actor:
+        if person.ins.is_test and not tenant.is_test:
+            raise Refused("ACTOR_UNKNOWN_HERE")
+        actor = bearer.actor(tenant.keys, structure)
+        if (tenant.id, actor.id) not in self._persons:
+            if not await tenant.database.fetch(_PERSON, {"person_key": actor.id}):
+                raise Refused("ACTOR_UNKNOWN_HERE")
+            self._persons[tenant.id, actor.id] = True
+        return actor
 
     async def register_establishments(self, establishments: Sequence[Establishment]) -> None:
         """Record establishments, or bring their name, basin and category up to date.
