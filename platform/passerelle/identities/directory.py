@@ -18,6 +18,7 @@ from sqlalchemy import Text, bindparam, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.identities.bearers import STUDENT, Bearer, Person
+from passerelle.identities.ins import TEST_OIDS
 from passerelle.identities.tables import establishment, patient, practice, professional
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Tenant
@@ -179,7 +180,7 @@ class Directory:
         )
 
     async def _person(self, bearer: Bearer, person: Person, tenant: Tenant, structure: str | None) -> Actor:
-        if person.ins.is_test and not tenant.is_test:
+        if person.ins.oid in TEST_OIDS and not tenant.is_test:
             raise Refused("ACTOR_UNKNOWN_HERE")
         actor = bearer.actor(tenant.keys, structure)
         if (tenant.id, actor.id) not in self._persons:
