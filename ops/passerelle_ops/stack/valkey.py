@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from passerelle_ops.stack.children import Command
 from passerelle_ops.stack.state import StateFolder
@@ -56,7 +58,9 @@ class Valkey:
         return Command(argv=[str(binary()), str(self.data / "valkey.conf")], environment=kept, folder=self.data)
 
     def is_ready(self) -> bool:
-        client = redis.Redis.from_url(self.url(), socket_connect_timeout=2, socket_timeout=2)
+        client = redis.Redis.from_url(
+            self.url(), socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+        )
         try:
             return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):

@@ -1,0 +1,1 @@
+"""The tests. This file keeps folders under `tests/` from shadowing anything, even in importlib mode."""

@@ -1,0 +1,1 @@
+"""The running ground: environment, embedded servers, supervisor."""
