@@ -24,3 +24,8 @@ class Actor:
     specialty: str | None = None
     establishment: str | None = None
     software: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """`kind:id`, the form in which relations, blocks and acts name an actor."""
+        return f"{self.kind}:{self.id}"

@@ -31,6 +31,7 @@ class Statement:
         compiled = cast(ClauseElement, construct).compile(dialect=_DIALECT)
         self.sql = cast(LiteralString, str(compiled))
         self.defaults: dict[str, Any] = dict(compiled.params)
+        self.columns: tuple[str, ...] = tuple(getattr(construct, "selected_columns", {}).keys())
 
 
 class Database:

@@ -1,0 +1,205 @@
+"""The journal: one line for each access, allowed or refused, written in the transaction of the access.
+
+Sources: CSP L.1111-19 (the patient sees the traces at any time), PGSSI-S imputability. A read that is one
+SQL statement takes `written_by`, which makes the line a part of that statement; an act takes `append`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, DateTime, Select, Text, bindparam, func, insert, literal, not_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit.tables import journal
+from passerelle.kernel.context import Context
+from passerelle_policies.vocabulary import Action, ActorKind, Kind
+
+NOBODY = UUID(int=0)
+
+
+class Outcome(StrEnum):
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What happened; the context says who, why and how. `patient_id` is NOBODY when it concerns no patient."""
+
+    kind: Kind
+    action: Action
+    outcome: Outcome
+    rule: str
+    pack: str
+    patient_id: UUID = NOBODY
+    document_id: UUID | None = None
+    code: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLine:
+    """A line as it is read back, by the patient for one."""
+
+    line_id: int
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    actor_profession: str | None
+    actor_establishment: str | None
+    software: str | None
+    action: str
+    kind: str
+    document_id: UUID | None
+    outcome: str
+    code: str | None
+    rule: str
+    mode: str
+    purpose: str
+
+
+def who(context: Context) -> dict[str, Any]:
+    """The part of a line that the context knows, by column name."""
+    actor = context.actor
+    return {
+        "at": context.clock.now(),
+        "actor_kind": actor.kind.value,
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "actor_profession": actor.profession,
+        "actor_establishment": actor.establishment,
+        "software": actor.software,
+        "mode": context.mode.value,
+        "purpose": context.purpose.value,
+        "request_id": context.request_id,
+    }
+
+
+async def append(connection: AsyncConnection, context: Context, line: Line) -> None:
+    """Add one line within the caller's transaction."""
+    await connection.execute(
+        insert(journal).values(
+            **who(context),
+            patient_id=line.patient_id,
+            kind=line.kind.value,
+            action=line.action.value,
+            outcome=line.outcome.value,
+            rule=line.rule,
+            pack=line.pack,
+            document_id=line.document_id,
+            code=line.code,
+            facts=dict(line.facts),
+        )
+    )
+
+
+_WHO_COLUMNS = (
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "actor_profession",
+    "actor_establishment",
+    "software",
+    "mode",
+    "purpose",
+    "request_id",
+)
+
+
+def written_by(source: CTE, *, unless: ColumnElement[bool] | None = None, **said: ColumnElement[Any]) -> CTE:
+    """A data-modifying CTE that writes one line for each row of `source`, but for rows that meet `unless`.
+
+    `said` gives the columns that the statement itself decides (patient_id, kind, action, document_id,
+    outcome, code, rule, pack, facts); the others are bind parameters `journal_*` (see `parameters`).
+    """
+    columns: dict[str, ColumnElement[Any]] = {name: bindparam(f"journal_{name}", type_=Text()) for name in _WHO_COLUMNS}
+    columns["at"] = bindparam("journal_at", type_=DateTime(timezone=True))
+    columns |= said
+    chosen: Select[Any] = select(*(column.label(name) for name, column in columns.items())).select_from(source)
+    if unless is not None:
+        chosen = chosen.where(not_(unless))
+    return insert(journal).from_select(list(columns), chosen).returning(journal.c.line_id).cte("journal_line")
+
+
+def parameters(context: Context) -> dict[str, Any]:
+    """Values for the bind parameters of `written_by`."""
+    return {f"journal_{name}": value for name, value in who(context).items()}
+
+
+async def page(
+    connection: AsyncConnection, patient_id: UUID, *, first: int, before_line: int | None = None
+) -> list[JournalLine]:
+    """The newest lines of one patient's journal, `first` at most, older than `before_line` when given."""
+    shown = (
+        select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
+        .where(journal.c.patient_id == patient_id)
+        .order_by(journal.c.line_id.desc())
+        .limit(first)
+    )
+    if before_line is not None:
+        shown = shown.where(journal.c.line_id < before_line)
+    return [JournalLine(**row) for row in (await connection.execute(shown)).mappings()]
+
+
+async def count_by_actor(connection: AsyncConnection, context: Context, action: Action, within: timedelta) -> int:
+    """How often the actor did `action` within the last `within`: the journal itself is the counter."""
+    since = context.clock.now() - within
+    counted = select(func.count()).where(
+        journal.c.actor_id == context.actor.id, journal.c.action == action.value, journal.c.at > since
+    )
+    return (await connection.execute(counted)).scalar_one()
+
+
+async def readers_of(connection: AsyncConnection, patient_id: UUID, document_id: UUID) -> list[JournalLine]:
+    """Every allowed reading of one document, oldest first."""
+    lines = (
+        select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
+        .where(
+            journal.c.patient_id == patient_id,
+            journal.c.document_id == document_id,
+            journal.c.action == Action.READ.value,
+            journal.c.outcome == Outcome.ALLOWED.value,
+        )
+        .order_by(journal.c.line_id)
+    )
+    return [JournalLine(**row) for row in (await connection.execute(lines)).mappings()]
+
+
+def was_read_by_person(patient_id: UUID, document_id: UUID) -> ColumnElement[bool]:
+    """SQL condition: the patient or a representative has opened the document."""
+    return (
+        select(literal(1))
+        .where(
+            journal.c.patient_id == patient_id,
+            journal.c.document_id == document_id,
+            journal.c.action == Action.READ.value,
+            journal.c.outcome == Outcome.ALLOWED.value,
+            journal.c.actor_kind == ActorKind.PERSON.value,
+        )
+        .exists()
+    )
+
+
+def has_line_since(
+    patient_id: ColumnElement[Any], document_id: ColumnElement[Any], kind: ColumnElement[Any], since: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """SQL condition: this actor (`parameters`) already has an allowed line about this document since then."""
+    return (
+        select(literal(1))
+        .where(
+            journal.c.patient_id == patient_id,
+            journal.c.document_id == document_id,
+            journal.c.actor_id == bindparam("journal_actor_id", type_=Text()),
+            journal.c.kind == kind,
+            journal.c.outcome == Outcome.ALLOWED.value,
+            journal.c.at > since,
+        )
+        .exists()
+    )

@@ -1,0 +1,72 @@
+"""Facts on their way to others: written with the change, relayed after the commit, at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit.tables import outbox
+from passerelle.audit.transactions import Act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact that a domain publishes. Subclasses name it and carry ids and codes, never a health datum."""
+
+    name: ClassVar[str]
+    patient_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An event as the relay reads it back."""
+
+    event_id: UUID
+    name: str
+    patient_id: UUID
+    payload: Mapping[str, Any]
+    at: datetime
+    attempts: int
+
+
+async def publish(act: Act, event: Event) -> UUID:
+    """Write the event beside the change that it tells of."""
+    event_id = uuid4()
+    payload = {
+        name: str(value) if isinstance(value, UUID) else value
+        for name, value in asdict(event).items()
+        if name != "patient_id"
+    }
+    await act.connection.execute(
+        insert(outbox).values(
+            event_id=event_id, name=event.name, patient_id=event.patient_id, payload=payload, at=act.now
+        )
+    )
+    return event_id
+
+
+async def waiting(connection: AsyncConnection, limit: int = 100) -> list[Waiting]:
+    """The oldest events not yet relayed, locked against a second relay until the transaction ends."""
+    rows = await connection.execute(
+        select(*(outbox.c[name] for name in Waiting.__dataclass_fields__))
+        .where(outbox.c.relayed_at.is_(None))
+        .order_by(outbox.c.at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [Waiting(**row) for row in rows.mappings()]
+
+
+async def mark_relayed(connection: AsyncConnection, event_ids: Iterable[UUID], at: datetime) -> None:
+    await connection.execute(update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(relayed_at=at))
+
+
+async def mark_attempted(connection: AsyncConnection, event_id: UUID) -> None:
+    """Count a delivery that failed; the event stays waiting."""
+    await connection.execute(update(outbox).where(outbox.c.event_id == event_id).values(attempts=outbox.c.attempts + 1))

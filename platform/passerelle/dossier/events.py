@@ -1,0 +1,56 @@
+"""The facts that the shared record publishes. They carry ids and codes, never a health datum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from passerelle.audit.outbox import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DossierChanged(Event):
+    """The record went from one state to another."""
+
+    name: ClassVar[str] = "dossier.state_changed"
+    act: str
+    to_state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPublished(Event):
+    """A document was filed; `replaces` names the one it supersedes."""
+
+    name: ClassVar[str] = "dossier.document_published"
+    document_id: UUID
+    replaces: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentMetadataChanged(Event):
+    """A document was masked, hidden, shown, archived, deleted…: `act` says which."""
+
+    name: ClassVar[str] = "dossier.document_metadata_changed"
+    document_id: UUID
+    act: str
+    metadata_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentMoved(Event):
+    """A document filed under the wrong patient went to another."""
+
+    name: ClassVar[str] = "dossier.document_moved"
+    document_id: UUID
+    to_patient_id: UUID
+    to_document_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationChanged(Event):
+    """An authorisation, consent, block or declaration was made or ended."""
+
+    name: ClassVar[str] = "dossier.relation_changed"
+    act: str
+    relation: str

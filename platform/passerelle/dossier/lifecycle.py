@@ -1,0 +1,241 @@
+"""The life of a shared record: informed, open, suspended, closed, purged.
+
+    (none) ──inform──▶ informed ──open──▶ open ◀──resume── suspended
+       │                   │               │ ╲──suspend──▶    │
+       └───open (consent)──┼──────▶────────┤                  │
+                           └──close──▶  closed ◀──close───────┘
+                                        │   ╲──reopen──▶ open
+                                        └──purge──▶ purged
+
+Sources: CSP R.1111-28 and R.1111-40 (six weeks to object), R.1111-36 (ten years after closure, reopening,
+deletion on request), L.1111-14. Each act keeps who, when, on what basis and with what proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from passerelle.audit import outbox
+from passerelle.audit.transactions import Act
+from passerelle.dossier import access
+from passerelle.dossier.events import DossierChanged
+from passerelle.dossier.reading import months_before
+from passerelle.dossier.tables import document, dossier, dossier_act
+from passerelle.identities import patients
+from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle_policies.vocabulary import Action, DossierState, Kind
+
+
+class Basis(StrEnum):
+    """On what an act rests."""
+
+    CONSENT = "consent"  # the patient's recorded consent
+    OPT_OUT = "opt_out"  # informed, and silent for the whole delay
+    REQUEST = "request"  # the patient asked
+    OBJECTION = "objection"  # the patient objected while he could
+    RETENTION = "retention"  # the retention period is over
+    INCIDENT = "incident"  # fraud or malfunction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """The state of one record after an act."""
+
+    patient_id: UUID
+    state: DossierState
+    opened_at: datetime | None
+    closed_at: datetime | None
+    objection_until: datetime | None
+    purge_after: datetime | None
+
+
+_FROM: dict[Action, frozenset[DossierState | None]] = {
+    Action.INFORM: frozenset({None}),
+    Action.OPEN: frozenset({None, DossierState.INFORMED}),
+    Action.SUSPEND: frozenset({DossierState.OPEN}),
+    Action.RESUME: frozenset({DossierState.SUSPENDED}),
+    Action.CLOSE: frozenset({DossierState.INFORMED, DossierState.OPEN, DossierState.SUSPENDED}),
+    Action.REOPEN: frozenset({DossierState.CLOSED}),
+    Action.PURGE: frozenset({DossierState.CLOSED}),
+}
+
+
+async def inform(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
+    """Record that the patient was told of his right to object; the delay of the opt-out path runs from now."""
+    delay = timedelta(days=int(access.parameter(act.context, "dossier.objection_days")))
+    return await _to(
+        act,
+        patient_id,
+        Action.INFORM,
+        DossierState.INFORMED,
+        basis=Basis.OPT_OUT,
+        proof=proof,
+        informed_at=act.now,
+        objection_until=act.now + delay,
+    )
+
+
+async def open_(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Dossier:
+    """Open a record, with the patient's recorded consent or at the end of the opt-out delay.
+
+    Refused: CONSENT_PROOF_MISSING, OBJECTION_DELAY_RUNNING, DOSSIER_STATE, PATIENT_UNKNOWN.
+    """
+    if basis not in {Basis.CONSENT, Basis.OPT_OUT}:
+        raise InvalidInput("OPENING_BASIS_INVALID")
+    if basis is Basis.OPT_OUT:
+        until = (
+            await act.connection.execute(select(dossier.c.objection_until).where(dossier.c.patient_id == patient_id))
+        ).scalar_one_or_none()
+        await access.require(act, patient_id, Kind.DOSSIER, Action.OPEN)
+        if until is None or act.now < until:
+            raise Conflict("OBJECTION_DELAY_RUNNING")
+    return await _to(
+        act,
+        patient_id,
+        Action.OPEN,
+        DossierState.OPEN,
+        basis=basis,
+        proof=proof,
+        decided=basis is Basis.OPT_OUT,
+        opened_at=act.now,
+        wrapped_key=act.context.tenant.keys.new_dossier_key(act.context.tenant.id, patient_id),
+    )
+
+
+async def suspend(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
+    """Stop serving a record for fraud or malfunction, without closing it."""
+    return await _to(act, patient_id, Action.SUSPEND, DossierState.SUSPENDED, basis=Basis.INCIDENT, proof=reason)
+
+
+async def resume(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
+    """Serve a suspended record again."""
+    return await _to(act, patient_id, Action.RESUME, DossierState.OPEN, basis=Basis.INCIDENT, proof=reason)
+
+
+async def close(act: Act, patient_id: UUID, *, reason: str = "") -> Dossier:
+    """Close a record at the patient's wish, at any time; it serves nobody and is kept for the retention period."""
+    years = int(access.parameter(act.context, "dossier.retention_years"))
+    return await _to(
+        act,
+        patient_id,
+        Action.CLOSE,
+        DossierState.CLOSED,
+        basis=Basis.REQUEST,
+        proof=reason,
+        closed_at=act.now,
+        purge_after=months_before(act.now, -12 * years),
+    )
+
+
+async def reopen(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
+    """Reopen a closed record within its retention period, with all that it held; RETENTION_OVER past it."""
+    held = await _held(act, patient_id)
+    if held is not None and held.state == DossierState.CLOSED and held.purge_after and act.now >= held.purge_after:
+        await access.require(act, patient_id, Kind.DOSSIER, Action.REOPEN)
+        raise Conflict("RETENTION_OVER")
+    changes: dict[str, Any] = {"closed_at": None, "purge_after": None, "opened_at": act.now}
+    if held is not None and held.wrapped_key is None:  # closed before it was ever open
+        changes["wrapped_key"] = act.context.tenant.keys.new_dossier_key(act.context.tenant.id, patient_id)
+    return await _to(act, patient_id, Action.REOPEN, DossierState.OPEN, basis=Basis.CONSENT, proof=proof, **changes)
+
+
+async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Dossier:
+    """Destroy the key of a closed record, and with it every content.
+
+    On the patient's express request, or once the retention period is over (RETENTION_RUNNING before).
+    """
+    held = await _held(act, patient_id)
+    if basis is Basis.RETENTION and (held is None or held.purge_after is None or act.now < held.purge_after):
+        await access.require(act, patient_id, Kind.DOSSIER, Action.PURGE)
+        raise Conflict("RETENTION_RUNNING")
+    if basis not in {Basis.RETENTION, Basis.REQUEST}:
+        raise InvalidInput("PURGE_BASIS_INVALID")
+    purged = await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof, wrapped_key=None)
+    await act.connection.execute(
+        update(document)
+        .where(document.c.patient_id == patient_id)
+        .values(status="deleted", title="", authors=[], event_codes=[])
+    )
+    return purged
+
+
+async def state_of(act: Act, patient_id: UUID) -> DossierState | None:
+    """The state of a record, for a use case that has already decided."""
+    held = await _held(act, patient_id)
+    return DossierState(held.state) if held else None
+
+
+async def _held(act: Act, patient_id: UUID) -> Any:
+    found = await act.connection.execute(select(dossier).where(dossier.c.patient_id == patient_id).with_for_update())
+    return found.one_or_none()
+
+
+async def _to(
+    act: Act,
+    patient_id: UUID,
+    action: Action,
+    to_state: DossierState,
+    *,
+    basis: Basis,
+    proof: str,
+    decided: bool = False,
+    **changes: Any,
+) -> Dossier:
+    if not decided:
+        await access.require(act, patient_id, Kind.DOSSIER, action)
+    if action in {Action.INFORM, Action.OPEN, Action.REOPEN, Action.PURGE} and not proof.strip():
+        raise InvalidInput("PROOF_MISSING", act=action.value)
+    if await patients.by_id(act, patient_id) is None:
+        raise Conflict("PATIENT_UNKNOWN")
+    held = await _held(act, patient_id)
+    from_state = DossierState(held.state) if held else None
+    if from_state not in _FROM[action]:
+        raise Conflict("DOSSIER_STATE", act=action.value, state=from_state.value if from_state else "none")
+    if held is None:
+        written = await act.connection.execute(
+            upsert(dossier)
+            .values(patient_id=patient_id, state=to_state.value, **changes)
+            .on_conflict_do_nothing()
+            .returning(dossier)
+        )
+        row = written.one_or_none()
+        if row is None:  # created by someone else in the same instant
+            raise Conflict("DOSSIER_STATE", act=action.value, state="just created")
+    else:
+        written = await act.connection.execute(
+            update(dossier)
+            .where(dossier.c.patient_id == patient_id)
+            .values(state=to_state.value, **changes)
+            .returning(dossier)
+        )
+        row = written.one()
+    await act.connection.execute(
+        insert(dossier_act).values(
+            patient_id=patient_id,
+            act_id=uuid4(),
+            act=action.value,
+            from_state=from_state.value if from_state else None,
+            to_state=to_state.value,
+            at=act.now,
+            actor_kind=act.context.actor.kind.value,
+            actor_id=act.context.actor.id,
+            basis=basis.value,
+            proof=proof,
+        )
+    )
+    await outbox.publish(act, DossierChanged(patient_id=patient_id, act=action.value, to_state=to_state.value))
+    return Dossier(
+        patient_id=patient_id,
+        state=to_state,
+        opened_at=row.opened_at,
+        closed_at=row.closed_at,
+        objection_until=row.objection_until,
+        purge_after=row.purge_after,
+    )

@@ -1,0 +1,434 @@
+"""Reading a record: the page of documents that one SQL statement gathers, filters and journals.
+
+DESIGN §1, "a read": the statement collects the facts of (actor, patient), keeps only what the matrix lets
+him see, writes the journal line and returns everything at once. Sources: CSP L.1111-17, L.1111-19; window
+of 24 months and current documents by default (PDSm4DMP, first automatic search).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import calendar
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from passerelle.audit import journal
+from passerelle.audit.transactions import Act
+from passerelle.dossier import access
+from passerelle.dossier.contents import content_binding
+from passerelle.dossier.tables import document, dossier
+from passerelle.identities import patients
+from passerelle.kernel.context import Context
+from passerelle.kernel.database import Statement
+from passerelle.kernel.errors import InvalidInput, LimitExceeded, Refused
+from passerelle.kernel.keys import DossierKey
+from passerelle_policies.decision import decide
+from passerelle_policies.vocabulary import Action, DocumentStatus, Kind
+
+#: The kind of a journal line about a document's octets rather than its metadata.
+CONTENT = "content"
+
+#: What a document shows of itself, in the order of the read model.
+SHOWN = (
+    "document_id", "entry_uuid", "metadata_version", "unique_id", "version_number", "chain_id", "replaces",
+    "superseded_by", "status", "class_code", "class_label", "type_code", "type_label", "format_code", "mime_type",
+    "confidentiality", "masked", "hidden_from_patient", "hidden_until", "hidden_from_representatives", "title",
+    "language", "authors", "structure_id", "facility_type", "practice_setting", "event_codes", "creation_time",
+    "service_start", "service_stop", "act_at", "by_patient", "submission_set_id", "filed_at", "size", "sha256",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFilter:
+    """What to keep of the documents. Empty means no condition; `since` left out means the default window.
+
+    `statuses` holds DocumentStatus values; `since` and `until` bound the act (`until` exclusive).
+    """
+
+    type_codes: Sequence[str] = ()
+    class_codes: Sequence[str] = ()
+    statuses: Sequence[str] = (DocumentStatus.CURRENT.value,)
+    author_ids: Sequence[str] = ()
+    structure_ids: Sequence[str] = ()
+    facility_types: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    whole_history: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPage:
+    """One page of documents, newest first. Rows are mappings with the names in `SHOWN`."""
+
+    documents: list[dict[str, Any]]
+    has_next: bool
+    total: int | None
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedDossier:
+    """What an opened record shows at once."""
+
+    patient_id: UUID
+    state: str
+    opened_at: datetime | None
+    relations: tuple[str, ...]
+    identity: dict[str, Any]
+    page: DocumentPage
+    rule: str = field(default="")
+
+
+def cursor_of(row: dict[str, Any]) -> str:
+    """The opaque cursor after this row: the instant of the act and the document, nothing else."""
+    return base64.urlsafe_b64encode(f"{row['act_at']}|{row['document_id']}".encode()).decode()
+
+
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Read a cursor back; CURSOR_INVALID when it is not one of ours."""
+    try:
+        at, document_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
+        return datetime.fromisoformat(at), UUID(document_id)
+    except (ValueError, binascii.Error, UnicodeError) as wrong:
+        raise InvalidInput("CURSOR_INVALID") from wrong
+
+
+def months_before(instant: datetime, months: int) -> datetime:
+    """The same day `months` earlier, or the last day of that month when it is shorter."""
+    index = instant.year * 12 + instant.month - 1 - months
+    year, month = divmod(index, 12)
+    day = min(instant.day, calendar.monthrange(year, month + 1)[1])
+    return instant.replace(year=year, month=month + 1, day=day)
+
+
+def _filtered(entry: Any) -> ColumnElement[bool]:
+    def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        given = bindparam(name, type_=ARRAY(Text()))
+        return or_(given.is_(None), column == any_(given))
+
+    since = bindparam("filter_since", type_=DateTime(timezone=True))
+    until = bindparam("filter_until", type_=DateTime(timezone=True))
+    authors = bindparam("filter_author_ids", type_=ARRAY(Text()))
+    return and_(
+        among(entry.c.type_code, "filter_type_codes"),
+        among(entry.c.class_code, "filter_class_codes"),
+        among(entry.c.status, "filter_statuses"),
+        among(entry.c.structure_id, "filter_structure_ids"),
+        among(entry.c.facility_type, "filter_facility_types"),
+        or_(authors.is_(None), entry.c.author_ids.op("&&")(authors)),
+        or_(since.is_(None), entry.c.act_at >= since),
+        or_(until.is_(None), entry.c.act_at < until),
+    )
+
+
+def _opened() -> Select[Any]:
+    """The statement of `open_dossier`: facts, verdict, journal line, identity and one page, in one go."""
+    patient_id = bindparam("access_patient_id", type_=Uuid())
+    facts = access.facts_row(patient_id).cte("facts")
+    verdict = access.verdict(facts, Kind.DOSSIER)
+    lines = access.reach_lines(facts)
+    journal_line = journal.written_by(
+        verdict,
+        patient_id=verdict.c.patient_id,
+        kind=literal(Kind.DOSSIER.value),
+        action=literal(Action.READ.value),
+        **access.verdict_columns(verdict),
+    )
+    readable = and_(
+        document.c.patient_id == patient_id,
+        select(verdict.c.allowed).scalar_subquery(),
+        access.visible(document, facts, lines),
+        _filtered(document),
+    )
+    after_at = bindparam("after_at", type_=DateTime(timezone=True))
+    after_id = bindparam("after_id", type_=Uuid())
+    page = (
+        select(*(document.c[name] for name in SHOWN))
+        .where(
+            readable,
+            or_(after_at.is_(None), tuple_(document.c.act_at, document.c.document_id) < tuple_(after_at, after_id)),
+        )
+        .order_by(document.c.act_at.desc(), document.c.document_id.desc())
+        .limit(bindparam("page_limit", type_=Integer()))
+        .subquery("page")
+    )
+    listed = select(func.json_agg(func.row_to_json(page.table_valued()))).scalar_subquery()
+    total = select(func.count()).select_from(document).where(readable).scalar_subquery()
+    identity = patients.identity()
+    return select(
+        verdict,
+        select(dossier.c.opened_at).where(dossier.c.patient_id == patient_id).scalar_subquery().label("opened_at"),
+        func.to_jsonb(identity.table_valued()).label("identity"),
+        listed.label("documents"),
+        case((bindparam("with_total", type_=Boolean()), total)).label("total"),
+        select(journal_line.c.line_id).scalar_subquery().label("line_id"),
+    ).select_from(verdict.outerjoin(identity, and_(identity.c.patient_id == verdict.c.patient_id, verdict.c.allowed)))
+
+
+OPEN_DOSSIER = Statement(_opened())
+
+
+def _filter_parameters(context: Context, wanted: DocumentFilter) -> dict[str, Any]:
+    since = wanted.since
+    if since is None and not wanted.whole_history:
+        months = int(access.parameter(context, "documents.default_window_months"))
+        since = months_before(context.clock.now(), months)
+    return {
+        "filter_type_codes": list(wanted.type_codes) or None,
+        "filter_class_codes": list(wanted.class_codes) or None,
+        "filter_statuses": list(wanted.statuses) or None,
+        "filter_author_ids": list(wanted.author_ids) or None,
+        "filter_structure_ids": list(wanted.structure_ids) or None,
+        "filter_facility_types": list(wanted.facility_types) or None,
+        "filter_since": since,
+        "filter_until": wanted.until,
+    }
+
+
+def page_size(context: Context, first: int | None) -> int:
+    """The size of a page; PAGE_SIZE_INVALID past the rule's bounds."""
+    largest = int(access.parameter(context, "documents.page_size_max"))
+    size = first if first is not None else int(access.parameter(context, "documents.page_size_default"))
+    if not 1 <= size <= largest:
+        raise LimitExceeded("PAGE_SIZE_INVALID", limit=largest)
+    return size
+
+
+def open_dossier_parameters(
+    context: Context,
+    patient_id: UUID,
+    wanted: DocumentFilter,
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    with_total: bool = False,
+) -> dict[str, Any]:
+    """Every bind value of OPEN_DOSSIER."""
+    after_at, after_id = read_cursor(after) if after else (None, None)
+    return {
+        **access.facts_parameters(context),
+        **access.reach_parameters(context, Kind.DOSSIER, Action.READ, prefix="verdict"),
+        **access.reach_parameters(context, Kind.DOCUMENT, Action.READ),
+        **access.verdict_parameters(context),
+        **journal.parameters(context),
+        **_filter_parameters(context, wanted),
+        "access_patient_id": patient_id,
+        "after_at": after_at,
+        "after_id": after_id,
+        "page_limit": page_size(context, first) + 1,
+        "with_total": with_total,
+    }
+
+
+async def open_dossier(
+    context: Context,
+    patient_id: UUID,
+    wanted: DocumentFilter | None = None,
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    with_total: bool = False,
+) -> OpenedDossier:
+    """Open a patient's record: identity and one page of the documents that the actor may see.
+
+    `Refused` (journalled) alike for an unknown patient and for one whose record is closed to the actor.
+    """
+    wanted = wanted or DocumentFilter()
+    parameters = open_dossier_parameters(context, patient_id, wanted, first=first, after=after, with_total=with_total)
+    row = (await context.tenant.database.fetch(OPEN_DOSSIER, parameters))[0]
+    said = dict(zip(OPEN_DOSSIER.columns, row, strict=True))
+    if not said["allowed"]:
+        decision = decide(
+            access.facts_from(context, said), Kind.DOSSIER, Action.READ, overrides=context.tenant.parameters
+        )
+        raise Refused(decision.code or "ACCESS_REFUSED", rule=decision.rule)
+    documents: list[dict[str, Any]] = said["documents"] or []
+    size = parameters["page_limit"] - 1
+    return OpenedDossier(
+        patient_id=patient_id,
+        state=said["state"],
+        opened_at=said["opened_at"],
+        relations=tuple(said["relations"]),
+        identity=said["identity"],
+        page=DocumentPage(
+            documents=documents[:size],
+            has_next=len(documents) > size,
+            total=said["total"],
+            since=parameters["filter_since"],
+        ),
+        rule=said["rule"],
+    )
+
+
+# --- one document -----------------------------------------------------------------------------------------
+
+
+def _one_document() -> Select[Any]:
+    """Facts, verdict on one document, journal line, its row and the visible versions of its chain."""
+    document_id = bindparam("document_id", type_=Uuid())
+    target = select(document.c.patient_id).where(document.c.document_id == document_id).scalar_subquery()
+    nobody = literal(journal.NOBODY, Uuid())
+    facts = access.facts_row(func.coalesce(target, nobody)).cte("facts")
+    lines = access.reach_lines(facts)
+    entry = document.alias("entry")
+    found = (
+        select(entry)
+        .where(
+            entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
+            entry.c.document_id == document_id,
+            access.visible(entry, facts, lines),
+        )
+        .cte("found")
+    )
+    is_found = select(literal(1)).select_from(found).exists()
+    verdict = access.document_verdict(facts, is_found)
+    # One reading of a content may come in many ranges: those that follow the first write no line.
+    since = bindparam("same_reading_since", type_=DateTime(timezone=True))
+    kind = bindparam("journal_kind", type_=Text())
+    journal_line = journal.written_by(
+        verdict,
+        unless=and_(
+            since.is_not(None),
+            verdict.c.allowed,
+            journal.has_line_since(verdict.c.patient_id, document_id, kind, since),
+        ),
+        patient_id=verdict.c.patient_id,
+        kind=kind,
+        action=literal(Action.READ.value),
+        document_id=cast(document_id, Uuid()),
+        **access.verdict_columns(verdict),
+    )
+    other = document.alias("other")
+    versions = (
+        select(*(other.c[name] for name in SHOWN))
+        .where(
+            other.c.patient_id == select(found.c.patient_id).scalar_subquery(),
+            other.c.chain_id == select(found.c.chain_id).scalar_subquery(),
+            access.visible(other, facts, lines),
+        )
+        .order_by(other.c.filed_at.desc(), other.c.document_id.desc())
+        .subquery("versions")
+    )
+    return select(
+        verdict,
+        select(func.row_to_json(found.table_valued())).scalar_subquery().label("document"),
+        select(func.json_agg(func.row_to_json(versions.table_valued()))).scalar_subquery().label("versions"),
+        select(dossier.c.wrapped_key)
+        .where(dossier.c.patient_id == select(found.c.patient_id).scalar_subquery())
+        .scalar_subquery()
+        .label("wrapped_key"),
+        select(journal_line.c.line_id).scalar_subquery().label("line_id"),
+    ).select_from(verdict)
+
+
+READ_DOCUMENT = Statement(_one_document())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedDocument:
+    """One document with the versions of its chain that the actor may see, newest first."""
+
+    patient_id: UUID
+    document: dict[str, Any]
+    versions: list[dict[str, Any]]
+    wrapped_key: bytes
+
+
+async def read_document(context: Context, document_id: UUID) -> OpenedDocument:
+    """Open one document's metadata and versions, journalled; `Refused` with DOCUMENT_UNKNOWN alike for an
+    absent document and for one that the actor may not know of."""
+    return await _read(context, document_id, Kind.DOCUMENT.value, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedContent:
+    """A content that the actor may read; `read` gives any part of it."""
+
+    context: Context
+    patient_id: UUID
+    document: dict[str, Any]
+    _key: DossierKey
+    _name: str
+
+    @property
+    def size(self) -> int:
+        return int(self.document["size"])
+
+    def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """`content[start:stop]`, each piece authenticated; `BrokenIntegrity` when it was altered."""
+        tenant = self.context.tenant
+        binding = content_binding(tenant.id, UUID(self.document["document_id"]))
+        return tenant.contents.read(self._name, self._key, binding, start, stop)
+
+
+async def open_content(context: Context, document_id: UUID, *, same_reading: timedelta | None = None) -> OpenedContent:
+    """Decide, journal (as kind `content`) and open a document's octets.
+
+    With `same_reading`, a line that this actor wrote for this content within that time stands for this
+    request too. Refused as `read_document`.
+    """
+    since = context.clock.now() - same_reading if same_reading is not None else None
+    opened = await _read(context, document_id, CONTENT, since)
+    tenant = context.tenant
+    return OpenedContent(
+        context=context,
+        patient_id=opened.patient_id,
+        document=opened.document,
+        _key=tenant.keys.dossier_key(tenant.id, opened.patient_id, opened.wrapped_key),
+        _name=opened.document["content_name"],
+    )
+
+
+async def _read(context: Context, document_id: UUID, kind: str, since: datetime | None) -> OpenedDocument:
+    parameters = {
+        **access.facts_parameters(context),
+        **access.reach_parameters(context, Kind.DOCUMENT, Action.READ),
+        **access.verdict_parameters(context),
+        **journal.parameters(context),
+        "document_id": document_id,
+        "journal_kind": kind,
+        "same_reading_since": since,
+    }
+    row = (await context.tenant.database.fetch(READ_DOCUMENT, parameters))[0]
+    said = dict(zip(READ_DOCUMENT.columns, row, strict=True))
+    if not said["allowed"]:
+        raise Refused("DOCUMENT_UNKNOWN")
+    return OpenedDocument(
+        patient_id=said["patient_id"],
+        document=said["document"],
+        versions=said["versions"] or [],
+        wrapped_key=bytes(said["wrapped_key"]),
+    )
+
+
+async def read_journal(
+    act: Act, patient_id: UUID, *, first: int | None = None, before_line: int | None = None
+) -> list[journal.JournalLine]:
+    """One page of the patient's journal, newest first, itself journalled (L.1111-19)."""
+    await access.require(act, patient_id, Kind.JOURNAL, Action.READ)
+    return await journal.page(act.connection, patient_id, first=page_size(act.context, first), before_line=before_line)

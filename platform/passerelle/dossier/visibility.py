@@ -1,0 +1,153 @@
+"""Who a document shows itself to, and its ends: masked, hidden, archived, deleted.
+
+Sources: CSP R.1111-49 (masking; the author keeps seeing his own), R.1111-50 (minors), R.1111-53 (announcement
+consultation); DMP functions TD3.3a to TD3.3d; JDV_J58. Each act is a new metadata version: the entryUUID
+changes, the logicalId stays.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, insert, select, update
+
+from passerelle.audit import journal, outbox
+from passerelle.audit.transactions import Act
+from passerelle.dossier import access
+from passerelle.dossier.events import DocumentMetadataChanged
+from passerelle.dossier.reading import months_before
+from passerelle.dossier.tables import document, document_version
+from passerelle.kernel.errors import Conflict
+from passerelle_policies.vocabulary import Action, DocumentStatus
+
+
+async def mask(act: Act, document_id: UUID) -> Row[Any]:
+    """Mask a document from professionals (MASQUE_PS); its author still sees it.
+
+    Refused: HIDING_COMBINATION while it is hidden from the patient, DOCUMENT_UNKNOWN.
+    """
+    row = await access.require_document(act, document_id, Action.MASK)
+    if row.hidden_from_patient:
+        raise Conflict("HIDING_COMBINATION")
+    return await _changed(act, row, Action.MASK, masked=True)
+
+
+async def unmask(act: Act, document_id: UUID) -> Row[Any]:
+    """Show a masked document to professionals again."""
+    row = await access.require_document(act, document_id, Action.UNMASK)
+    return await _changed(act, row, Action.UNMASK, masked=False)
+
+
+async def hide_from_patient(act: Act, document_id: UUID) -> Row[Any]:
+    """Hide a document until the announcement consultation, for the rule's delay at most (R.1111-53).
+
+    Refused: HIDING_COMBINATION while masked; ALREADY_SHOWN once it was shown or read: that is irreversible.
+    """
+    row = await access.require_document(act, document_id, Action.HIDE_FROM_PATIENT)
+    if row.masked:
+        raise Conflict("HIDING_COMBINATION")
+    if not row.hidden_from_patient:
+        await _must_not_have_been_shown(act, row, Action.SHOW_TO_PATIENT)
+    return await _changed(act, row, Action.HIDE_FROM_PATIENT, hidden_from_patient=True, hidden_until=hidden_until(act))
+
+
+async def show_to_patient(act: Act, document_id: UUID) -> Row[Any]:
+    """Show the patient a document that was hidden from him. Irreversible."""
+    row = await access.require_document(act, document_id, Action.SHOW_TO_PATIENT)
+    return await _changed(act, row, Action.SHOW_TO_PATIENT, hidden_from_patient=False, hidden_until=None)
+
+
+async def hide_from_representatives(act: Act, document_id: UUID) -> Row[Any]:
+    """Hide a minor's document from his legal representatives (R.1111-50); ALREADY_SHOWN as above."""
+    row = await access.require_document(act, document_id, Action.HIDE_FROM_REPRESENTATIVES)
+    if not row.hidden_from_representatives:
+        await _must_not_have_been_shown(act, row, Action.SHOW_TO_REPRESENTATIVES)
+    return await _changed(act, row, Action.HIDE_FROM_REPRESENTATIVES, hidden_from_representatives=True)
+
+
+async def show_to_representatives(act: Act, document_id: UUID) -> Row[Any]:
+    """Show the representatives a document that was hidden from them. Irreversible."""
+    row = await access.require_document(act, document_id, Action.SHOW_TO_REPRESENTATIVES)
+    return await _changed(act, row, Action.SHOW_TO_REPRESENTATIVES, hidden_from_representatives=False)
+
+
+async def archive(act: Act, document_id: UUID) -> Row[Any]:
+    """Put a current document out of ordinary lists; NOT_CURRENT for any other status."""
+    row = await access.require_document(act, document_id, Action.ARCHIVE)
+    if row.status not in {DocumentStatus.CURRENT, DocumentStatus.ARCHIVED}:
+        raise Conflict("NOT_CURRENT", status=row.status)
+    return await _changed(act, row, Action.ARCHIVE, status=DocumentStatus.ARCHIVED.value)
+
+
+async def unarchive(act: Act, document_id: UUID) -> Row[Any]:
+    """Bring an archived document back; NOT_ARCHIVED for any other status."""
+    row = await access.require_document(act, document_id, Action.UNARCHIVE)
+    if row.status not in {DocumentStatus.CURRENT, DocumentStatus.ARCHIVED}:
+        raise Conflict("NOT_ARCHIVED", status=row.status)
+    return await _changed(act, row, Action.UNARCHIVE, status=DocumentStatus.CURRENT.value)
+
+
+async def delete(act: Act, document_id: UUID) -> Row[Any]:
+    """Delete a document, logically and by its author only (TD3.3c). The row and its history stay."""
+    row = await access.require_document(act, document_id, Action.DELETE)
+    return await _changed(act, row, Action.DELETE, status=DocumentStatus.DELETED.value)
+
+
+def hidden_until(act: Act) -> datetime:
+    """When a document hidden now becomes visible to the patient at the latest."""
+    return months_before(act.now, -int(access.parameter(act.context, "hidden_from_patient.visible_months")))
+
+
+async def _must_not_have_been_shown(act: Act, row: Row[Any], showing: Action) -> None:
+    was_shown = (
+        select(document_version.c.act)
+        .where(
+            document_version.c.patient_id == row.patient_id,
+            document_version.c.document_id == row.document_id,
+            document_version.c.act == showing.value,
+        )
+        .exists()
+    )
+    was_read = journal.was_read_by_person(row.patient_id, row.document_id)
+    if (await act.connection.execute(select(was_shown | was_read))).scalar_one():
+        raise Conflict("ALREADY_SHOWN")
+
+
+async def _changed(act: Act, row: Row[Any], action: Action, **changes: Any) -> Row[Any]:
+    """Write a new metadata version, its history row and its event; nothing when nothing would change."""
+    if all(getattr(row, name) == value for name, value in changes.items() if name != "hidden_until"):
+        return row
+    return await new_metadata_version(act, row, action.value, **changes)
+
+
+async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: Any) -> Row[Any]:
+    """The same document under a new entryUUID."""
+    version, entry_uuid = row.metadata_version + 1, uuid4()
+    written = await act.connection.execute(
+        update(document)
+        .where(document.c.patient_id == row.patient_id, document.c.document_id == row.document_id)
+        .values(metadata_version=version, entry_uuid=entry_uuid, **changes)
+        .returning(document)
+    )
+    await act.connection.execute(
+        insert(document_version).values(
+            patient_id=row.patient_id,
+            document_id=row.document_id,
+            metadata_version=version,
+            entry_uuid=entry_uuid,
+            act=what,
+            at=act.now,
+            actor_kind=act.context.actor.kind.value,
+            actor_id=act.context.actor.id,
+            changed={name: str(value) if value is not None else None for name, value in changes.items()},
+        )
+    )
+    await outbox.publish(
+        act,
+        DocumentMetadataChanged(
+            patient_id=row.patient_id, document_id=row.document_id, act=what, metadata_version=version
+        ),
+    )
+    return written.one()

@@ -1,0 +1,290 @@
+"""Patients of one tenant, known by their INS.
+
+Sources: référentiel INS (arrêté of 27 May 2021) for status and traits; CSP L.1111-8-1. A professional looks
+an identity up by exact INS or by enough traits, never by browsing: each look-up is a journal line, and the
+lines of the last hour are the counter (`patient_lookup.per_hour`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, FromClause, Row, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from passerelle.audit import journal
+from passerelle.audit.transactions import Act
+from passerelle.identities.ins import IdentityStatus, Ins, check, current, is_test_oid
+from passerelle.identities.tables import identity_warning, patient, patient_identifier
+from passerelle.kernel.clock import legal_day
+from passerelle.kernel.context import Context
+from passerelle.kernel.errors import Conflict, InvalidInput, Refused, TryLater
+from passerelle_policies.decision import Decision, Facts, decide
+from passerelle_policies.packs import pack_on
+from passerelle_policies.roles import role_of
+from passerelle_policies.vocabulary import Action, Kind, Relation
+
+_HOUR = timedelta(hours=1)
+_TRUST = {status: rank for rank, status in enumerate(IdentityStatus)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """The identity traits (traits d'identité) as a source gives them; dates in HL7 form, any precision."""
+
+    family_name: str = ""
+    used_name: str = ""
+    given_names: tuple[str, ...] = ()
+    birth_date: str = ""
+    sex: str = ""
+    birth_place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """One registered identity."""
+
+    patient_id: UUID
+    ins: Ins | None
+    status: IdentityStatus
+    traits: Traits
+    registered_at: datetime
+
+
+def trusted_as(status: IdentityStatus, required: str) -> bool:
+    """Whether an identity is trusted at least as far as `required` (a value of IdentityStatus)."""
+    return _TRUST[status] >= _TRUST[IdentityStatus(required)]
+
+
+def folded(name: str) -> str:
+    """A name as it is searched: no accent, no case, letters only."""
+    bare = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(each for each in bare if each.isalnum())
+
+
+def identity() -> FromClause:
+    """The selectable of identities, for a read model that shows one beside something else."""
+    return patient
+
+
+def is_person(patient_id: ColumnElement[Any], person_key: ColumnElement[Any]) -> ColumnElement[bool]:
+    """SQL condition: the person is this patient."""
+    return select(literal(1)).where(patient.c.patient_id == patient_id, patient.c.person_key == person_key).exists()
+
+
+async def register(
+    act: Act, identifiers: Sequence[Ins], traits: Traits, status: IdentityStatus, *, source: str
+) -> UUID:
+    """Record an identity, or add what is new to the one that holds this INS; give its patient id.
+
+    A wrong key, a missing key or differing traits are warnings on the identity, never a refusal
+    (INS_KEY_WRONG, INS_WITHOUT_KEY, TRAITS_DIFFER…). Refused: actors whom the matrix does not let register;
+    INS_MISSING when there is neither INS nor traits; INS_OID_FORBIDDEN for a test or demo OID in a tenant
+    that is not a test tenant.
+    """
+    context = act.context
+    _decided(context, Action.REGISTER)
+    ins = current(tuple(identifiers))
+    if ins is not None and is_test_oid(ins.oid) and not context.tenant.is_test:
+        raise InvalidInput("INS_OID_FORBIDDEN", oid=ins.oid)
+    if ins is None and not (traits.family_name and traits.birth_date):
+        raise InvalidInput("INS_MISSING")
+    person_key = context.tenant.keys.person_key(ins.oid, ins.value) if ins else None
+    warnings = {code for each in identifiers for code in check(each)}
+    known = await _known(act, person_key)
+    if known is None:
+        patient_id = await _inserted(act, person_key, ins, traits, status)
+    else:
+        patient_id = known.patient_id
+        warnings |= await _merged(act, known, traits, status)
+    for each in identifiers:
+        await act.connection.execute(
+            upsert(patient_identifier)
+            .values(patient_id=patient_id, oid=each.oid, value=each.value, is_dead=each.is_dead, seen_at=act.now)
+            .on_conflict_do_nothing()
+        )
+    for code in sorted(warnings):
+        await act.connection.execute(
+            upsert(identity_warning)
+            .values(patient_id=patient_id, warning_id=uuid4(), code=code, source=source, at=act.now)
+            .on_conflict_do_nothing()
+        )
+    await journal.append(
+        act.connection,
+        context,
+        _line(_decided(context, Action.REGISTER), Action.REGISTER, patient_id),
+    )
+    return patient_id
+
+
+async def find_by_ins(act: Act, ins: Ins) -> Patient | None:
+    """The patient who holds exactly this INS, or nothing. Journalled and counted either way.
+
+    Refused: PATIENT_LOOKUP_TOO_MANY (`TryLater`) past the hourly count, ACCESS_REFUSED by the matrix.
+    """
+    decision = await _may_look_up(act)
+    key = act.context.tenant.keys.person_key(ins.oid, ins.value)
+    row = await _known(act, key)
+    await journal.append(
+        act.connection, act.context, _line(decision, Action.FIND, row.patient_id if row else journal.NOBODY)
+    )
+    return _patient(row) if row else None
+
+
+async def find_by_traits(act: Act, traits: Traits) -> Patient | None:
+    """The one patient with these traits, or nothing.
+
+    Refused: TRAITS_NOT_ENOUGH when fewer than the rule's minimum are given or when several patients answer
+    (how many is not said), and as `find_by_ins`.
+    """
+    decision = await _may_look_up(act)
+    given = [traits.family_name, traits.birth_date, " ".join(traits.given_names), traits.sex, traits.birth_place]
+    minimum = int(_parameter(act.context, "patient_lookup.minimum_traits"))
+    if not (traits.family_name and traits.birth_date) or sum(1 for each in given if each) < minimum:
+        raise InvalidInput("TRAITS_NOT_ENOUGH")
+    wanted = select(patient).where(
+        patient.c.search_name == folded(traits.family_name), patient.c.birth_date == traits.birth_date
+    )
+    if traits.sex:
+        wanted = wanted.where(patient.c.sex == traits.sex)
+    if traits.birth_place:
+        wanted = wanted.where(patient.c.birth_place == traits.birth_place)
+    rows = (await act.connection.execute(wanted.limit(20))).all()
+    if traits.given_names:
+        first = folded(traits.given_names[0])
+        rows = [row for row in rows if first in {folded(name) for name in row.given_names}]
+    if len(rows) > 1:
+        ambiguous = replace(decision, allowed=False, code="TRAITS_NOT_ENOUGH")
+        raise Refused("TRAITS_NOT_ENOUGH", line=_line(ambiguous, Action.FIND, journal.NOBODY))
+    found = rows[0] if rows else None
+    await journal.append(
+        act.connection, act.context, _line(decision, Action.FIND, found.patient_id if found else journal.NOBODY)
+    )
+    return _patient(found) if found else None
+
+
+async def by_id(act: Act, patient_id: UUID) -> Patient | None:
+    """The identity itself, for a use case that has already decided."""
+    row = (await act.connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one_or_none()
+    return _patient(row) if row else None
+
+
+async def of_person(act: Act, person_key: str) -> UUID | None:
+    """The patient id of a person who bears a token here, if he is a patient of this tenant."""
+    row = await _known(act, person_key)
+    return row.patient_id if row else None
+
+
+def _patient(row: Row[Any]) -> Patient:
+    return Patient(
+        patient_id=row.patient_id,
+        ins=Ins(row.ins_oid, row.ins_value) if row.ins_oid else None,
+        status=IdentityStatus(row.ins_status),
+        traits=Traits(
+            family_name=row.family_name or "",
+            used_name=row.used_name or "",
+            given_names=tuple(row.given_names),
+            birth_date=row.birth_date or "",
+            sex=row.sex or "",
+            birth_place=row.birth_place or "",
+        ),
+        registered_at=row.registered_at,
+    )
+
+
+async def _known(act: Act, person_key: str | None) -> Row[Any] | None:
+    if person_key is None:
+        return None
+    return (await act.connection.execute(select(patient).where(patient.c.person_key == person_key))).one_or_none()
+
+
+async def _inserted(act: Act, person_key: str | None, ins: Ins | None, traits: Traits, status: IdentityStatus) -> UUID:
+    patient_id = uuid4()
+    new = upsert(patient).values(
+        patient_id=patient_id,
+        person_key=person_key,
+        ins_oid=ins.oid if ins else None,
+        ins_value=ins.value if ins else None,
+        ins_status=status.value,
+        family_name=traits.family_name,
+        used_name=traits.used_name,
+        given_names=list(traits.given_names),
+        birth_date=traits.birth_date,
+        sex=traits.sex,
+        birth_place=traits.birth_place,
+        search_name=folded(traits.family_name),
+        registered_at=act.now,
+    )
+    done = await act.connection.execute(new.on_conflict_do_nothing().returning(patient.c.patient_id))
+    if (row := done.one_or_none()) is not None:
+        return UUID(str(row.patient_id))
+    other = await _known(act, person_key)  # registered by someone else in the same instant
+    if other is None:
+        raise Conflict("PATIENT_REGISTERED_TWICE")
+    return UUID(str(other.patient_id))
+
+
+async def _merged(act: Act, known: Row[Any], traits: Traits, status: IdentityStatus) -> set[str]:
+    """Raise the status, fill what was empty; what differs stays as it was and is a warning."""
+    changed: dict[str, Any] = {}
+    if _TRUST[status] > _TRUST[IdentityStatus(known.ins_status)]:
+        changed["ins_status"] = status.value
+    warnings = set()
+    for name in ("family_name", "used_name", "birth_date", "sex", "birth_place"):
+        given, held = getattr(traits, name), getattr(known, name) or ""
+        if given and not held:
+            changed[name] = given
+            if name == "family_name":
+                changed["search_name"] = folded(given)
+        elif given and name in {"family_name", "birth_date", "sex"} and folded(given) != folded(held):
+            warnings.add("TRAITS_DIFFER")
+    if traits.given_names and not known.given_names:
+        changed["given_names"] = list(traits.given_names)
+    if changed:
+        await act.connection.execute(update(patient).where(patient.c.patient_id == known.patient_id).values(**changed))
+    return warnings
+
+
+async def _may_look_up(act: Act) -> Decision:
+    decision = _decided(act.context, Action.FIND)
+    limit = int(_parameter(act.context, "patient_lookup.per_hour"))
+    if await journal.count_by_actor(act.connection, act.context, Action.FIND, _HOUR) >= limit:
+        raise TryLater("PATIENT_LOOKUP_TOO_MANY", retry_after=int(_HOUR.total_seconds()), limit=limit)
+    return decision
+
+
+def _parameter(context: Context, name: str) -> int | str | bool:
+    return pack_on(legal_day(context.clock)).parameter(name, context.tenant.parameters)
+
+
+def _decided(context: Context, action: Action) -> Decision:
+    facts = Facts(
+        role=role_of(context.actor.profession, context.actor.kind),
+        relations=frozenset({Relation.NONE}),
+        blocked=False,
+        dossier_state=None,
+        mode=context.mode,
+        purpose=context.purpose,
+        day=legal_day(context.clock),
+    )
+    decision = decide(facts, Kind.PATIENT, action, overrides=context.tenant.parameters)
+    if not decision.allowed:
+        raise Refused(decision.code or "ACCESS_REFUSED", line=_line(decision, action, journal.NOBODY))
+    return decision
+
+
+def _line(decision: Decision, action: Action, patient_id: UUID) -> journal.Line:
+    return journal.Line(
+        kind=Kind.PATIENT,
+        action=action,
+        outcome=journal.Outcome.ALLOWED if decision.allowed else journal.Outcome.REFUSED,
+        rule=decision.rule,
+        pack=decision.pack,
+        patient_id=patient_id,
+        code=decision.code,
+    )
