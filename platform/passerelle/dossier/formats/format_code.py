@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-try:
-    from passerelle_policies import nomenclatures
-except ImportError:  # the lists are on their way
-    nomenclatures = None  # type: ignore[assignment]
+from passerelle_policies import nomenclatures
 
 _UNSTRUCTURED: Final = {
     "application/pdf": "urn:ihe:iti:xds-sd:pdf:2008",
@@ -26,10 +23,8 @@ def format_code(templates: Sequence[str], media_type: str | None) -> str | None:
     """
     if media_type is not None:
         return _UNSTRUCTURED.get(media_type.strip().lower())
-    if nomenclatures is None:
-        return None
     for template in reversed(templates):
-        code = nomenclatures.format_code(template)
+        code = nomenclatures.format_code_of(template)
         if code is not None:
             return code
     return None
