@@ -23,6 +23,11 @@ class Parameters:
     extensions: Mapping[str, Any] = field(default_factory=dict)
     is_get: bool = False
 
+    @property
+    def rest(self) -> Mapping[str, Any]:
+        """What came beside the document."""
+        return {"operationName": self.operation_name, "variables": self.variables, "extensions": self.extensions}
+
 
 def from_url(query_string: bytes) -> Parameters:
     """Read the parameters of a GET. Refuses one given twice (PARAMETER_TWICE) and text that is not UTF-8."""

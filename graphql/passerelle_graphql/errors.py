@@ -1,0 +1,157 @@
+"""The one table from a failure to HTTP and GraphQL (DESIGN §7: each face owns its table).
+
+What is expected (the tree of `passerelle.kernel.errors`) keeps its code and its French sentence. Anything else
+becomes INTERNAL with the request's id, and the log gets where it happened, never what it said: the message of an
+unexpected exception may quote a row.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import structlog
+from graphql import GraphQLError, GraphQLFormattedError
+
+from passerelle.kernel import messages
+from passerelle.kernel.errors import (
+    BrokenIntegrity,
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    NotAuthenticated,
+    PasserelleError,
+    Refused,
+    TryLater,
+)
+
+_log = structlog.get_logger("passerelle.graphql")
+
+_STATUS_OF_CODE = {
+    "TENANT_UNKNOWN": HTTPStatus.NOT_FOUND,
+    "DOCUMENT_UNKNOWN": HTTPStatus.NOT_FOUND,
+    "INS_OVER_GET": HTTPStatus.METHOD_NOT_ALLOWED,
+    "MUTATION_OVER_GET": HTTPStatus.METHOD_NOT_ALLOWED,
+    "METHOD_NOT_ALLOWED": HTTPStatus.METHOD_NOT_ALLOWED,
+    "NOT_ACCEPTABLE": HTTPStatus.NOT_ACCEPTABLE,
+    "CONTENT_TYPE_UNSUPPORTED": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "CONTENT_ENCODING_UNSUPPORTED": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "BODY_TOO_LARGE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "URL_TOO_LONG": HTTPStatus.REQUEST_URI_TOO_LONG,
+    "RANGE_NOT_SATISFIABLE": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    "VIEW_NOT_CDA": HTTPStatus.NOT_ACCEPTABLE,
+    "PATIENT_LOOKUP_TOO_MANY": HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+_STATUS_OF_CLASS: tuple[tuple[type[PasserelleError], HTTPStatus], ...] = (
+    (LimitExceeded, HTTPStatus.BAD_REQUEST),
+    (InvalidInput, HTTPStatus.BAD_REQUEST),
+    (NotAuthenticated, HTTPStatus.UNAUTHORIZED),
+    (Refused, HTTPStatus.FORBIDDEN),
+    (Conflict, HTTPStatus.CONFLICT),
+    (TryLater, HTTPStatus.SERVICE_UNAVAILABLE),
+    (BrokenIntegrity, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+
+
+def status_of(error: PasserelleError) -> HTTPStatus:
+    """The HTTP status of an expected failure: its code's own, else its class's."""
+    if (own := _STATUS_OF_CODE.get(error.code)) is not None:
+        return own
+    return next(status for class_, status in _STATUS_OF_CLASS if isinstance(error, class_))
+
+
+def headers_of(error: PasserelleError, *, realm: str) -> dict[str, str]:
+    """The headers that go with that status."""
+    match error:
+        case NotAuthenticated(code="TOKEN_MISSING"):
+            return {"WWW-Authenticate": f'Bearer realm="{realm}"'}
+        case NotAuthenticated():
+            described = f'error="invalid_token", error_description="{error.code}"'
+            return {"WWW-Authenticate": f'Bearer realm="{realm}", {described}'}
+        case TryLater():
+            return {"Retry-After": str(error.retry_after)}
+        case InvalidInput(code="INS_OVER_GET" | "MUTATION_OVER_GET"):
+            return {"Allow": "POST"}
+        case InvalidInput(code="CONTENT_TYPE_UNSUPPORTED"):
+            return {"Accept": "application/json"}
+        case InvalidInput(code="CONTENT_ENCODING_UNSUPPORTED"):
+            return {"Accept-Encoding": "identity"}
+    return {}
+
+
+def formatted(error: PasserelleError) -> GraphQLFormattedError:
+    """An expected failure as an entry of `errors`."""
+    return {"message": error.message, "extensions": {"code": error.code}}
+
+
+def internal(error: BaseException, request_id: str) -> GraphQLFormattedError:
+    """An unexpected failure: logged by place, shown as INTERNAL with the request's id and nothing else."""
+    frames = traceback.extract_tb(error.__traceback__)
+    _log.error(
+        "unexpected",
+        request_id=request_id,
+        type=type(error).__name__,
+        at=[f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-8:]],
+    )
+    message = messages.sentence("INTERNAL", {"request_id": request_id})
+    return {"message": message, "extensions": {"code": "INTERNAL", "requestId": request_id}}
+
+
+def syntax_error(error: GraphQLError, *, tokens: int) -> GraphQLFormattedError:
+    """A document that cannot be read; the message quotes the document's own tokens, its author's."""
+    if f"more than {tokens} tokens" in error.message:
+        return formatted(LimitExceeded("TOO_MANY_TOKENS", limit=tokens))
+    return _of_the_document(error, "DOCUMENT_UNREADABLE")
+
+
+def validation_errors(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedError]:
+    """What is wrong with a document, as graphql-core says it; it speaks of the schema and of the document only."""
+    return [_of_the_document(each, "DOCUMENT_INVALID") for each in errors]
+
+
+def variable_errors(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedError]:
+    """Variables that do not fit. Their values are never echoed: one may be an INS."""
+    shown: list[GraphQLFormattedError] = []
+    for each in errors:
+        name = _variable_named_in(each)
+        message = messages.sentence("VARIABLE_INVALID", {"variable": name})
+        entry: GraphQLFormattedError = {"message": message, "extensions": {"code": "VARIABLE_INVALID"}}
+        if each.locations:
+            entry["locations"] = [location.formatted for location in each.locations]
+        if entry not in shown:
+            shown.append(entry)
+    return shown
+
+
+def execution_error(error: GraphQLError, request_id: str) -> GraphQLFormattedError:
+    """One error of a field: an expected failure keeps its code, a wrong argument is said without its value."""
+    cause = error.original_error
+    if isinstance(cause, PasserelleError):
+        entry = formatted(cause)
+    elif cause is None:
+        code = "ARGUMENT_INVALID"
+        entry = {"message": messages.sentence(code, {}), "extensions": {"code": code}}
+    else:
+        entry = internal(cause, request_id)
+    if error.path is not None:
+        entry["path"] = error.path
+    if error.locations:
+        entry["locations"] = [location.formatted for location in error.locations]
+    return entry
+
+
+def _of_the_document(error: GraphQLError, code: str) -> GraphQLFormattedError:
+    entry: GraphQLFormattedError = {"message": error.message, "extensions": {"code": code}}
+    if error.locations:
+        entry["locations"] = [location.formatted for location in error.locations]
+    return entry
+
+
+def _variable_named_in(error: GraphQLError) -> str:
+    for node in error.nodes or ():
+        name = getattr(getattr(getattr(node, "variable", None), "name", None), "value", None)
+        if isinstance(name, str):
+            return name
+    return "?"

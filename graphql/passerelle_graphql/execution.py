@@ -1,0 +1,65 @@
+"""Running a prepared operation through Strawberry, which stays the schema and the reference executor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError, GraphQLFormattedError
+from strawberry.extensions import SchemaExtension
+from strawberry.schema import Schema
+from strawberry.types import ExecutionContext
+
+from passerelle.kernel.errors import TryLater
+from passerelle_graphql import errors
+from passerelle_graphql.context import Asked
+
+
+class AlreadyPrepared(SchemaExtension):
+    """Hands Strawberry the document that `preparation` parsed and validated, so that it does neither again."""
+
+    def on_operation(self) -> Iterator[None]:
+        asked: Asked = self.execution_context.context
+        self.execution_context.graphql_document = asked.prepared.document.ast
+        self.execution_context.validation_rules = ()
+        yield
+
+
+class GatewaySchema(Schema):
+    """A Strawberry schema whose errors are logged by the gateway's own table and nowhere else."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Nothing: `errors.execution_error` logs, without what the exception says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes into the body of a response."""
+
+    data: Mapping[str, Any] | None
+    errors: list[GraphQLFormattedError]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"data": self.data}
+        return {"errors": self.errors, **shown} if self.errors else shown
+
+
+async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
+    """Run the operation. Raises `TryLater` OPERATION_TOO_SLOW when it takes longer than `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            result = await schema.execute(
+                asked.prepared.document.text,
+                variable_values=dict(asked.prepared.variables),
+                context_value=asked,
+                operation_name=asked.prepared.name,
+            )
+    except TimeoutError as slow:
+        raise TryLater("OPERATION_TOO_SLOW", retry_after=5) from slow
+    request_id = asked.context.request_id
+    return Answer(result.data, [errors.execution_error(each, request_id) for each in result.errors or ()])

@@ -1,0 +1,50 @@
+"""The gateway as a whole: what it needs and the routes it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from starlette.routing import BaseRoute, Route
+
+from passerelle.kernel.clock import Clock, SystemClock
+from passerelle_graphql.authentication import Actors, Tenants, Verifier
+from passerelle_graphql.http import GraphQLEndpoint
+from passerelle_graphql.limits import Limits
+from passerelle_graphql.preparation import Preparation
+from passerelle_graphql.schema import schema
+
+if TYPE_CHECKING:
+    from passerelle_graphql.execution import GatewaySchema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """What the gateway is built of. `introspection` is for development: off, the schema is read in `schema.graphql`."""
+
+    registry: Tenants
+    verifier: Verifier
+    directory: Actors
+    clock: Clock = field(default_factory=SystemClock)
+    limits: Limits = field(default_factory=Limits)
+    introspection: bool = False
+    root_path: str = ""
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        """Parses, measures, validates and prices; keeps what it did."""
+        return Preparation(self.schema, self.limits, introspection=self.introspection)
+
+    @property
+    def schema(self) -> GatewaySchema:
+        return schema
+
+    def path_of(self, tenant_id: str) -> str:
+        """Where a tenant's addresses begin."""
+        return f"{self.root_path}/{tenant_id}"
+
+
+def routes(gateway: Gateway) -> list[BaseRoute]:
+    """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
+    return [Route("/{tenant}/graphql", GraphQLEndpoint(gateway))]

@@ -1,0 +1,40 @@
+"""Opaque ids of the graph: what kind of thing, and which. Clients keep them and never take them apart."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import StrEnum
+from uuid import UUID
+
+from strawberry import ID
+
+from passerelle.kernel.errors import InvalidInput
+
+
+class Node(StrEnum):
+    """The kinds of things that have an id, by the letter that begins it."""
+
+    PATIENT = "p"
+    DOCUMENT = "d"
+    TEAM = "t"
+    CONSENT = "c"
+    RELATION = "r"
+    BLOCK = "b"
+    LINE = "j"
+
+
+def node_id(kind: Node, key: UUID) -> ID:
+    """The id of one thing."""
+    return ID(base64.urlsafe_b64encode(kind.encode("ascii") + key.bytes).decode("ascii").rstrip("="))
+
+
+def key_of(kind: Node, given: str) -> UUID:
+    """The key behind an id. Refused: ID_INVALID for anything that is not an id of that kind."""
+    try:
+        raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error) as broken:
+        raise InvalidInput("ID_INVALID") from broken
+    if len(raw) != 17 or raw[:1] != kind.encode("ascii") or node_id(kind, UUID(bytes=raw[1:])) != given:
+        raise InvalidInput("ID_INVALID")
+    return UUID(bytes=raw[1:])

@@ -1,0 +1,145 @@
+"""From the text of a request to an operation that may run: parsed, measured, validated; kept by its text.
+
+What depends on the text alone is paid once. Variables are read, and the cost computed, for each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLFormattedError,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    get_variable_values,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema import Schema
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from passerelle.kernel.errors import InvalidInput, LimitExceeded
+from passerelle_graphql import errors, limits
+from passerelle_graphql.cost import PriceList
+from passerelle_graphql.limits import Limits
+from passerelle_graphql.requests import Parameters
+from passerelle_graphql.sensitive import refuse_over_get
+
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+
+class RequestErrors(Exception):
+    """The request cannot be executed: what GraphQL calls request errors, ready to be shown."""
+
+    def __init__(self, shown: list[GraphQLFormattedError]) -> None:
+        super().__init__(f"{len(shown)} request errors")
+        self.shown = shown
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that passed the limits and validation."""
+
+    text: str
+    ast: DocumentNode
+    operations: Mapping[str | None, OperationDefinitionNode]
+    fragments: Mapping[str, FragmentDefinitionNode]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One operation with its variables, ready to execute; `variables` are as they came."""
+
+    document: Document
+    operation: OperationDefinitionNode
+    variables: Mapping[str, Any]
+    cost: int
+
+    @property
+    def name(self) -> str | None:
+        return self.operation.name.value if self.operation.name else None
+
+
+class Preparation:
+    """Prepares the requests of one schema."""
+
+    def __init__(self, schema: Schema, limits_: Limits, *, introspection: bool) -> None:
+        self._schema = schema._schema
+        self._limits = limits_
+        self._prices = PriceList(self._schema)
+        self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
+        self._hide_suggestions = not introspection
+        self._kept: LRUCache[str, Document] = LRUCache(limits_.kept_operations)
+
+    def prepare(self, parameters: Parameters) -> Prepared:
+        """The operation to run.
+
+        Raises `RequestErrors` for what the document or its variables have wrong; `LimitExceeded` is among them.
+        `InvalidInput` MUTATION_OVER_GET and INS_OVER_GET for what a GET may not ask.
+        """
+        document = self._document(parameters.query)
+        operation = _chosen(document, parameters.operation_name)
+        if parameters.is_get:
+            if operation.operation is not OperationType.QUERY:
+                raise InvalidInput("MUTATION_OVER_GET")
+            refuse_over_get(self._schema, document.ast, operation, parameters.query, parameters.rest)
+        variables = self._variables(operation, parameters)
+        cost = self._prices.operation(operation, document.fragments, variables)
+        if cost > self._limits.cost:
+            raise RequestErrors([errors.formatted(LimitExceeded("COST_EXCEEDED", cost=cost, limit=self._limits.cost))])
+        return Prepared(document, operation, parameters.variables, cost)
+
+    def _document(self, text: str) -> Document:
+        if (kept := self._kept.get(text)) is not None:
+            return kept
+        try:
+            ast = parse(text, max_tokens=self._limits.tokens)
+            limits.check(ast, self._limits)
+        except GraphQLSyntaxError as unreadable:
+            raise RequestErrors([errors.syntax_error(unreadable, tokens=self._limits.tokens)]) from unreadable
+        except LimitExceeded as exceeded:
+            raise RequestErrors([errors.formatted(exceeded)]) from exceeded
+        faults = validate(
+            self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions
+        )
+        if faults:
+            raise RequestErrors(errors.validation_errors(faults))
+        document = Document(
+            text=text,
+            ast=ast,
+            operations={
+                each.name.value if each.name else None: each
+                for each in ast.definitions
+                if isinstance(each, OperationDefinitionNode)
+            },
+            fragments={each.name.value: each for each in ast.definitions if isinstance(each, FragmentDefinitionNode)},
+        )
+        self._kept[text] = document
+        return document
+
+    def _variables(self, operation: OperationDefinitionNode, parameters: Parameters) -> Mapping[str, Any]:
+        coerced = get_variable_values(
+            self._schema, operation.variable_definitions or (), dict(parameters.variables), max_errors=20
+        )
+        if isinstance(coerced, list):
+            raise RequestErrors(errors.variable_errors(coerced))
+        return coerced.coerced
+
+
+def _chosen(document: Document, name: str | None) -> OperationDefinitionNode:
+    if name is not None:
+        if name in document.operations:
+            return document.operations[name]
+        raise RequestErrors([errors.formatted(InvalidInput("OPERATION_UNKNOWN"))])
+    if len(document.operations) == 1:
+        return next(iter(document.operations.values()))
+    raise RequestErrors([errors.formatted(InvalidInput("OPERATION_NAME_MISSING"))])

@@ -1,0 +1,87 @@
+"""Small types and enumerations that several domains show."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any, NewType
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from passerelle.dossier.lifecycle import Basis
+from passerelle.identities.ins import IdentityStatus
+from passerelle_policies.vocabulary import ActorKind, DocumentStatus, DossierState, Mode, Purpose, Relation
+
+Base64 = NewType("Base64", bytes)
+
+strawberry.enum(ActorKind, description="Ce qu'est le porteur d'une demande.")
+strawberry.enum(Purpose, description="Pourquoi.")
+strawberry.enum(Mode, description="Comment l'acteur entre : normal, bris de glace, centre 15.")
+strawberry.enum(Relation, description="Ce qui lie l'acteur au patient.")
+strawberry.enum(DossierState, description="Le cycle de vie du dossier.")
+strawberry.enum(DocumentStatus, description="Le statut d'un document.")
+strawberry.enum(IdentityStatus, description="La confiance dans une identité (RNIV).")
+strawberry.enum(Basis, description="Ce sur quoi repose un acte.", name="Basis")
+
+
+@strawberry.type(description="Une valeur codée et son libellé français.")
+class CodedValue:
+    code: str
+    label: str | None
+
+
+@strawberry.type(description="Où l'on en est d'une liste (Relay).")
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+def instant(value: datetime | str | None) -> datetime | None:
+    """An instant as a row holds it, native or out of JSON."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _write_instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read_instant(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("an instant is a text")  # noqa: TRY004 - graphql-core wants ValueError
+    read = datetime.fromisoformat(value)
+    if read.tzinfo is None:
+        raise ValueError("an instant says its offset")
+    return read
+
+
+def _read_base64(value: Any) -> Base64:
+    if not isinstance(value, str):
+        raise ValueError("base64 is a text")  # noqa: TRY004 - graphql-core wants ValueError
+    try:
+        return Base64(base64.b64decode(value.encode("ascii"), validate=True))
+    except (binascii.Error, UnicodeEncodeError) as broken:
+        raise ValueError("not base64") from broken
+
+
+CONFIG = StrawberryConfig(
+    scalar_map={
+        datetime: strawberry.scalar(
+            name="DateTime",
+            description="Un instant, RFC 3339, avec décalage. En sortie : UTC, à la milliseconde.",
+            specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+            serialize=_write_instant,
+            parse_value=_read_instant,
+        ),
+        Base64: strawberry.scalar(
+            name="Base64",
+            description="Des octets en base64 (RFC 4648 §4).",
+            specified_by_url="https://www.rfc-editor.org/rfc/rfc4648",
+            serialize=lambda value: base64.b64encode(value).decode("ascii"),
+            parse_value=_read_base64,
+        ),
+    },
+)
