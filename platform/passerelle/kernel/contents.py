@@ -13,18 +13,34 @@ import os
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
-from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store, from_url
+from obstore.store import LocalStore, MemoryStore, S3Store
 
 from passerelle.kernel import segments
 from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput, TryLater
 from passerelle.kernel.keys import DossierKey, sync_folder
 
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore, S3Config
+
 _NAME: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_S3_SETTINGS: Final = frozenset(
+    {
+        "access_key_id",
+        "checksum_algorithm",
+        "endpoint",
+        "region",
+        "secret_access_key",
+        "session_token",
+        "sse_kms_key_id",
+        "virtual_hosted_style_request",
+    }
+)
 _BATCH_SEGMENTS: Final = 16
 _INLINE_BYTES: Final = 256 * 1024
 _RETRY_SECONDS: Final = 5
@@ -33,8 +49,8 @@ _RETRY_SECONDS: Final = 5
 class Contents:
     """One tenant's contents at `url`: `file:///folder` or `s3://bucket/prefix`.
 
-    `settings` are obstore's settings of the S3 client (`endpoint`, `region`, `access_key_id`, …); what they
-    leave unsaid comes from the environment as usual there. Refused: CONTENT_STORE_URL.
+    `settings` are those of the S3 client (`endpoint`, `region`, `access_key_id`, …); what they leave unsaid
+    comes from the environment, as usual there. Refused: CONTENT_STORE_URL, CONTENT_STORE_SETTING.
     """
 
     def __init__(self, url: str, settings: Mapping[str, str] | None = None) -> None:
@@ -57,7 +73,7 @@ class Contents:
             sealed = await asyncio.to_thread(segments.encrypt, data, key, binding)
         else:
             sealed = segments.encrypt(data, key, binding)
-        with _failures(name):
+        with _failures(name, is_new=True):
             await self._store.put_async(path, sealed, mode="create", use_multipart=False)
         if self._folder is not None:
             await asyncio.to_thread(_to_disk, self._folder / path)
@@ -113,10 +129,7 @@ class Contents:
             self._folder = folder
             return LocalStore(folder)
         if parts.scheme == "s3" and parts.netloc:
-            try:
-                return cast(S3Store, from_url(url, config=dict(settings)))  # type: ignore[call-overload]
-            except BaseError as refused:
-                raise InvalidInput("CONTENT_STORE_URL", scheme="s3") from refused
+            return _s3(url, settings)
         if parts.scheme == "memory":
             return MemoryStore()
         raise InvalidInput("CONTENT_STORE_URL", scheme=parts.scheme or "-")
@@ -139,6 +152,25 @@ class Contents:
             return bytes(await self._store.get_range_async(_path(name), start=start, end=stop))
 
 
+def _s3(url: str, settings: Mapping[str, str]) -> ObjectStore:
+    unknown = sorted(set(settings) - _S3_SETTINGS)
+    if unknown:
+        raise InvalidInput("CONTENT_STORE_SETTING", setting=unknown[0])
+    try:
+        return S3Store.from_url(
+            url,
+            config=cast("S3Config", dict(settings)),
+            client_options={
+                "allow_http": settings.get("endpoint", "").startswith("http://"),
+                "connect_timeout": timedelta(seconds=3),
+                "timeout": timedelta(seconds=30),
+            },
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
+        )
+    except BaseError as refused:
+        raise InvalidInput("CONTENT_STORE_URL", scheme="s3") from refused
+
+
 def _path(name: str) -> str:
     """Spread over 256 folders by the random end of the UUID. Refused: CONTENT_NAME."""
     if not _NAME.fullmatch(name):
@@ -157,12 +189,14 @@ def _to_disk(file: Path) -> None:
 
 
 @contextmanager
-def _failures(name: str) -> Iterator[None]:
+def _failures(name: str, *, is_new: bool = False) -> Iterator[None]:
     try:
         yield
     except AlreadyExistsError as exists:
         raise Conflict("CONTENT_EXISTS", content=name) from exists
     except FileNotFoundError as missing:
+        if is_new:  # it is the bucket that is not there
+            raise TryLater("CONTENT_STORE_AWAY", retry_after=_RETRY_SECONDS) from missing
         raise BrokenIntegrity("CONTENT_MISSING", content=name) from missing
     except (BaseError, OSError) as away:
         raise TryLater("CONTENT_STORE_AWAY", retry_after=_RETRY_SECONDS) from away

@@ -15,7 +15,6 @@ import hmac
 import json
 import os
 import secrets
-import stat
 from pathlib import Path
 from typing import Final, NoReturn
 from uuid import UUID
@@ -93,18 +92,15 @@ class Keys(_Secret):
         Refused: KEY_FILE_MISSING, KEY_FILE_EXPOSED (someone else may read it), KEY_FILE_BROKEN.
         """
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                text = file.read(_FILE_LIMIT)
         except FileNotFoundError as missing:
             raise InvalidInput("KEY_FILE_MISSING", file=path.name) from missing
         except OSError as unreadable:
             raise InvalidInput("KEY_FILE_BROKEN", file=path.name) from unreadable
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise InvalidInput("KEY_FILE_BROKEN", file=path.name)
-            if mode & 0o077:
-                raise InvalidInput("KEY_FILE_EXPOSED", file=path.name)
-            text = file.read(_FILE_LIMIT)
+        if mode & 0o077:
+            raise InvalidInput("KEY_FILE_EXPOSED", file=path.name)
         return cls(_root_in(text, path.name))
 
     @classmethod
