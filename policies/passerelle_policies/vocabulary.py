@@ -33,6 +33,7 @@ class Role(StrEnum):
     PERSON = "person"
     ESTABLISHMENT = "establishment"
     SYSTEM = "system"
+    OTHER = "other"  # anyone else: no line of the matrix names it
 
 
 class Relation(StrEnum):
@@ -44,7 +45,7 @@ class Relation(StrEnum):
     CARE_TEAM = "care_team"  # member of a team under the patient's consent
     AUTHORIZED = "authorized"  # individually authorised
     AUTHOR = "author"  # of the document in question
-    NONE = "none"
+    NONE = "none"  # required of nobody: a line under it holds for anyone of the role
 
 
 class Kind(StrEnum):

@@ -1,0 +1,90 @@
+"""What a decision is asked about, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from passerelle_policies.vocabulary import (
+    DocumentStatus,
+    DossierState,
+    Mode,
+    Purpose,
+    Relation,
+    Role,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFacts:
+    """What a decision about one document needs.
+
+    `by_actor`: the actor is one of its authors; for an establishment, the document comes from it. For a document
+    about to be published, the flags are those it would have.
+    """
+
+    type_code: str
+    status: DocumentStatus
+    masked: bool
+    hidden_from_patient: bool
+    hidden_from_representatives: bool
+    by_actor: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What holds between an actor and a patient on a day. `dossier_state` is None where there is no record.
+
+    `relations` need not name NONE, which everyone has. AUTHOR in it says that the record holds a document of the
+    actor: it opens the record, and counts for a document only by `DocumentFacts.by_actor`.
+    `emergency_objection`: the patient objected beforehand to any opening in an emergency (L.1111-17 I).
+    """
+
+    role: Role
+    relations: frozenset[Relation]
+    blocked: bool
+    dossier_state: DossierState | None
+    mode: Mode
+    purpose: Purpose
+    day: date
+    emergency_objection: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The answer. `rule` and `source` say why; `pack`, by which rules; `code` is what the refused is told.
+
+    `sentence` explains in French to the patient and the data-protection officer. It is never shown to the
+    refused, who must not learn of a block or of a masked document: his sentence is the message of `code`.
+    """
+
+    allowed: bool
+    rule: str
+    source: str
+    code: str | None
+    pack: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """One line of the filter: whoever holds any of these relations reaches these types, through these concealments.
+
+    `types` is empty where no document is meant. NONE among `relations` means anyone of the role.
+    """
+
+    relations: frozenset[Relation]
+    types: tuple[str, ...]
+    sees_masked: bool
+    sees_hidden_from_patient: bool
+    sees_hidden_from_representatives: bool
+    rule: str
+
+    def shows(self, document: DocumentFacts) -> bool:
+        """Whether the type is reached and nothing conceals the document from this line."""
+        return (
+            document.type_code in self.types
+            and (self.sees_masked or not document.masked)
+            and (self.sees_hidden_from_patient or not document.hidden_from_patient)
+            and (self.sees_hidden_from_representatives or not document.hidden_from_representatives)
+        )

@@ -1,0 +1,41 @@
+"""From who an actor is to the role that the matrix knows him by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from passerelle_policies import nomenclatures
+from passerelle_policies.vocabulary import ActorKind, Role
+
+_BY_KIND: Mapping[ActorKind, Role] = {
+    ActorKind.PERSON: Role.PERSON,
+    ActorKind.ESTABLISHMENT: Role.ESTABLISHMENT,
+    ActorKind.SYSTEM: Role.SYSTEM,
+}
+
+HEALTH_ROLES = frozenset(
+    {
+        Role.PHYSICIAN,
+        Role.PHARMACIST,
+        Role.NURSE,
+        Role.DENTIST,
+        Role.MIDWIFE,
+        Role.PHYSIOTHERAPIST,
+        Role.OTHER_HEALTH,
+    }
+)
+PROFESSIONAL_ROLES = HEALTH_ROLES | {Role.SOCIAL_WORKER, Role.SECRETARY, Role.OTHER}
+
+
+def role_of(profession_code: str | None, actor_kind: ActorKind) -> Role:
+    """The role of an actor: from his profession for a professional, from his kind otherwise.
+
+    A professional whose code is absent, unknown or no longer in force is `OTHER`, to whom nothing is granted.
+    """
+    by_kind = _BY_KIND.get(actor_kind)
+    if by_kind is not None:
+        return by_kind
+    profession = nomenclatures.profession(profession_code) if profession_code else None
+    if profession is None or not profession.is_in_force:
+        return Role.OTHER
+    return profession.role
