@@ -139,7 +139,7 @@ def _acts_without_sight(pack: Pack) -> Iterator[str]:
     for rule, cells in acts.items():
         blind = {cell for cell in cells - seen if cell[:2] != citizen_author}
         if blind:
-            yield f"{rule}: allows acts on documents that cannot be read, such as {', '.join(sorted(blind)[0])}"
+            yield f"{rule}: allows acts on documents that cannot be read, such as {', '.join(min(blind))}"
 
 
 def _reading_without_relation(pack: Pack) -> Iterator[str]:
