@@ -163,7 +163,10 @@ def _signing_keys(document: Mapping[str, object]) -> Mapping[str, SigningKey]:
 
 
 def _signing_key(parameters: dict[str, str | list[str]]) -> SigningKey | None:
-    if parameters.get("use", "sig") != "sig":
+    if parameters.get("kty") not in _ALGORITHMS or parameters.get("use", "sig") != "sig":
+        return None
+    modulus = parameters.get("n", "")
+    if parameters["kty"] == "RSA" and len(modulus) * 6 < _RSA_BITS:
         return None
     try:
         key = JWKRegistry.import_key({name: value for name, value in parameters.items() if name != "key_ops"})

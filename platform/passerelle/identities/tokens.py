@@ -31,7 +31,7 @@ from passerelle.kernel.errors import NotAuthenticated
 LEEWAY_SECONDS: Final = 30
 TOKEN_LIMIT: Final = 16 * 1024
 BELIEVED_FOR_SECONDS: Final = 300
-"""How long a verified token is believed without looking again: as long as a withdrawn key may still serve."""
+"""How long a verified token is believed without verifying it again: its key may have been withdrawn since."""
 _KEPT_TOKENS: Final = 10_000
 _YEAR_9999: Final = 253_402_300_799
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]*")
