@@ -1,0 +1,222 @@
+"""Invented people: professionals with RPPS numbers of a test range, patients with test INS whose keys are right.
+
+Everything is drawn from a seed of the network's name, so that two machines have the same region. No number can
+be a real person's: the RPPS numbers begin with 8997, the INS stand under the test OID and in a commune that
+does not exist.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from importlib.resources import files
+from random import Random
+from typing import Final
+
+from stdnum import luhn
+
+from passerelle.identities.ins import NIR_TEST, Ins
+
+PEOPLE_SEED: Final = "passerelle-demo-1"
+_NO_COMMUNE: Final = 990
+
+
+class Part(StrEnum):
+    """What a professional does in the region. Each network has one of each."""
+
+    GP = "médecin traitant"
+    ONCOLOGIST = "oncologue"
+    SURGEON = "chirurgien"
+    RADIOLOGIST = "radiologue"
+    PHARMACIST = "pharmacienne"
+    NURSE = "infirmière"
+    DENTIST = "chirurgien-dentiste"
+    MIDWIFE = "sage-femme"
+    PHYSIOTHERAPIST = "masseur-kinésithérapeute"
+    SOCIAL_WORKER = "assistante sociale"
+    SECRETARY = "secrétaire médicale"
+    BLOCKED = "médecin bloqué par la patiente"
+    OUTSIDER = "médecin sans lien avec la patiente"
+
+
+# Profession (TRE_G15, TRE_R94, TRE_R85), savoir-faire (TRE_R38), and whether the work is done in a hospital.
+_WORK: Final[dict[Part, tuple[str, str | None, bool]]] = {
+    Part.GP: ("10", "SM54", False),
+    Part.ONCOLOGIST: ("10", "SM36", True),
+    Part.SURGEON: ("10", "SM14", True),
+    Part.RADIOLOGIST: ("10", "SM44", True),
+    Part.PHARMACIST: ("21", None, False),
+    Part.NURSE: ("60", None, True),
+    Part.DENTIST: ("40", None, False),
+    Part.MIDWIFE: ("50", None, True),
+    Part.PHYSIOTHERAPIST: ("70", None, False),
+    Part.SOCIAL_WORKER: ("41", None, True),
+    Part.SECRETARY: ("331", None, True),
+    Part.BLOCKED: ("10", "SM54", False),
+    Part.OUTSIDER: ("10", "SM54", False),
+}
+_WOMEN_PARTS: Final = frozenset(
+    {Part.RADIOLOGIST, Part.PHARMACIST, Part.NURSE, Part.MIDWIFE, Part.SOCIAL_WORKER, Part.SECRETARY}
+)
+_DOCTORS: Final = frozenset(
+    {Part.GP, Part.ONCOLOGIST, Part.SURGEON, Part.RADIOLOGIST, Part.DENTIST, Part.BLOCKED, Part.OUTSIDER}
+)
+
+_NAMES: Final = tomllib.loads(files(__package__).joinpath("names.toml").read_text("utf-8"))
+_FAMILY_NAMES: Final = tuple(_NAMES["families"])
+_WOMEN: Final = tuple(_NAMES["women"])
+_MEN: Final = tuple(_NAMES["men"])
+# What the cast is called in the first network, which the printed commands and the tour use.
+_CAST: Final[dict[Part, tuple[str, str]]] = {
+    Part.GP: ("Claire", "Delmas"),
+    Part.ONCOLOGIST: ("Antoine", "Vidal"),
+    Part.SURGEON: ("Lucas", "Fabre"),
+    Part.RADIOLOGIST: ("Salomé", "Ribaute"),
+    Part.PHARMACIST: ("Sofia", "Belkacem"),
+    Part.NURSE: ("Julie", "Castagné"),
+    Part.DENTIST: ("Paul", "Rieux"),
+    Part.MIDWIFE: ("Emma", "Sarda"),
+    Part.PHYSIOTHERAPIST: ("Hugo", "Lacaze"),
+    Part.SOCIAL_WORKER: ("Nadia", "Ferrand"),
+    Part.SECRETARY: ("Martine", "Pujol"),
+    Part.BLOCKED: ("Bernard", "Galy"),
+    Part.OUTSIDER: ("Inès", "Marty"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoProfessional:
+    """A professional of the demo; `finess` is empty for a practice of his own."""
+
+    part: Part
+    rpps: str
+    family_name: str
+    given_name: str
+    profession: str
+    specialty: str | None
+    finess: str
+
+    @property
+    def name(self) -> str:
+        """As people say it: doctors are given their title."""
+        title = "Dr " if self.part in _DOCTORS else ""
+        return f"{title}{self.given_name} {self.family_name}"
+
+    @property
+    def handle(self) -> str:
+        """What `passerelle token professional` takes beside an RPPS number."""
+        return self.family_name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPerson:
+    """A patient or a representative of the demo."""
+
+    ins: Ins
+    family_name: str
+    given_name: str
+    birth_date: str
+    sex: str
+    birth_place: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.given_name} {self.family_name}"
+
+    @property
+    def handle(self) -> str:
+        """What `passerelle token person` takes beside an INS."""
+        return self.given_name.lower()
+
+    def is_minor(self, day: date) -> bool:
+        """Under eighteen on that day."""
+        born = date.fromisoformat(f"{self.birth_date[:4]}-{self.birth_date[4:6]}-{self.birth_date[6:]}")
+        return (day.year - born.year) - ((day.month, day.day) < (born.month, born.day)) < 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Household:
+    """A patient, and the mother who represents him when he is a minor."""
+
+    patient: DemoPerson
+    mother: DemoPerson | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Everyone of one network. The first household is the one that the region's story is about."""
+
+    tenant_id: str
+    professionals: dict[Part, DemoProfessional]
+    households: tuple[Household, ...]
+
+    @property
+    def patient(self) -> DemoPerson:
+        """The patient of the story."""
+        return self.households[0].patient
+
+    @property
+    def child(self) -> Household:
+        """The first minor and his mother."""
+        return next(each for each in self.households if each.mother is not None)
+
+
+def cast_of(tenant_id: str, establishments: Sequence[str], *, patients: int = 44, is_first: bool = False) -> Cast:
+    """Everyone of a network whose hospitals have these FINESS numbers; `is_first` gives them the story's names."""
+    draw = Random(f"{PEOPLE_SEED}/{tenant_id}")  # noqa: S311 - invented people, not secrets
+    number = sum(ord(letter) for letter in tenant_id) % 100
+    families = draw.sample(_FAMILY_NAMES, len(_WORK))
+    professionals = {}
+    for index, (part, (profession, specialty, in_hospital)) in enumerate(_WORK.items()):
+        invented = (draw.choice(_WOMEN if part in _WOMEN_PARTS else _MEN), families[index])
+        given, family = _CAST[part] if is_first else invented
+        base = f"8997{number:02d}{index:04d}"
+        professionals[part] = DemoProfessional(
+            part=part,
+            rpps=base + luhn.calc_check_digit(base),
+            family_name=family,
+            given_name=given,
+            profession=profession,
+            specialty=specialty,
+            finess=establishments[0] if in_hospital else "",
+        )
+    households = [_household(draw, number, index, patients=patients, is_first=is_first) for index in range(patients)]
+    return Cast(tenant_id=tenant_id, professionals=professionals, households=tuple(households))
+
+
+def _household(draw: Random, network: int, index: int, *, patients: int, is_first: bool) -> Household:
+    if is_first and index == 0:
+        return Household(patient=_person(network, index, "Jeanne", "Valmont", "F", date(1957, 3, 14)))
+    if is_first and index == 1:
+        return Household(
+            patient=_person(network, index, "Noé", "Rouvière", "M", date(2017, 9, 2)),
+            mother=_person(network, patients + index, "Camille", "Rouvière", "F", date(1988, 6, 21)),
+        )
+    family, sex = draw.choice(_FAMILY_NAMES), draw.choice("FM")
+    given = draw.choice(_WOMEN if sex == "F" else _MEN)
+    if index % 10 == 1:
+        born = date(2012, 1, 1) + timedelta(days=draw.randrange(365 * 8))
+        mother_born = born - timedelta(days=365 * draw.randrange(22, 40))
+        return Household(
+            patient=_person(network, index, given, family, sex, born),
+            mother=_person(network, patients + index, draw.choice(_WOMEN), family, "F", mother_born),
+        )
+    born = date(1934, 1, 1) + timedelta(days=draw.randrange(365 * 68))
+    return Household(patient=_person(network, index, given, family, sex, born))
+
+
+def _person(network: int, order: int, given: str, family: str, sex: str, born: date) -> DemoPerson:
+    commune = _NO_COMMUNE + network % 10
+    first13 = f"{1 if sex == 'M' else 2}{born:%y%m}{network % 95 + 1:02d}{commune}{order + 1:03d}"
+    key = 97 - int(first13) % 97
+    return DemoPerson(
+        ins=Ins(NIR_TEST, f"{first13}{key:02d}"),
+        family_name=family,
+        given_name=given,
+        birth_date=f"{born:%Y%m%d}",
+        sex=sex,
+        birth_place=first13[5:10],
+    )

@@ -1,0 +1,145 @@
+"""What was written about whom: the documents of the region's story, and those of everyone else.
+
+The story is Jeanne Valmont's, treated for a cancer in the first network. What each of her carers may see of it is
+told here by hand, from the legal texts and not from the program: the guided tour compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+from uuid import NAMESPACE_OID, uuid5
+
+from passerelle_ops.demo.people import PEOPLE_SEED, Cast, DemoPerson, Household, Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One document of the demo. `key` names it within its patient; `replaces` is the key of the one before."""
+
+    key: str
+    type_code: str
+    title: str
+    author: Part
+    days_ago: int
+    is_masked: bool = False
+    hidden_from_patient: bool = False
+    hidden_from_representatives: bool = False
+    replaces: str | None = None
+
+
+JEANNE: Final = (
+    Written(
+        key="synthese-2019",
+        type_code="34133-9",
+        title="Synthèse d’épisode de soins",
+        author=Part.BLOCKED,
+        days_ago=2_400,
+    ),
+    Written(
+        key="scanner", type_code="18748-4", title="Scanner thoraco-abdominal", author=Part.RADIOLOGIST, days_ago=75
+    ),
+    Written(key="biologie", type_code="11502-2", title="Bilan biologique", author=Part.ONCOLOGIST, days_ago=60),
+    Written(key="operation", type_code="34874-8", title="Compte rendu opératoire", author=Part.SURGEON, days_ago=50),
+    Written(key="sortie", type_code="11490-0", title="Lettre de liaison à la sortie", author=Part.SURGEON, days_ago=45),
+    Written(key="rcp", type_code="34794-8", title="Fiche RCP digestive", author=Part.ONCOLOGIST, days_ago=40),
+    Written(key="pps-1", type_code="18776-5", title="Plan personnalisé de soins", author=Part.ONCOLOGIST, days_ago=35),
+    Written(
+        key="pps-2",
+        type_code="18776-5",
+        title="Plan personnalisé de soins, révisé",
+        author=Part.ONCOLOGIST,
+        days_ago=30,
+        replaces="pps-1",
+    ),
+    Written(
+        key="oncogenetique",
+        type_code="11488-4",
+        title="Consultation d’oncogénétique",
+        author=Part.ONCOLOGIST,
+        days_ago=25,
+        is_masked=True,
+    ),
+    Written(key="consultation", type_code="11488-4", title="Consultation de suivi", author=Part.GP, days_ago=20),
+    Written(key="ordonnance", type_code="57833-6", title="Ordonnance", author=Part.GP, days_ago=20),
+    Written(key="dispensation", type_code="60593-1", title="Dispensation", author=Part.PHARMACIST, days_ago=18),
+    Written(key="soins", type_code="11506-3", title="Suivi infirmier", author=Part.NURSE, days_ago=15),
+    Written(
+        key="social", type_code="28653-4", title="Évaluation sociale à domicile", author=Part.SOCIAL_WORKER, days_ago=10
+    ),
+    Written(
+        key="tep",
+        type_code="18748-4",
+        title="TEP-scanner de contrôle",
+        author=Part.ONCOLOGIST,
+        days_ago=3,
+        hidden_from_patient=True,
+    ),
+)
+NOE: Final = (
+    Written(key="vaccin", type_code="87273-9", title="Vaccination", author=Part.GP, days_ago=120),
+    Written(key="consultation", type_code="11488-4", title="Consultation", author=Part.GP, days_ago=30),
+    Written(
+        key="confidence",
+        type_code="11488-4",
+        title="Consultation confidentielle",
+        author=Part.GP,
+        days_ago=12,
+        hidden_from_representatives=True,
+    ),
+)
+
+# Of Jeanne's documents that the default window of 24 months holds and that are current, 13 come from her carers
+# and one from herself. Masked (R.1111-49): the consultation of oncogenetics, but for its author and herself. Not
+# yet shown to her (R.1111-53): the PET scan. Each role reads the types that the matrix gives it.
+JEANNE_SEES: Final = 13
+ATTENDING_SEES: Final = 13
+ONCOLOGIST_SEES: Final = 14
+NURSE_SEES: Final = 13
+SOCIAL_WORKER_SEES: Final = 1
+RADIOLOGIST_SEES: Final = 1
+ATTENDING_SEES_EVER: Final = 14
+MOTHER_SEES: Final = 2
+
+_ORDINARY: Final = (
+    ("11488-4", "Consultation", Part.GP),
+    ("57833-6", "Ordonnance", Part.GP),
+    ("11502-2", "Bilan biologique", Part.ONCOLOGIST),
+    ("18748-4", "Radiographie", Part.RADIOLOGIST),
+    ("11490-0", "Lettre de liaison à la sortie", Part.SURGEON),
+    ("34794-8", "Fiche RCP", Part.ONCOLOGIST),
+    ("34874-8", "Compte rendu opératoire", Part.SURGEON),
+    ("60593-1", "Dispensation", Part.PHARMACIST),
+    ("11506-3", "Suivi infirmier", Part.NURSE),
+    ("87273-9", "Vaccination", Part.GP),
+)
+
+
+def documents_of(cast: Cast, household: Household, index: int, *, is_first: bool) -> tuple[Written, ...]:
+    """What was written about one patient, oldest first."""
+    if is_first and index == 0:
+        return JEANNE
+    if is_first and index == 1:
+        return NOE
+    return tuple(_ordinary(Random(f"{PEOPLE_SEED}/{cast.tenant_id}/{household.patient.ins.value}")))  # noqa: S311
+
+
+def _ordinary(draw: Random) -> Iterator[Written]:
+    ages = sorted((draw.randrange(5, 1_100) for _ in range(draw.randrange(2, 6))), reverse=True)
+    for index, days_ago in enumerate(ages):
+        type_code, title, author = draw.choice(_ORDINARY)
+        yield Written(
+            key=f"{index}",
+            type_code=type_code,
+            title=title,
+            author=author,
+            days_ago=days_ago,
+            is_masked=draw.random() < 0.06,
+        )
+
+
+def unique_id(tenant_id: str, person: DemoPerson, key: str) -> str:
+    """The producer's identifier of a document: the same on every machine, and it tells nothing of the patient."""
+    return f"2.25.{uuid5(NAMESPACE_OID, f'{PEOPLE_SEED}/{tenant_id}/{person.ins.value}/{key}').int}"
