@@ -26,10 +26,11 @@ from passerelle.kernel.errors import (
     TryLater,
 )
 
+_CHALLENGE = 'Bearer realm="passerelle"'
 _log = structlog.get_logger("passerelle.graphql")
 
 _STATUS_OF_CODE = {
-    "TENANT_UNKNOWN": HTTPStatus.NOT_FOUND,
+    "NETWORK_UNKNOWN": HTTPStatus.NOT_FOUND,
     "DOCUMENT_UNKNOWN": HTTPStatus.NOT_FOUND,
     "INS_OVER_GET": HTTPStatus.METHOD_NOT_ALLOWED,
     "MUTATION_OVER_GET": HTTPStatus.METHOD_NOT_ALLOWED,
@@ -62,14 +63,13 @@ def status_of(error: PasserelleError) -> HTTPStatus:
     return next(status for class_, status in _STATUS_OF_CLASS if isinstance(error, class_))
 
 
-def headers_of(error: PasserelleError, *, realm: str) -> dict[str, str]:
+def headers_of(error: PasserelleError) -> dict[str, str]:
     """The headers that go with that status."""
     match error:
         case NotAuthenticated(code="TOKEN_MISSING"):
-            return {"WWW-Authenticate": f'Bearer realm="{realm}"'}
+            return {"WWW-Authenticate": _CHALLENGE}
         case NotAuthenticated():
-            described = f'error="invalid_token", error_description="{error.code}"'
-            return {"WWW-Authenticate": f'Bearer realm="{realm}", {described}'}
+            return {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token", error_description="{error.code}"'}
         case TryLater():
             return {"Retry-After": str(error.retry_after)}
         case InvalidInput(code="INS_OVER_GET" | "MUTATION_OVER_GET"):
@@ -103,12 +103,12 @@ def syntax_error(error: GraphQLError, *, tokens: int) -> GraphQLFormattedError:
     """A document that cannot be read; the message quotes the document's own tokens, its author's."""
     if f"more than {tokens} tokens" in error.message:
         return formatted(LimitExceeded("TOO_MANY_TOKENS", limit=tokens))
-    return _of_the_document(error, "DOCUMENT_UNREADABLE")
+    return _of_the_document(error, "GRAPHQL_SYNTAX")
 
 
 def validation_errors(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedError]:
     """What is wrong with a document, as graphql-core says it; it speaks of the schema and of the document only."""
-    return [_of_the_document(each, "DOCUMENT_INVALID") for each in errors]
+    return [_of_the_document(each, "GRAPHQL_INVALID") for each in errors]
 
 
 def variable_errors(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedError]:

@@ -30,9 +30,7 @@ class AlreadyPrepared(SchemaExtension):
 class GatewaySchema(Schema):
     """A Strawberry schema whose errors are logged by the gateway's own table and nowhere else."""
 
-    def process_errors(
-        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
-    ) -> None:
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: `errors.execution_error` logs, without what the exception says."""
 
 

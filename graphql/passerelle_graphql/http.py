@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from graphql import GraphQLFormattedError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError
 from passerelle_graphql import errors, requests
@@ -33,17 +34,20 @@ _THREAD_BYTES = 256 * 1024
 
 
 class GraphQLEndpoint:
-    """The endpoint of all tenants: called by Starlette with each request."""
+    """The endpoint of all tenants, as an ASGI application of its own."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def __call__(self, request: Request) -> Response:
-        """Answer one request; never raises."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to one request; never raises."""
         request_id = new_request_id()
         media_type = answer_type(request.headers.get("accept"))
         shown_as = media_type or MediaType.JSON
-        realm = f"passerelle/{request.path_params['tenant']}" if _is_plain(request.path_params["tenant"]) else "passerelle"
         try:
             if request.method not in ("GET", "POST"):
                 return _answer(
@@ -64,7 +68,7 @@ class GraphQLEndpoint:
             status = HTTPStatus.BAD_REQUEST if shown_as is MediaType.RESPONSE else HTTPStatus.OK
             return _answer(shown_as, status, wrong.shown, request_id)
         except PasserelleError as error:
-            headers = errors.headers_of(error, realm=realm)
+            headers = errors.headers_of(error)
             return _answer(shown_as, errors.status_of(error), [errors.formatted(error)], request_id, headers)
         except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
             shown = errors.internal(unexpected, request_id)
@@ -86,10 +90,6 @@ class GraphQLEndpoint:
         if len(body) > _THREAD_BYTES:
             return await asyncio.to_thread(requests.from_body, body)
         return requests.from_body(body)
-
-
-def _is_plain(tenant_id: str) -> bool:
-    return tenant_id.isascii() and tenant_id.isalnum() and len(tenant_id) <= 31
 
 
 def _answer(

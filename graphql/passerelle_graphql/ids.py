@@ -38,3 +38,19 @@ def key_of(kind: Node, given: str) -> UUID:
     if len(raw) != 17 or raw[:1] != kind.encode("ascii") or node_id(kind, UUID(bytes=raw[1:])) != given:
         raise InvalidInput("ID_INVALID")
     return UUID(bytes=raw[1:])
+
+
+def line_cursor(line: int) -> str:
+    """The id, and the cursor, of a line of the journal."""
+    return base64.urlsafe_b64encode(Node.LINE.encode("ascii") + line.to_bytes(8)).decode("ascii").rstrip("=")
+
+
+def read_line_cursor(given: str) -> int:
+    """The line behind a cursor. Refused: CURSOR_INVALID."""
+    try:
+        raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error) as broken:
+        raise InvalidInput("CURSOR_INVALID") from broken
+    if len(raw) != 9 or raw[:1] != Node.LINE.encode("ascii"):
+        raise InvalidInput("CURSOR_INVALID")
+    return int.from_bytes(raw[1:])

@@ -108,9 +108,7 @@ class Preparation:
             raise RequestErrors([errors.syntax_error(unreadable, tokens=self._limits.tokens)]) from unreadable
         except LimitExceeded as exceeded:
             raise RequestErrors([errors.formatted(exceeded)]) from exceeded
-        faults = validate(
-            self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions
-        )
+        faults = validate(self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions)
         if faults:
             raise RequestErrors(errors.validation_errors(faults))
         document = Document(

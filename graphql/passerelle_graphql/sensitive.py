@@ -31,7 +31,9 @@ from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.directives import Identifying
 
 # Sex, year, month (also the fictitious ones), department (2A, 2B), commune and order; the key may be missing.
-_MATRICULE = re.compile(r"(?<!\d)[1-478]\s?\d{2}\s?\d{2}\s?(?:\d{2}|2[AB])\s?\d{3}\s?\d{3}(?:\s?\d{2})?(?!\d)", re.I)
+_MATRICULE = re.compile(
+    r"(?<!\d)[1-478]\s?\d{2}\s?\d{2}\s?(?:\d{2}|2[AB])\s?\d{3}\s?\d{3}(?:\s?\d{2})?(?!\d)", re.IGNORECASE
+)
 
 
 def looks_like_matricule(text: str) -> bool:

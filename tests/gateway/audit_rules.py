@@ -13,6 +13,7 @@ from typing import Any
 RESPONSE, JSON = "application/graphql-response+json", "application/json"
 TYPENAME = "{ __typename }"
 WITH_VARIABLE = "query Type($name: String!) { __type(name: $name) { name } }"
+EMOJI = '{ __type(name: "Run🏃Swim🏊") { name } }'
 UNKNOWN_FIELD = "{ f31403dfe404bccbb0e835f2629c6a7 }"
 COERCION = {"query": "query CoerceFailure($id: ID!){ __typename }", "variables": {"id": None}}
 
@@ -51,7 +52,8 @@ def _rules() -> list[Rule]:
         Rule(id="80D8", **_post(_OK), content_type=JSON),
         Rule(id="82A3", **_post(_OK)),
         Rule(
-            id="BF61", **_post({"query": '{ __type(name: "Run🏃Swim🏊") { name } }'}, content_type=f"{JSON}; charset=utf-8")
+            id="BF61",
+            **_post({"query": '{ __type(name: "Run🏃Swim🏊") { name } }'}, content_type=f"{JSON}; charset=utf-8"),
         ),
         Rule(id="78D5", **_post(_OK)),
         Rule(id="2C94", **_post(_OK)),
@@ -101,9 +103,7 @@ def _rules() -> list[Rule]:
     ]
     for id_, accept in (("D6D5", RESPONSE), ("6A70", JSON)):
         params = {"query": WITH_VARIABLE, "variables": json.dumps({"name": "sometype"})}
-        rules.append(
-            Rule(id=id_, method="GET", params=params, headers={"accept": accept}, without=("errors",))
-        )
+        rules.append(Rule(id=id_, method="GET", params=params, headers={"accept": accept}, without=("errors",)))
     for index in range(4):
         rules += [
             Rule(id=f"LKJ{index}", **_post({"query": _INVALID[index]}), statuses=_400),

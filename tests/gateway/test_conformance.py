@@ -21,9 +21,7 @@ _DRIVER = Path(__file__).with_name("audit_suite.mjs")
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 async def test_rule(rule: Rule, doctor: httpx2.AsyncClient) -> None:
     headers = dict(rule.headers)
-    request = doctor.build_request(
-        rule.method, GRAPHQL, headers=headers, content=rule.body, params=rule.params
-    )
+    request = doctor.build_request(rule.method, GRAPHQL, headers=headers, content=rule.body, params=rule.params)
     if "accept" not in headers:
         del request.headers["accept"]
     if "content-type" not in headers:
@@ -52,7 +50,15 @@ async def test_the_suite_passes_whole(
     version: str, node: str, tmp_path: Path, serving: Serving, doctor_token: str
 ) -> None:
     (tmp_path / "package.json").write_text('{"private": true}')
-    install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=peer", f"graphql-http@{version}"]
+    install = [
+        "npm",
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--omit=peer",
+        f"graphql-http@{version}",
+    ]
     fetched = await asyncio.to_thread(subprocess.run, install, cwd=tmp_path, capture_output=True, timeout=90)
     if fetched.returncode != 0:
         pytest.skip(f"npm could not fetch graphql-http@{version} here")

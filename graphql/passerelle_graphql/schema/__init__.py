@@ -6,17 +6,30 @@ import strawberry
 
 from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
+from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
+from passerelle_graphql.schema.documents import DocumentQuery
+from passerelle_graphql.schema.dossiers import DossierMutation, DossierQuery
+from passerelle_graphql.schema.journal import JournalQuery
 from passerelle_graphql.schema.me import MeQuery
+from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
+from passerelle_graphql.schema.teams import TeamMutation
 from passerelle_graphql.schema.values import CONFIG
+from passerelle_graphql.schema.visibility import VisibilityMutation
 
 
 @strawberry.type(description="Lire. Chaque lecture est au journal du patient.")
-class Query(MeQuery):
+class Query(MeQuery, PatientQuery, DossierQuery, DocumentQuery, JournalQuery, AuthorizationsQuery):
+    pass
+
+
+@strawberry.type(description="Agir. Chaque acte est une transaction, journal compris.")
+class Mutation(PatientMutation, DossierMutation, VisibilityMutation, AuthorizationsMutation, TeamMutation):
     pass
 
 
 schema = GatewaySchema(
     query=Query,
+    mutation=Mutation,
     config=CONFIG,
     extensions=[AlreadyPrepared],
     exception_handlers=HANDLERS,

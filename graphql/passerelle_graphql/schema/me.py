@@ -8,9 +8,9 @@ from passerelle.audit.transactions import transaction
 from passerelle.identities import patients
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, node_id
-from passerelle_graphql.schema.values import CodedValue
+from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
+from passerelle_graphql.schema.values import CodedValue, coded
 from passerelle_policies import nomenclatures
-from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
 
 
 @strawberry.type(description="Le réseau auquel on s'adresse.")
@@ -63,8 +63,3 @@ class MeQuery:
             mode=context.mode,
             network=Network(id=strawberry.ID(tenant.id), name=tenant.name, is_test=tenant.is_test),
         )
-
-
-def coded(code: str | None, label: str | None) -> CodedValue | None:
-    """A coded value, when there is a code."""
-    return CodedValue(code=code, label=label) if code else None

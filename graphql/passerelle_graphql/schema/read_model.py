@@ -15,6 +15,8 @@ from uuid import UUID
 
 import strawberry
 
+from passerelle_graphql.directives import ListSize
+
 _KEY = "passerelle.columns"
 _Shape = TypeVar("_Shape")
 
@@ -28,10 +30,27 @@ class Columns:
 
 
 def shown(
-    *columns: str, by: Callable[..., Any] | None = None, description: str | None = None, name: str | None = None
+    *columns: str,
+    by: Callable[..., Any] | None = None,
+    description: str | None = None,
+    name: str | None = None,
+    assumed_size: int | None = None,
 ) -> Any:
-    """A field that shows columns of the read model; with no column named, the one of the field's own name."""
-    return strawberry.field(metadata={_KEY: Columns(columns, by)}, description=description, name=name)
+    """A field that shows columns of the read model; with no column named, the one of the field's own name.
+
+    `by` makes the field's value out of the columns'; `assumed_size` is what a list counts for in the cost.
+    """
+    return strawberry.field(
+        metadata={_KEY: Columns(columns, by)},
+        description=description,
+        name=name,
+        directives=[counted(assumed_size)] if assumed_size is not None else [],
+    )
+
+
+def counted(assumed_size: int, *, by: str | None = None, within: tuple[str, ...] = ()) -> ListSize:
+    """What a list counts for: the argument named `by` when given, else `assumed_size`."""
+    return ListSize(assumed_size=assumed_size, slicing_arguments=[by] if by else [], sized_fields=list(within))
 
 
 @cache

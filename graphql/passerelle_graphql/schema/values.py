@@ -10,26 +10,18 @@ from typing import Any, NewType
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from passerelle.dossier.lifecycle import Basis
-from passerelle.identities.ins import IdentityStatus
-from passerelle_policies.vocabulary import ActorKind, DocumentStatus, DossierState, Mode, Purpose, Relation
-
 Base64 = NewType("Base64", bytes)
-
-strawberry.enum(ActorKind, description="Ce qu'est le porteur d'une demande.")
-strawberry.enum(Purpose, description="Pourquoi.")
-strawberry.enum(Mode, description="Comment l'acteur entre : normal, bris de glace, centre 15.")
-strawberry.enum(Relation, description="Ce qui lie l'acteur au patient.")
-strawberry.enum(DossierState, description="Le cycle de vie du dossier.")
-strawberry.enum(DocumentStatus, description="Le statut d'un document.")
-strawberry.enum(IdentityStatus, description="La confiance dans une identité (RNIV).")
-strawberry.enum(Basis, description="Ce sur quoi repose un acte.", name="Basis")
 
 
 @strawberry.type(description="Une valeur codée et son libellé français.")
 class CodedValue:
     code: str
     label: str | None
+
+
+def coded(code: str | None, label: str | None) -> CodedValue | None:
+    """A coded value, when there is a code."""
+    return CodedValue(code=code, label=label) if code else None
 
 
 @strawberry.type(description="Où l'on en est d'une liste (Relay).")
@@ -51,7 +43,7 @@ def _write_instant(value: datetime) -> str:
 
 def _read_instant(value: Any) -> datetime:
     if not isinstance(value, str):
-        raise ValueError("an instant is a text")  # noqa: TRY004 - graphql-core wants ValueError
+        raise ValueError("an instant is a text")
     read = datetime.fromisoformat(value)
     if read.tzinfo is None:
         raise ValueError("an instant says its offset")
@@ -60,7 +52,7 @@ def _read_instant(value: Any) -> datetime:
 
 def _read_base64(value: Any) -> Base64:
     if not isinstance(value, str):
-        raise ValueError("base64 is a text")  # noqa: TRY004 - graphql-core wants ValueError
+        raise ValueError("base64 is a text")
     try:
         return Base64(base64.b64decode(value.encode("ascii"), validate=True))
     except (binascii.Error, UnicodeEncodeError) as broken:

@@ -1,0 +1,24 @@
+"""The closed lists of words that the graph shows, each with what it means. Import them from here, never from below:
+Strawberry must have met an enumeration before the first type that uses it."""
+
+from __future__ import annotations
+
+import strawberry
+
+from passerelle.dossier.lifecycle import Basis as Basis
+from passerelle.identities.ins import IdentityStatus as IdentityStatus
+from passerelle_policies.vocabulary import ActorKind as ActorKind
+from passerelle_policies.vocabulary import DocumentStatus as DocumentStatus
+from passerelle_policies.vocabulary import DossierState as DossierState
+from passerelle_policies.vocabulary import Mode as Mode
+from passerelle_policies.vocabulary import Purpose as Purpose
+from passerelle_policies.vocabulary import Relation as Relation
+
+strawberry.enum(ActorKind, description="Ce qu'est le porteur d'une demande.")
+strawberry.enum(Purpose, description="Pourquoi.")
+strawberry.enum(Mode, description="Comment l'acteur entre : normal, bris de glace, centre 15.")
+strawberry.enum(Relation, description="Ce qui lie l'acteur au patient.")
+strawberry.enum(DossierState, description="Le cycle de vie du dossier.")
+strawberry.enum(DocumentStatus, description="Le statut d'un document.")
+strawberry.enum(IdentityStatus, description="La confiance dans une identité (RNIV).")
+strawberry.enum(Basis, description="Ce sur quoi repose un acte.")

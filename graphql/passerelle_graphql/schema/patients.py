@@ -1,0 +1,161 @@
+"""`patient`: looking an identity up, by exact INS or by enough traits, and registering one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+import strawberry
+
+from passerelle.audit.transactions import Act, transaction
+from passerelle.identities import patients
+from passerelle.identities.ins import Ins as InsGiven
+from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.directives import Cost, Identifying
+from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.problems import Conflict, InvalidInput, NotFound, Refusal, TryLater
+from passerelle_graphql.schema.enums import IdentityStatus
+from passerelle_graphql.schema.read_model import as_uuid, shape, shown
+
+
+@strawberry.type(description="L'identité nationale de santé.")
+class Ins:
+    oid: str
+    value: str
+
+
+def patient_id(value: UUID | str) -> strawberry.ID:
+    return node_id(Node.PATIENT, as_uuid(value))
+
+
+def ins(oid: str | None, value: str | None) -> Ins | None:
+    return Ins(oid=oid, value=value) if oid and value else None
+
+
+def given(value: str | None) -> str | None:
+    """A trait, or nothing when the source left it empty."""
+    return value or None
+
+
+@strawberry.type(description="Une identité enregistrée dans ce réseau.")
+class Patient:
+    id: strawberry.ID = shown("patient_id", by=patient_id)
+    ins: Ins | None = shown("ins_oid", "ins_value", by=ins)
+    identity_status: IdentityStatus = shown("ins_status", by=IdentityStatus)
+    family_name: str | None = shown(by=given, description="Nom de naissance.")
+    used_name: str | None = shown(by=given, description="Nom utilisé.")
+    given_names: list[str] = shown()
+    birth_date: str | None = shown(by=given, description="Telle que donnée (HL7), de toute précision.")
+    sex: str | None = shown(by=given)
+    birth_place: str | None = shown(by=given, description="Code INSEE.")
+
+
+@strawberry.input(description="Un INS : OID et matricule.")
+class InsInput:
+    oid: str
+    value: str = strawberry.field(directives=[Identifying()])
+
+
+@strawberry.input(description="Les traits d'identité, en partie ou en entier.")
+class TraitsInput:
+    family_name: str = strawberry.field(directives=[Identifying()], description="Nom de naissance.")
+    birth_date: str = strawberry.field(directives=[Identifying()], description="AAAAMMJJ.")
+    used_name: str | None = strawberry.field(default=None, directives=[Identifying()])
+    given_names: list[str] = strawberry.field(default_factory=list, directives=[Identifying()])
+    sex: str | None = strawberry.field(default=None, description="M, F ou U.")
+    birth_place: str | None = strawberry.field(default=None, directives=[Identifying()], description="Code INSEE.")
+
+
+@strawberry.input(one_of=True, description="Un patient : par son INS exact, ou par assez de traits.")
+class PatientLookup:
+    ins: strawberry.Maybe[InsInput]
+    traits: strawberry.Maybe[TraitsInput]
+
+
+@strawberry.input(description="Une identité à enregistrer.")
+class RegisterPatientInput:
+    identifiers: list[InsInput]
+    traits: TraitsInput
+    identity_status: IdentityStatus
+    source: str = strawberry.field(description="Ce qui établit l'identité : logiciel, pièce, téléservice.")
+
+
+@strawberry.type(description="Une identité enregistrée, ou complétée si elle l'était déjà.")
+class PatientRegistered:
+    patient: Patient
+
+
+PatientResult: TypeAlias = Annotated[
+    Patient | NotFound | Refusal | InvalidInput | TryLater, strawberry.union("PatientResult")
+]
+RegisterPatientResult: TypeAlias = Annotated[
+    PatientRegistered | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("RegisterPatientResult")
+]
+
+
+@strawberry.type
+class PatientQuery:
+    @strawberry.field(
+        description="Chercher un patient. Chaque recherche est au journal et comptée ; par POST seulement.",
+        directives=[Cost(weight="50")],
+    )
+    async def patient(self, info: ResolverInfo, by: PatientLookup) -> PatientResult:
+        async with transaction(context_of(info)) as act:
+            found = await _looked_up(act, by)
+        if found is None:
+            return NotFound.of("PATIENT_NOT_FOUND")
+        return shape(Patient, row_of(found))
+
+
+@strawberry.type
+class PatientMutation:
+    @strawberry.mutation(description="Enregistrer une identité.", directives=[Cost(weight="20")])
+    async def register_patient(self, info: ResolverInfo, input: RegisterPatientInput) -> RegisterPatientResult:  # noqa: A002
+        async with transaction(context_of(info)) as act:
+            patient_id = await patients.register(
+                act,
+                [InsGiven(each.oid, each.value) for each in input.identifiers],
+                traits(input.traits),
+                input.identity_status,
+                source=input.source,
+            )
+            registered = await patients.by_id(act, patient_id)
+        if registered is None:
+            raise LookupError("a patient just registered is not there")
+        return PatientRegistered(patient=shape(Patient, row_of(registered)))
+
+
+def traits(told: TraitsInput) -> patients.Traits:
+    """The traits of an input as the domain takes them."""
+    return patients.Traits(
+        family_name=told.family_name,
+        used_name=told.used_name or "",
+        given_names=tuple(told.given_names),
+        birth_date=told.birth_date,
+        sex=told.sex or "",
+        birth_place=told.birth_place or "",
+    )
+
+
+def row_of(known: patients.Patient) -> Mapping[str, Any]:
+    """A patient of the domain by the column names of the read model."""
+    return {
+        "patient_id": known.patient_id,
+        "ins_oid": known.ins.oid if known.ins else None,
+        "ins_value": known.ins.value if known.ins else None,
+        "ins_status": known.status.value,
+        "family_name": known.traits.family_name,
+        "used_name": known.traits.used_name,
+        "given_names": list(known.traits.given_names),
+        "birth_date": known.traits.birth_date,
+        "sex": known.traits.sex,
+        "birth_place": known.traits.birth_place,
+    }
+
+
+async def _looked_up(act: Act, by: PatientLookup) -> patients.Patient | None:
+    if by.ins is not None:
+        return await patients.find_by_ins(act, InsGiven(by.ins.value.oid, by.ins.value.value))
+    assert by.traits is not None  # noqa: S101 - `@oneOf` lets nothing else through
+    return await patients.find_by_traits(act, traits(by.traits.value))
