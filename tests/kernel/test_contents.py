@@ -80,6 +80,15 @@ async def test_any_alteration_of_the_file_is_refused(
     assert await _code(contents.read(name, KEY, BINDING)) == "CONTENT_ALTERED"
 
 
+async def test_an_object_cut_to_nothing_is_altered_and_not_a_store_away(contents: Contents, tmp_path: Path) -> None:
+    name = _name()
+    await contents.put(name, b"x", KEY, BINDING)
+    _file(tmp_path, name).write_bytes(b"")
+    assert await _code(contents.read(name, KEY, BINDING)) == "CONTENT_ALTERED"
+    with pytest.raises(BrokenIntegrity):
+        await contents.size(name)
+
+
 async def test_a_range_reads_what_is_whole_beside_what_is_not(contents: Contents, tmp_path: Path) -> None:
     """Only the segments of the range are fetched: damage elsewhere does not stop it."""
     name = _name()
@@ -176,7 +185,7 @@ async def test_an_address_with_a_space_and_an_accent_is_a_folder(tmp_path: Path)
     assert [each async for each in contents.names()] == [name]
 
 
-@pytest.mark.parametrize("url", ["", "contents", "file://elsewhere/contents", "s3://", "ftp://host/x", "http://host"])
+@pytest.mark.parametrize("url", ["", "contents", "file://elsewhere/contents", "s3://", "ftp://host/x", "memory://"])
 def test_another_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         Contents(url)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
-from obstore.store import LocalStore, MemoryStore, S3Store
+from obstore.store import LocalStore, S3Store
 
 from passerelle.kernel import segments
 from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput, TryLater
@@ -130,8 +130,6 @@ class Contents:
             return LocalStore(folder)
         if parts.scheme == "s3" and parts.netloc:
             return _s3(url, settings)
-        if parts.scheme == "memory":
-            return MemoryStore()
         raise InvalidInput("CONTENT_STORE_URL", scheme=parts.scheme or "-")
 
     async def _head(self, name: str, length: int) -> tuple[bytes, int]:
