@@ -190,13 +190,16 @@ def was_read_by_person(patient_id: UUID, document_id: UUID) -> ColumnElement[boo
 def has_line_since(
     patient_id: ColumnElement[Any], document_id: ColumnElement[Any], kind: ColumnElement[Any], since: ColumnElement[Any]
 ) -> ColumnElement[bool]:
-    """SQL condition: this actor (`parameters`) already has an allowed line about this document since then."""
+    """SQL condition: this actor (`parameters`) already has an allowed line about this document since then,
+    come in the same way and for the same purpose."""
     return (
         select(literal(1))
         .where(
             journal.c.patient_id == patient_id,
             journal.c.document_id == document_id,
             journal.c.actor_id == bindparam("journal_actor_id", type_=Text()),
+            journal.c.mode == bindparam("journal_mode", type_=Text()),
+            journal.c.purpose == bindparam("journal_purpose", type_=Text()),
             journal.c.kind == kind,
             journal.c.outcome == Outcome.ALLOWED.value,
             journal.c.at > since,

@@ -6,6 +6,7 @@ what it gives (names, number, size, ratio), so that a bomb is refused before it 
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -51,13 +52,13 @@ class Package(Protocol):
     def close(self) -> None: ...
 
 
-def open_package(path: Path) -> Package:
-    """The files at `path`, a folder or a zip.
+def open_package(source: Path | bytes) -> Package:
+    """The files at a path, a folder or a zip, or in the octets of a zip.
 
     Refused: PATH_TRAVERSAL, ZIP_BOMB, ZIP_DAMAGED, ZIP_ENCRYPTED, ZIP_NAME_TWICE, PACKAGE_TOO_LARGE,
     FILE_UNREADABLE, EMPTY_FILE.
     """
-    return _Folder(path) if path.is_dir() else _Zip(path)
+    return _Folder(source) if isinstance(source, Path) and source.is_dir() else _Zip(source)
 
 
 def inside(name: str) -> str:
@@ -98,14 +99,14 @@ class _Folder:
 
 
 class _Zip:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Path | bytes) -> None:
         try:
-            if path.stat().st_size == 0:
+            if (len(source) if isinstance(source, bytes) else source.stat().st_size) == 0:
                 raise InvalidInput("EMPTY_FILE")
         except (OSError, ValueError) as failed:
             raise InvalidInput("FILE_UNREADABLE") from failed
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
         except _DAMAGE as broken:
             raise InvalidInput("ZIP_DAMAGED") from broken
         try:
