@@ -92,14 +92,17 @@ def reach(
     action: Action,
     day: date,
     overrides: Overrides = NO_OVERRIDES,
+    *,
+    is_open: bool = True,
 ) -> tuple[Reach, ...]:
-    """The filter lines of `role` on `day`, for an open record and an actor who is not blocked.
+    """The filter lines of `role` on `day`, for a record that is open (or is not), and an actor who is not blocked.
 
     A document passes when the actor holds one of a line's relations (everyone holds NONE, its author holds AUTHOR)
     and `Reach.shows` it. `decide` says the same of each document one by one.
     """
     pack = pack_on(day)
-    return _compiled(pack, role, mode, kind, action, _gates(pack, overrides)).open
+    compiled = _compiled(pack, role, mode, kind, action, _gates(pack, overrides))
+    return compiled.open if is_open else compiled.otherwise
 
 
 def ask_casbin(
@@ -129,9 +132,12 @@ def _decide(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | 
     compiled = _compiled(pack, facts.role, mode, kind, action, _gates(pack, overrides))
     if kind is Kind.DOCUMENT and document is not None and document.status is DocumentStatus.DELETED:
         return _refusal(pack, "document-deleted", DOCUMENT_UNKNOWN)
-    if _is_stopped(facts, mode, kind, action, pack, overrides):
+    is_blocked = facts.blocked and not (
+        mode is Mode.REGULATION_CENTRE and pack.holds("block.yields_to_regulation_centre", overrides)
+    )
+    if is_blocked and _is_stopped(kind, action, pack, overrides):
         return _refusal(pack, "block", _code_of_refusal(kind, action, document))
-    relations = _standing(facts, kind, action, document)
+    relations = _standing(facts, is_blocked, kind, action, document)
     is_open = facts.dossier_state is DossierState.OPEN
     found = _first(compiled.open if is_open else compiled.otherwise, relations, document)
     if found is not None:
@@ -144,12 +150,8 @@ def _decide(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | 
     return _denial(facts, kind, action, document, overrides, pack, compiled, relations)
 
 
-def _is_stopped(facts: Facts, mode: Mode, kind: Kind, action: Action, pack: Pack, overrides: Overrides) -> bool:
+def _is_stopped(kind: Kind, action: Action, pack: Pack, overrides: Overrides) -> bool:
     """A block stops every access to the record. Acts open to any outsider go on, so that it does not show."""
-    if not facts.blocked:
-        return False
-    if mode is Mode.REGULATION_CENTRE and pack.holds("block.yields_to_regulation_centre", overrides):
-        return False
     if kind is Kind.DOCUMENT and action in _FEEDING:
         return pack.holds("block.stops_feeding", overrides)
     if kind is Kind.DOSSIER:
@@ -157,14 +159,16 @@ def _is_stopped(facts: Facts, mode: Mode, kind: Kind, action: Action, pack: Pack
     return kind is not Kind.PATIENT
 
 
-def _standing(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | None) -> frozenset[Relation]:
+def _standing(
+    facts: Facts, is_blocked: bool, kind: Kind, action: Action, document: DocumentFacts | None
+) -> frozenset[Relation]:
     """The relations that count for this question."""
     relations = facts.relations | _EVERYONE
     if kind is Kind.DOCUMENT and document is not None:
         relations -= _AUTHOR
         if document.by_actor and _counts_as_author(facts, document):
             relations |= _AUTHOR
-    if facts.blocked and facts.mode is not Mode.REGULATION_CENTRE:
+    if is_blocked:
         relations &= _EVERYONE | (_AUTHOR if action is Action.REPLACE else frozenset())
     return relations
 
@@ -199,8 +203,9 @@ def _denial(
         if any(document.type_code in each.types for each in may_publish):
             return _refusal(pack, "visibility-not-open", VISIBILITY_REFUSED)
         return _refusal(pack, "type-not-open", TYPE_REFUSED, line)
-    if action is not Action.READ and decide(facts, kind, Action.READ, document, overrides=overrides).allowed:
-        return _refusal(pack, "default-deny", ACTION_REFUSED, line)
+    if action is not Action.READ:
+        seen = decide(facts, kind, Action.READ, document, overrides=overrides)
+        return _refusal(pack, "default-deny", ACTION_REFUSED, line) if seen.allowed else seen
     if document.masked and facts.role is not Role.PERSON and _would_show(compiled, relations, document):
         return _refusal(pack, "document-masked", DOCUMENT_UNKNOWN)
     return _refusal(pack, "default-deny", DOCUMENT_UNKNOWN, line)
