@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from passerelle_ops.stack.locks import hold
 from passerelle_ops.stack.privileges import ITSELF, Identity
 
 _LAUNCH = Path(__file__).with_name("launch.py")
@@ -26,11 +27,15 @@ LOG_KEPT = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run and how to end it: `stop_signal` asks, SIGKILL follows after `stop_seconds`."""
+    """What to run and how to end it: `stop_signal` asks, SIGKILL follows after `stop_seconds`.
+
+    `holds` is a file that it and its own children keep locked as long as one of them lives.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str] | None = None
     folder: Path | None = None
+    holds: Path | None = None
     identity: Identity = ITSELF
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 20.0
@@ -44,7 +49,8 @@ class Child:
         self.log = log
         self.started_at = time.monotonic()
         rotate(log)
-        passed = [*kept_open, *_death_pipe()]
+        held = [descriptor] if command.holds and (descriptor := hold(command.holds)) is not None else []
+        passed = [*kept_open, *held, *_death_pipe()]
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own commands
                 [*_launcher(command), "--", *command.argv],
@@ -56,6 +62,8 @@ class Child:
                 start_new_session=True,
                 pass_fds=passed,
             )
+        for descriptor in held:
+            os.close(descriptor)
 
     @property
     def pid(self) -> int:

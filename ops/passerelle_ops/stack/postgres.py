@@ -16,8 +16,9 @@ import psycopg
 
 from passerelle.kernel.errors import Conflict
 from passerelle_ops.stack.children import Command, run
+from passerelle_ops.stack.locks import is_held
 from passerelle_ops.stack.privileges import Identity, Mode, database_identity
-from passerelle_ops.stack.state import StateFolder, is_alive
+from passerelle_ops.stack.state import StateFolder
 
 SUPERUSER = "postgres"
 _SETTINGS = {
@@ -57,6 +58,7 @@ class Postgres:
         self.identity: Identity = database_identity(mode)
         self.password = state.secret("postgres-superuser")
         self.data = state.folder("postgres") / "data"
+        self._presence = self.data.with_name("presence")
         self.log = state.folder("logs") / "postgres.log"
         self.port = 0
 
@@ -82,6 +84,7 @@ class Postgres:
             ],
             environment=_environment(),
             folder=self.data.parent,
+            holds=self._presence,
             identity=self.identity,
             stop_signal=signal.SIGINT,  # "fast": open transactions are rolled back, then a checkpoint
             stop_seconds=60.0,
@@ -127,35 +130,31 @@ class Postgres:
         new.rename(self.data)
 
     def is_clear(self) -> bool:
-        """Whether no process of a fallen server lives in the data any more."""
-        return not _living_in(self.data)
+        """Whether the last process of a fallen server has ended."""
+        return not is_held(self._presence)
 
     def _clear_pid_file(self) -> None:
-        """Wait for the processes of a killed supervisor's server; drop a pid file whose number is another's now.
+        """Wait for the processes of a killed server, then drop its pid file.
 
-        We hold the state's lock: no other server of ours can be starting here. A pid file whose process is
-        gone stays, for PostgreSQL to make its own checks.
+        PostgreSQL believes that file while its number runs, be it another's or a dead process that nobody
+        reaps. We know better: every process of ours holds `presence`.
         """
         end = time.monotonic() + 30
-        while living := _living_in(self.data):
-            if time.monotonic() > end:
-                raise Conflict("DATABASE_STILL_RUNNING", pid=living[0])
-            time.sleep(0.05)
         file = self.data / "postmaster.pid"
-        if Path("/proc/self").exists() and is_alive(_pid_in(file)):
-            file.unlink()
+        while not self.is_clear():
+            if time.monotonic() > end:
+                raise Conflict("DATABASE_STILL_RUNNING", pid=_pid_in(file))
+            time.sleep(0.05)
+        if _works_in(_pid_in(file), self.data):  # started by hand, not by us
+            raise Conflict("DATABASE_STILL_RUNNING", pid=_pid_in(file))
+        file.unlink(missing_ok=True)
 
 
-def _living_in(data: Path) -> list[int]:
-    """The processes whose working folder is `data`, as that of each PostgreSQL process is (Linux only)."""
-    found = []
-    for link in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            if link.readlink() == data:
-                found.append(int(link.parent.name))
-        except OSError:  # gone meanwhile, or of another account
-            continue
-    return found
+def _works_in(pid: int, data: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == data
+    except OSError:
+        return False
 
 
 def _pid_in(file: Path) -> int:

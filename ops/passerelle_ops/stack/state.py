@@ -13,7 +13,6 @@ state/                    0700, ours alone
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import random
@@ -26,6 +25,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from passerelle.kernel.errors import Conflict
+from passerelle_ops.stack.locks import hold, is_held
 
 _PORTS = range(20_000, 32_000)  # below the ports that outgoing connections take
 
@@ -118,7 +118,7 @@ class StateFolder:
             info = StackInfo.model_validate_json((self.path / "stack.json").read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        return info if is_alive(info.supervisor) and self._is_locked() else None
+        return info if is_alive(info.supervisor) and is_held(self.path / "stack.lock") else None
 
     @contextlib.contextmanager
     def locked(self, *, patience: float = 30.0) -> Iterator[int]:
@@ -126,41 +126,23 @@ class StateFolder:
 
         Waits for the last children of a supervisor that was killed; refused with STATE_IN_USE when one runs.
         """
-        descriptor = os.open(self.path / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = self._take(patience)
         try:
-            self._take(descriptor, patience)
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _take(self, descriptor: int, patience: float) -> None:
+    def _take(self, patience: float) -> int:
+        file = self.path / "stack.lock"
         end = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = os.pread(descriptor, 20, 0).decode("ascii") or "0"
-                if is_alive(int(holder)) or time.monotonic() > end:
-                    raise Conflict("STATE_IN_USE", pid=int(holder)) from None
-                time.sleep(0.05)
-            else:
-                return
-
-    def _is_locked(self) -> bool:
-        try:
-            descriptor = os.open(self.path / "stack.lock", os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(descriptor)
+        while (descriptor := hold(file)) is None:
+            holder = int(file.read_text("ascii") or "0")
+            if is_alive(holder) or time.monotonic() > end:
+                raise Conflict("STATE_IN_USE", pid=holder)
+            time.sleep(0.05)
+        return descriptor
 
 
 def is_free(port: int) -> bool:

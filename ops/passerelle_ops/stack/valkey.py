@@ -50,7 +50,7 @@ class Valkey:
         )
 
     def is_clear(self) -> bool:
-        """Whether a fallen one may be started again at once: it may."""
+        """Whether the fallen server has ended for good: as it is one process, it has."""
         return True
 
     def command(self) -> Command:

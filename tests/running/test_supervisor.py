@@ -1,0 +1,215 @@
+"""Everything starts in order, what falls starts again, and nothing is left behind, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from passerelle_ops.settings import Settings
+from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.privileges import database_identity
+from passerelle_ops.stack.state import StackInfo, StateFolder, is_alive
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 30.0
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.05)
+
+
+class Toy:
+    """A supervisor in a process of its own, to be killed."""
+
+    def __init__(
+        self, state: Path, *words: str, prefix: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.state = state
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "tests.running.toy", str(state), *words],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> StackInfo:
+        """What runs, once the web server answers."""
+        folder = StateFolder(self.state)
+
+        def is_up() -> bool:
+            assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
+            info = folder.running()
+            return info is not None and "shelf" in info.pids and _answers(info)
+
+        eventually(is_up, "the toy is up")
+        info = folder.running()
+        assert info is not None
+        return info
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(SECONDS)
+
+
+def _answers(info: StackInfo) -> bool:
+    try:
+        with urllib.request.urlopen(info.url("shelf"), timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def connect(state: Path) -> psycopg.Connection:
+    return psycopg.connect(Addresses(Settings(state=state)).administrator_url(), autocommit=True)
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Iterator[Callable[..., Toy]]:
+    """Makes toys over one state, and ends those that a failed test left."""
+    made: list[Toy] = []
+
+    def make(*words: str, **environment: str) -> Toy:
+        made.append(Toy(tmp_path / "state", *words, environment=environment))
+        return made[-1]
+
+    yield make
+    for toy in made:
+        if toy.process.poll() is None:
+            toy.end()
+        assert toy.process.stderr is not None
+        toy.process.stderr.close()
+
+
+def test_sigterm_stops_all_of_it_cleanly(toys: Callable[..., Toy]) -> None:
+    toy = toys()
+    info = toy.ready()
+    assert set(info.pids) == {"postgres", "valkey", "shelf"}
+    assert toy.end() == 0
+    assert not [pid for pid in info.pids.values() if is_alive(pid)]
+    assert StateFolder(toy.state).running() is None
+    assert "database system is shut down" in (toy.state / "logs" / "postgres.log").read_text()
+
+
+def test_sigkill_of_the_supervisor_leaves_no_orphan_and_the_data_is_there_again(toys: Callable[..., Toy]) -> None:
+    toy = toys()
+    info = toy.ready()
+    with connect(toy.state) as connection:
+        connection.execute("create table kept as select 42 as answer")
+    toy.process.kill()
+    toy.process.wait()
+    again = toys()  # at once: it waits for the last of the old ones
+    later = again.ready()
+    assert not [pid for pid in info.pids.values() if is_alive(pid)]
+    assert later.postgres_port == info.postgres_port
+    with connect(toy.state) as connection:
+        assert connection.execute("select answer from kept").fetchone() == (42,)
+    assert again.end() == 0
+
+
+def test_sigkill_of_everything_is_recovered_from(toys: Callable[..., Toy]) -> None:
+    toy = toys()
+    info = toy.ready()
+    toy.process.send_signal(signal.SIGSTOP)
+    for pid in info.pids.values():
+        os.kill(pid, signal.SIGKILL)
+    toy.process.kill()
+    toy.process.wait()
+    again = toys()
+    again.ready()
+    assert again.end() == 0
+
+
+def test_whatever_falls_starts_again_with_its_data(toys: Callable[..., Toy]) -> None:
+    toy = toys()
+    info = toy.ready()
+    with connect(toy.state) as connection:
+        connection.execute("create table kept as select 42 as answer")
+    for pid in info.pids.values():
+        os.kill(pid, signal.SIGKILL)
+
+    def all_new() -> bool:
+        now = StateFolder(toy.state).running()
+        return now is not None and not set(now.pids.values()) & set(info.pids.values()) and _answers(now)
+
+    eventually(all_new, "every process is another one")
+
+    def is_kept() -> bool:
+        try:
+            with connect(toy.state) as connection:
+                return connection.execute("select answer from kept").fetchone() == (42,)
+        except psycopg.OperationalError:
+            return False
+
+    eventually(is_kept, "the row is there")
+    assert toy.end() == 0
+
+
+def test_two_supervisors_do_not_share_a_state(toys: Callable[..., Toy]) -> None:
+    first = toys()
+    before = first.ready()
+    second = toys()
+    assert second.process.wait(SECONDS) == 1
+    assert second.process.stderr is not None
+    assert "STATE_IN_USE" in second.process.stderr.read()
+    assert StateFolder(first.state).running() == before
+
+
+@pytest.mark.parametrize(("word", "code", "said"), [("done", 7, ""), ("fall", 1, "the errand fell")])
+def test_the_errand_decides_the_end(toys: Callable[..., Toy], word: str, code: int, said: str) -> None:
+    toy = toys(word)
+    assert toy.process.wait(SECONDS) == code
+    assert toy.process.stderr is not None
+    assert said in toy.process.stderr.read()
+
+
+def test_a_process_that_does_not_start_is_named_and_the_rest_stops(toys: Callable[..., Toy]) -> None:
+    toy = toys("stubborn")
+    assert toy.process.wait(SECONDS) == 1
+    assert toy.process.stderr is not None
+    said = toy.process.stderr.read()
+    assert "PROCESS_NOT_READY" in said
+    assert "I will not" in said  # the cause, from its log
+    assert StateFolder(toy.state).running() is None
+
+
+def test_without_parent_death_signals_a_pipe_does_it(toys: Callable[..., Toy]) -> None:
+    """As on macOS."""
+    toy = toys(PASSERELLE_DEATH_PIPE="1")
+    info = toy.ready()
+    toy.process.kill()
+    toy.process.wait()
+    eventually(lambda: not [pid for pid in info.pids.values() if is_alive(pid)], "all are gone")
+
+
+def test_an_ordinary_account_runs_it(tmp_path: Path) -> None:
+    """Root runs this one as PostgreSQL's account, which owns the state; anyone else as himself."""
+    identity = database_identity()
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    prefix: tuple[str, ...] = ()
+    if identity.mode != "plain":
+        os.chown(state, *identity.owner)
+        launch = ROOT / "ops" / "passerelle_ops" / "stack" / "launch.py"
+        prefix = (
+            *(sys.executable, "-I", "-S", str(launch), "--parent", str(os.getpid()), "--signal", "15"),
+            *("--mode", identity.mode, "--uid", str(identity.uid), "--gid", str(identity.gid), "--"),
+        )
+    toy = Toy(state, prefix=prefix)
+    logs = state / "logs" / "shelf.log"
+    eventually(lambda: toy.process.poll() is not None or (logs.exists() and "GET /" in logs.read_text()), "it is up")
+    assert toy.end() == 0
+    assert toy.process.stderr is not None
+    toy.process.stderr.close()
