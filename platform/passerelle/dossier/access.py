@@ -74,9 +74,14 @@ def pack_in(context: Context) -> Pack:
     return pack_on(legal_day(context.clock))
 
 
-def parameter(context: Context, name: str) -> int | str | bool:
-    """A parameter of the rules in force, as this tenant has it."""
-    return pack_in(context).parameter(name, context.tenant.parameters)
+def number(context: Context, name: str) -> int:
+    """A number of the rules in force, as this tenant has it."""
+    return pack_in(context).number(name, context.tenant.parameters)
+
+
+def required_status(context: Context) -> str:
+    """The identity status without which nobody feeds a record, as this tenant has it."""
+    return str(pack_in(context).parameter("feeding.requires_status", context.tenant.parameters))
 
 
 def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
@@ -88,7 +93,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         in_force(relation.c.valid_from, relation.c.valid_until),
     )
     in_team = (
-        select(literal(Relation.CARE_TEAM.value))
+        select(literal(Relation.CARE_TEAM.value, Text()))
         .select_from(team_consent.join(care_team_member, care_team_member.c.team_id == team_consent.c.team_id))
         .where(
             team_consent.c.patient_id == patient_id,
@@ -97,7 +102,21 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
             in_force(care_team_member.c.valid_from, care_team_member.c.valid_until),
         )
     )
-    held = union_all(select(literal(Relation.PATIENT.value)).where(of_person), declared, in_team).subquery("held")
+    wrote = (
+        select(literal(1))
+        .where(
+            document.c.patient_id == patient_id,
+            document.c.status != DocumentStatus.DELETED.value,
+            document.c.author_ids.contains(func.array_append(cast(literal("{}"), ARRAY(Text())), _ACTOR_ID)),
+        )
+        .exists()
+    )
+    held = union_all(
+        select(literal(Relation.PATIENT.value, Text())).where(of_person),
+        select(literal(Relation.AUTHOR.value, Text())).where(wrote),
+        declared,
+        in_team,
+    ).subquery("held")
     is_blocked = (
         select(literal(1))
         .where(
@@ -111,7 +130,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         patient_id.label("patient_id"),
         select(dossier.c.state).where(dossier.c.patient_id == patient_id).scalar_subquery().label("state"),
         is_blocked.label("blocked"),
-        func.array(select(held.c[0]).scalar_subquery(), type_=ARRAY(Text())).label("relations"),
+        cast(func.array(select(held.c[0]).scalar_subquery()), ARRAY(Text())).label("relations"),
     )
 
 
@@ -124,7 +143,7 @@ def facts_parameters(context: Context) -> dict[str, Any]:
         "access_actor_id": actor.id,
         "access_person": actor.id if actor.kind is ActorKind.PERSON else None,
         "access_above_blocks": context.mode is Mode.REGULATION_CENTRE
-        and bool(parameter(context, "block.yields_to_regulation_centre")),
+        and pack_in(context).holds("block.yields_to_regulation_centre", context.tenant.parameters),
     }
 
 
@@ -268,38 +287,49 @@ def _rendered(lines: tuple[Reach, ...]) -> ReachParameters:
     )
 
 
-def reach_parameters(context: Context, kind: Kind, action: Action, prefix: str = "reach") -> dict[str, Any]:
+def reach_parameters(
+    context: Context, kind: Kind, action: Action, prefix: str = "reach", *, is_open: bool = True
+) -> dict[str, Any]:
     """Values for the bind parameters of `reach_lines(prefix)`."""
-    lines = reach(
-        role_in(context), context.mode, kind, action, legal_day(context.clock), overrides=context.tenant.parameters
-    )
+    day, overrides = legal_day(context.clock), context.tenant.parameters
+    lines = reach(role_in(context), context.mode, kind, action, day, overrides, is_open=is_open)
     rendered = _rendered(lines)
     return {f"{prefix}_{name}": getattr(rendered, name) for name in ReachParameters.__slots__}
 
 
-def reach_lines(facts: CTE, prefix: str = "reach") -> CTE:
-    """The lines of the matrix that this actor's relations open, one row each; authorship is left to the row."""
+def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = False) -> CTE:
+    """The lines of the matrix that this actor's relations open, one row each.
+
+    Authorship is left to each document, unless `author_counts`: then having written anything here counts.
+    """
     texts, flags = ARRAY(Text()), ARRAY(Boolean())
-    given = func.unnest(
-        bindparam(f"{prefix}_relations", type_=texts),
-        bindparam(f"{prefix}_types", type_=texts),
-        bindparam(f"{prefix}_sees_masked", type_=flags),
-        bindparam(f"{prefix}_sees_hidden_from_patient", type_=flags),
-        bindparam(f"{prefix}_sees_hidden_from_representatives", type_=flags),
-        bindparam(f"{prefix}_rules", type_=texts),
-    ).table_valued(
-        column("relations", Text()),
-        column("types", Text()),
-        column("sees_masked", Boolean()),
-        column("sees_hidden_from_patient", Boolean()),
-        column("sees_hidden_from_representatives", Boolean()),
-        column("rule", Text()),
-        name=f"{prefix}_given",
+    given = (
+        func.unnest(
+            bindparam(f"{prefix}_relations", type_=texts),
+            bindparam(f"{prefix}_types", type_=texts),
+            bindparam(f"{prefix}_sees_masked", type_=flags),
+            bindparam(f"{prefix}_sees_hidden_from_patient", type_=flags),
+            bindparam(f"{prefix}_sees_hidden_from_representatives", type_=flags),
+            bindparam(f"{prefix}_rules", type_=texts),
+        )
+        .table_valued(
+            column("relations", Text()),
+            column("types", Text()),
+            column("sees_masked", Boolean()),
+            column("sees_hidden_from_patient", Boolean()),
+            column("sees_hidden_from_representatives", Boolean()),
+            column("rule", Text()),
+        )
+        .render_derived(name=f"{prefix}_given")
     )
     relations = cast(given.c.relations, texts)
-    held = case((func.cardinality(facts.c.relations) == 0, cast(literal("{none}"), texts)), else_=facts.c.relations)
-    by_relation = relations.op("&&")(held)
-    by_author = literal(Relation.AUTHOR.value) == any_(relations)
+    # Everyone holds NONE; AUTHOR opens a record, but a document only to its own author.
+    everyone, author = cast(literal("{none}"), texts), cast(literal(Relation.AUTHOR.value), Text())
+    held = facts.c.relations.op("||", return_type=texts)(everyone)
+    if not author_counts:
+        held = func.array_remove(held, author, type_=texts)
+    by_relation = relations.op("&&", return_type=Boolean())(held)
+    by_author = cast(literal(Relation.AUTHOR.value), Text()) == any_(relations)
     return (
         select(
             cast(given.c.types, texts).label("types"),
@@ -333,18 +363,28 @@ def visible(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[bool]:
 
 def serves(facts: CTE) -> ColumnElement[bool]:
     """SQL condition: the record is open and the actor is not blocked (or his mode is above a block)."""
-    return and_(
-        facts.c.state == DossierState.OPEN.value,
-        or_(not_(facts.c.blocked), _ABOVE_BLOCKS),
-    )
+    return and_(facts.c.state == DossierState.OPEN.value, is_let_through(facts))
 
 
-def verdict(facts: CTE, kind: Kind) -> CTE:
-    """The decision about a record as a whole, in SQL: facts, `allowed`, `rule`, `code`."""
-    lines = reach_lines(facts, "verdict")
-    rule = select(func.min(lines.c.rule)).where(lines.c.by_relation).scalar_subquery()
-    allowed = and_(serves(facts), rule.is_not(None)) if kind is Kind.DOSSIER else rule.is_not(None)
-    return _verdict(facts, func.coalesce(allowed, literal(False)), rule, bindparam("verdict_code", type_=Text()))
+def verdict(facts: CTE) -> CTE:
+    """The decision about opening a record, in SQL: facts, `allowed`, `rule`, `code`.
+
+    A record that is not open has lines of its own: the patient still learns its state.
+    """
+
+    def rule_of(prefix: str) -> ColumnElement[Any]:
+        lines = reach_lines(facts, prefix, author_counts=True)
+        return select(func.min(lines.c.rule)).where(lines.c.by_relation).scalar_subquery()
+
+    is_open = facts.c.state.is_not_distinct_from(DossierState.OPEN.value)
+    rule = case((is_open, rule_of("verdict")), else_=rule_of("verdict_otherwise"))
+    allowed = and_(is_let_through(facts), rule.is_not(None))
+    return _verdict(facts, allowed, rule, bindparam("verdict_code", type_=Text()))
+
+
+def is_let_through(facts: CTE) -> ColumnElement[bool]:
+    """SQL condition: no block stops the actor, or his mode is above a block."""
+    return or_(not_(facts.c.blocked), _ABOVE_BLOCKS)
 
 
 def document_verdict(facts: CTE, is_found: ColumnElement[bool]) -> CTE:
@@ -355,8 +395,8 @@ def document_verdict(facts: CTE, is_found: ColumnElement[bool]) -> CTE:
 def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any], code: ColumnElement[Any]) -> CTE:
     judged = select(facts, allowed.label("allowed"), rule.label("matrix_rule")).cte("judged")
     refused_by = case(
-        (judged.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
         (and_(judged.c.blocked, not_(_ABOVE_BLOCKS)), "block"),
+        (judged.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
         else_="default-deny",
     )
     return select(
@@ -392,7 +432,10 @@ def verdict_columns(said: CTE) -> dict[str, ColumnElement[Any]]:
 
 def verdict_parameters(context: Context) -> dict[str, Any]:
     """Values for the bind parameters of a verdict."""
+    otherwise = reach_parameters(context, Kind.DOSSIER, Action.READ, "verdict_otherwise", is_open=False)
     return {
+        **reach_parameters(context, Kind.DOSSIER, Action.READ, "verdict"),
+        **otherwise,
         "verdict_pack": pack_in(context).name,
         "verdict_role": role_in(context).value,
         "verdict_code": "ACCESS_REFUSED",

@@ -23,13 +23,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, lifecycle, publishing
-from passerelle.dossier.formats import sources
+from passerelle.dossier.formats.recognise import gather, read
 from passerelle.dossier.formats.submission import IncomingDocument, IncomingSubmission, PatientIdentity
 from passerelle.dossier.tables import set_aside
 from passerelle.identities import patients
 from passerelle.identities.ins import IdentityStatus
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import Conflict, PasserelleError
+from passerelle.kernel.errors import Conflict, PasserelleError, TryLater
 
 #: A replacement may come before what it replaces: these are tried again once the others are filed.
 _AWAITS_ANOTHER = frozenset({"PARENT_UNKNOWN"})
@@ -61,62 +61,62 @@ async def ingest(context: Context, paths: Sequence[Path]) -> AsyncIterator[Outco
 
     `context.actor` is the structure that feeds. Never raises for what a file holds.
     """
-    later: list[sources.Source] = []
-    for source in sources.discover(paths):
-        outcomes = await ingest_source(context, source)
-        if any(each.code in _AWAITS_ANOTHER for each in outcomes):
-            later.append(source)
+    waiting: list[Path] = []
+    for path in gather(paths):
+        outcomes = await ingest_path(context, path)
+        if _awaits_another(outcomes):
+            waiting.append(path)
             continue
         for outcome in outcomes:
             yield outcome
-    while later:
-        waiting, later = later, []
+    while waiting:
         settled = False
-        for source in waiting:
-            outcomes = await ingest_source(context, source)
-            if any(each.code in _AWAITS_ANOTHER for each in outcomes):
-                later.append(source)
+        for path in list(waiting):
+            outcomes = await ingest_path(context, path)
+            if _awaits_another(outcomes):
                 continue
             settled = True
+            waiting.remove(path)
             for outcome in outcomes:
                 yield outcome
         if not settled:
-            for source in later:
-                for outcome in await ingest_source(context, source):
-                    yield outcome
-            return
+            break
+    for path in waiting:
+        for outcome in await ingest_path(context, path):
+            yield outcome
 
 
-async def ingest_source(context: Context, source: sources.Source) -> list[Outcome]:
+def _awaits_another(outcomes: Sequence[Outcome]) -> bool:
+    return any(each.code in _AWAITS_ANOTHER for each in outcomes)
+
+
+async def ingest_path(context: Context, path: Path) -> list[Outcome]:
     """Feed one CDA document, XDM package or PDF with its metadata, all of it or nothing."""
     try:
-        submission = await asyncio.to_thread(source.read)
+        submission = await asyncio.to_thread(read, path)
     except PasserelleError as unreadable:
-        return [_not_filed(source, None, unreadable)]
-    return await ingest_submission(context, submission, source=source)
+        return [_not_filed(str(path), None, unreadable)]
+    return await ingest_submission(context, submission, name=str(path))
 
 
-async def ingest_submission(
-    context: Context, submission: IncomingSubmission, *, source: sources.Source
-) -> list[Outcome]:
-    """Feed what a source held. Conflicts are set aside and remembered; other failures are refusals."""
+async def ingest_submission(context: Context, submission: IncomingSubmission, *, name: str) -> list[Outcome]:
+    """Feed what one file held. Conflicts are set aside and remembered; other failures are refusals."""
     try:
         async with transaction(context) as act:
-            filed = [await _filed(act, document, submission, source) for document in submission.documents]
+            return [await _filed(act, document, submission, name) for document in submission.documents]
     except Conflict as unsettled:
         async with context.tenant.database.transaction() as connection:
             act = Act(context, connection, context.clock.now())
             for document in submission.documents:
                 await _remember(act, document, unsettled.code)
-        return [_not_filed(source, document, unsettled) for document in submission.documents]
+        return [_not_filed(name, document, unsettled) for document in submission.documents]
+    except TryLater:
+        raise
     except PasserelleError as refused:
-        return [_not_filed(source, document, refused) for document in submission.documents]
-    return filed
+        return [_not_filed(name, document, refused) for document in submission.documents]
 
 
-async def _filed(
-    act: Act, document: IncomingDocument, submission: IncomingSubmission, source: sources.Source
-) -> Outcome:
+async def _filed(act: Act, document: IncomingDocument, submission: IncomingSubmission, name: str) -> Outcome:
     metadata = document.metadata
     publishing.document_type_in(act, metadata.type_code)
     status = _status(act, document)
@@ -137,7 +137,7 @@ async def _filed(
         .values(settled_at=act.now)
     )
     return Outcome(
-        file=source.name,
+        file=name,
         result=Result(published.filing.value),
         unique_id=metadata.unique_id,
         patient_id=patient_id,
@@ -147,7 +147,7 @@ async def _filed(
 
 def _status(act: Act, document: IncomingDocument) -> IdentityStatus:
     """The status that the file is worth; IDENTITY_NOT_QUALIFIED when it is not enough to feed."""
-    required = str(access.parameter(act.context, "feeding.requires_status"))
+    required = access.required_status(act.context)
     metadata = document.metadata
     ins = metadata.patient.ins
     said = metadata.identity_status
@@ -170,9 +170,9 @@ def _traits(identity: PatientIdentity) -> patients.Traits:
     )
 
 
-def _not_filed(source: sources.Source, document: IncomingDocument | None, failure: PasserelleError) -> Outcome:
+def _not_filed(name: str, document: IncomingDocument | None, failure: PasserelleError) -> Outcome:
     return Outcome(
-        file=source.name,
+        file=name,
         result=Result.SET_ASIDE if isinstance(failure, Conflict) else Result.REFUSED,
         code=failure.code,
         fix=failure.message,

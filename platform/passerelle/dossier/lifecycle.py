@@ -69,7 +69,7 @@ _FROM: dict[Action, frozenset[DossierState | None]] = {
 
 async def inform(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
     """Record that the patient was told of his right to object; the delay of the opt-out path runs from now."""
-    delay = timedelta(days=int(access.parameter(act.context, "dossier.objection_days")))
+    delay = timedelta(days=access.number(act.context, "dossier.objection_days"))
     return await _to(
         act,
         patient_id,
@@ -121,7 +121,7 @@ async def resume(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
 
 async def close(act: Act, patient_id: UUID, *, reason: str = "") -> Dossier:
     """Close a record at the patient's wish, at any time; it serves nobody and is kept for the retention period."""
-    years = int(access.parameter(act.context, "dossier.retention_years"))
+    years = access.number(act.context, "dossier.retention_years")
     return await _to(
         act,
         patient_id,

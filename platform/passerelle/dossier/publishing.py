@@ -70,8 +70,8 @@ async def publish(
     """
     metadata = incoming.metadata
     kind_of = document_type_in(act, metadata.type_code)
-    if len(incoming.content) > int(access.parameter(act.context, "documents.max_bytes")):
-        raise LimitExceeded("DOCUMENT_TOO_LARGE", limit=int(access.parameter(act.context, "documents.max_bytes")))
+    if len(incoming.content) > access.number(act.context, "documents.max_bytes"):
+        raise LimitExceeded("DOCUMENT_TOO_LARGE", limit=access.number(act.context, "documents.max_bytes"))
     if metadata.masked and metadata.hidden_from_patient:
         raise Conflict("HIDING_COMBINATION")
     action = Action.REPLACE if metadata.replaces_unique_id else Action.PUBLISH
@@ -205,7 +205,7 @@ async def _document_id_of_claim(act: Act, unique_id: str) -> UUID:
 
 
 async def _identity_is_good_enough(act: Act, patient_id: UUID, *, by_patient: bool) -> None:
-    required = str(access.parameter(act.context, "feeding.requires_status"))
+    required = access.required_status(act.context)
     known = await patients.by_id(act, patient_id)
     if known is None:
         raise Conflict("PATIENT_UNKNOWN")
@@ -289,7 +289,8 @@ async def _first_version(act: Act, patient_id: UUID, document_id: UUID, entry_uu
 def _author_ids(act: Act, metadata: DocumentMetadata, *, by_patient: bool) -> list[str]:
     if by_patient:
         return [act.context.actor.id]
-    return sorted({each.id for each in metadata.authors if each.is_rpps and each.id})
+    ids = {each.id for each in metadata.authors if each.is_rpps and each.id}
+    return sorted(ids | ({metadata.structure_id} if metadata.structure_id else set()))
 
 
 def _author_column(author: Author) -> dict[str, Any]:

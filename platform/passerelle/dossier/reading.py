@@ -96,7 +96,7 @@ class OpenedDossier:
     """What an opened record shows at once."""
 
     patient_id: UUID
-    state: str
+    state: str | None
     opened_at: datetime | None
     relations: tuple[str, ...]
     identity: dict[str, Any]
@@ -150,7 +150,7 @@ def _opened() -> Select[Any]:
     """The statement of `open_dossier`: facts, verdict, journal line, identity and one page, in one go."""
     patient_id = bindparam("access_patient_id", type_=Uuid())
     facts = access.facts_row(patient_id).cte("facts")
-    verdict = access.verdict(facts, Kind.DOSSIER)
+    verdict = access.verdict(facts)
     lines = access.reach_lines(facts)
     journal_line = journal.written_by(
         verdict,
@@ -196,7 +196,7 @@ OPEN_DOSSIER = Statement(_opened())
 def _filter_parameters(context: Context, wanted: DocumentFilter) -> dict[str, Any]:
     since = wanted.since
     if since is None and not wanted.whole_history:
-        months = int(access.parameter(context, "documents.default_window_months"))
+        months = access.number(context, "documents.default_window_months")
         since = months_before(context.clock.now(), months)
     return {
         "filter_type_codes": list(wanted.type_codes) or None,
@@ -212,8 +212,8 @@ def _filter_parameters(context: Context, wanted: DocumentFilter) -> dict[str, An
 
 def page_size(context: Context, first: int | None) -> int:
     """The size of a page; PAGE_SIZE_INVALID past the rule's bounds."""
-    largest = int(access.parameter(context, "documents.page_size_max"))
-    size = first if first is not None else int(access.parameter(context, "documents.page_size_default"))
+    largest = access.number(context, "documents.page_size_max")
+    size = first if first is not None else access.number(context, "documents.page_size_default")
     if not 1 <= size <= largest:
         raise LimitExceeded("PAGE_SIZE_INVALID", limit=largest)
     return size
@@ -232,7 +232,6 @@ def open_dossier_parameters(
     after_at, after_id = read_cursor(after) if after else (None, None)
     return {
         **access.facts_parameters(context),
-        **access.reach_parameters(context, Kind.DOSSIER, Action.READ, prefix="verdict"),
         **access.reach_parameters(context, Kind.DOCUMENT, Action.READ),
         **access.verdict_parameters(context),
         **journal.parameters(context),

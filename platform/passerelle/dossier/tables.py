@@ -117,7 +117,7 @@ document = Table(
         ARRAY(Text),
         nullable=False,
         server_default=_EMPTY_ARRAY,
-        comment="RPPS of the human authors, person_key of a patient author",
+        comment="RPPS of the authors and id of their structure; person_key of a patient who adds a document",
     ),
     Column("structure_id", Text, comment="FINESS (or other id) of the author's structure"),
     Column("facility_type", Text, comment="JDV_J02"),

@@ -97,7 +97,7 @@ async def delete(act: Act, document_id: UUID) -> Row[Any]:
 
 def hidden_until(act: Act) -> datetime:
     """When a document hidden now becomes visible to the patient at the latest."""
-    return months_before(act.now, -int(access.parameter(act.context, "hidden_from_patient.visible_months")))
+    return months_before(act.now, -access.number(act.context, "hidden_from_patient.visible_months"))
 
 
 async def _must_not_have_been_shown(act: Act, row: Row[Any], showing: Action) -> None:

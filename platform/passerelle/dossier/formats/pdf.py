@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -46,6 +47,9 @@ from passerelle.dossier.formats.submission import (
 from passerelle.identities.ins import IdentityStatus, Ins
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.kernel.hl7_time import Hl7Time
+
+# The reader's remarks quote the files of strangers: they have no place in a log.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
 
 MIME_TYPE: Final = "application/pdf"
 MAX_BYTES: Final = 100 * 1024 * 1024

@@ -99,7 +99,10 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _is_exchange(folder: Path) -> bool:
     """Whether a folder is the root of an XDM exchange."""
-    return any(each.name.upper() == "IHE_XDM" and each.is_dir() for each in folder.iterdir())
+    try:
+        return any(each.name.upper() == "IHE_XDM" and each.is_dir() for each in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _sidecar(path: Path) -> dict[str, Any]:

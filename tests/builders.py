@@ -1,0 +1,126 @@
+"""Invented people and documents, made through the use cases that production takes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import lifecycle, publishing, relations
+from passerelle.dossier.formats.submission import (
+    RPPS_DOMAIN,
+    Author,
+    DocumentMetadata,
+    IncomingDocument,
+    PatientIdentity,
+)
+from passerelle.identities import patients
+from passerelle.identities.ins import NIR_TEST, IdentityStatus, Ins
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.hl7_time import Hl7Time
+from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
+
+_numbers = count(1)
+
+PHYSICIAN, PHARMACIST, NURSE, DENTIST = "10", "21", "60", "40"
+INVENTED = "99900"  # RPPS numbers of invented professionals begin with this
+
+
+def ins_of(number: int) -> Ins:
+    """A well-formed test INS with its right key: a woman born in 1980, the number being her order of birth."""
+    first = f"28001990{number:05d}"
+    return Ins(NIR_TEST, f"{first}{97 - int(first) % 97:02d}")
+
+
+def professional(profession: str = PHYSICIAN, *, name: str = "Dr Essai", establishment: str | None = None) -> Actor:
+    return Actor(
+        kind=ActorKind.PROFESSIONAL,
+        id=f"{INVENTED}{next(_numbers):06d}",
+        name=name,
+        profession=profession,
+        establishment=establishment,
+    )
+
+
+def structure(finess: str = "310783055") -> Actor:
+    return Actor(kind=ActorKind.ESTABLISHMENT, id=finess, name="Hôpital d'essai", establishment=finess)
+
+
+def document(
+    *,
+    author: Actor | None = None,
+    type_code: str = "11488-4",
+    title: str = "Compte rendu d'essai",
+    at: str = "20261110093000+0100",
+    content: bytes | None = None,
+    unique_id: str | None = None,
+    replaces: str | None = None,
+    **more: Any,
+) -> IncomingDocument:
+    """A document as a reader would give it; its content is plain text."""
+    unique_id = unique_id or f"2.25.{uuid4().int}"
+    octets = content if content is not None else f"contenu de {unique_id}".encode()
+    authors = (
+        (Author(kind="professional", id=author.id, id_oid=RPPS_DOMAIN, family_name=author.name),) if author else ()
+    )
+    return IncomingDocument(
+        metadata=DocumentMetadata(
+            unique_id=unique_id,
+            replaces_unique_id=replaces,
+            type_code=type_code,
+            mime_type="text/xml",
+            title=title,
+            authors=authors,
+            structure_id="310783055",
+            creation_time=Hl7Time.parse(at),
+            service_start=Hl7Time.parse(at),
+            patient=PatientIdentity(),
+            **more,
+        ),
+        content=octets,
+        sha256=hashlib.sha256(octets).hexdigest(),
+    )
+
+
+@dataclass(slots=True)
+class World:
+    """One tenant with a clock that stands still, and short ways to make things happen in it."""
+
+    tenant: Tenant
+    clock: SetClock
+    feeder: Actor = field(default_factory=structure)
+
+    def context(self, actor: Actor, *, mode: Mode = Mode.NORMAL, purpose: Purpose = Purpose.CARE) -> Context:
+        return Context(
+            tenant=self.tenant, actor=actor, clock=self.clock, request_id=uuid4().hex, mode=mode, purpose=purpose
+        )
+
+    def person(self, ins: Ins, name: str = "Patiente Essai") -> Actor:
+        return Actor(kind=ActorKind.PERSON, id=self.tenant.keys.person_key(ins.oid, ins.value), name=name)
+
+    async def patient(self, ins: Ins | None = None, *, open_: bool = True) -> tuple[UUID, Actor]:
+        """A registered patient with a qualified identity and, unless told otherwise, an open record."""
+        ins = ins or ins_of(next(_numbers))
+        traits = patients.Traits(
+            family_name=f"ESSAI{ins.value[8:13]}", given_names=("Alix",), birth_date="19800115", sex="F"
+        )
+        async with transaction(self.context(self.feeder)) as act:
+            patient_id = await patients.register(act, [ins], traits, IdentityStatus.QUALIFIED, source="builder")
+        person = self.person(ins)
+        if open_:
+            async with transaction(self.context(person)) as act:
+                await lifecycle.open_(act, patient_id, basis=lifecycle.Basis.CONSENT, proof="signé le jour même")
+        return patient_id, person
+
+    async def authorize(self, patient_id: UUID, person: Actor, doctor: Actor) -> None:
+        async with transaction(self.context(person)) as act:
+            await relations.authorize(act, patient_id, doctor.id)
+
+    async def publish(self, patient_id: UUID, incoming: IncomingDocument, by: Actor | None = None) -> UUID:
+        async with transaction(self.context(by or self.feeder)) as act:
+            return (await publishing.publish(act, patient_id, incoming)).document_id

@@ -1,0 +1,256 @@
+"""SQL and the decision agree: what a page shows is exactly what `decide` allows one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, select, update
+
+from passerelle.audit.journal import NOBODY
+from passerelle.audit.tables import journal
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import reading, relations
+from passerelle.dossier.tables import block, document, dossier, relation
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import legal_day
+from passerelle.kernel.errors import Refused
+from passerelle_policies.decision import DocumentFacts, Facts, decide
+from passerelle_policies.packs import pack_on
+from passerelle_policies.roles import role_of
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Purpose, Relation
+from tests.builders import World, ins_of, professional
+from tests.builders import document as incoming
+
+PROFESSIONS = ("10", "21", "60", "40", "50", "70", None)
+TYPES = ("11488-4", "60591-5", "34794-8", "83901-9", "75496-0", "51969-4", "ATTEST-RESID")
+HELD = (Relation.ATTENDING_PHYSICIAN, Relation.AUTHORIZED, Relation.REPRESENTATIVE)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    type_code: str
+    masked: bool
+    hidden_from_patient: bool
+    hidden_from_representatives: bool
+    status: DocumentStatus
+    by_actor: bool
+
+
+sheets = st.builds(
+    Sheet,
+    type_code=st.sampled_from(TYPES),
+    masked=st.booleans(),
+    hidden_from_patient=st.booleans(),
+    hidden_from_representatives=st.booleans(),
+    status=st.sampled_from(DocumentStatus),
+    by_actor=st.booleans(),
+).filter(lambda sheet: not (sheet.masked and sheet.hidden_from_patient))
+
+
+@settings(
+    max_examples=60,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    who=st.sampled_from([*PROFESSIONS, "patient", "representative", "stranger"]),
+    held=st.sets(st.sampled_from(HELD[:2])),
+    in_team=st.booleans(),
+    is_blocked=st.booleans(),
+    state=st.sampled_from([DossierState.OPEN] * 4 + [DossierState.CLOSED, DossierState.SUSPENDED]),
+    mode=st.sampled_from([Mode.NORMAL] * 3 + [Mode.BREAK_GLASS, Mode.REGULATION_CENTRE]),
+    filed=st.lists(sheets, max_size=5),
+)
+async def test_sql_shows_exactly_what_the_decision_allows(
+    world: World,
+    who: str | None,
+    held: set[Relation],
+    in_team: bool,
+    is_blocked: bool,
+    state: DossierState,
+    mode: Mode,
+    filed: list[Sheet],
+) -> None:
+    patient_id, person = await world.patient()
+    actor, ties = await _actor(world, who, held, patient_id, person, in_team=in_team)
+    documents = {
+        await _file(world, patient_id, sheet, actor): DocumentFacts(
+            type_code=sheet.type_code,
+            status=sheet.status,
+            masked=sheet.masked,
+            hidden_from_patient=sheet.hidden_from_patient,
+            hidden_from_representatives=sheet.hidden_from_representatives,
+            by_actor=sheet.by_actor,
+        )
+        for sheet in filed
+    }
+    async with world.tenant.database.transaction() as connection:
+        await connection.execute(update(dossier).where(dossier.c.patient_id == patient_id).values(state=state.value))
+        if is_blocked:
+            await connection.execute(
+                insert(block).values(
+                    patient_id=patient_id,
+                    block_id=patient_id,
+                    subject=actor.subject,
+                    valid_from=world.clock.now() - timedelta(days=1),
+                )
+            )
+    context = world.context(actor, mode=mode)
+    if any(sheet.by_actor and sheet.status is not DocumentStatus.DELETED for sheet in filed):
+        ties = ties | {Relation.AUTHOR}
+    facts = Facts(
+        role=role_of(actor.profession, actor.kind),
+        relations=frozenset(ties),
+        blocked=is_blocked,
+        dossier_state=state,
+        mode=mode,
+        purpose=Purpose.CARE,
+        day=legal_day(world.clock),
+    )
+    allowed = {each for each, about in documents.items() if decide(facts, Kind.DOCUMENT, Action.READ, about).allowed}
+    every_status = reading.DocumentFilter(statuses=[each.value for each in DocumentStatus], whole_history=True)
+
+    if decide(facts, Kind.DOSSIER, Action.READ).allowed:
+        opened = await reading.open_dossier(context, patient_id, every_status, with_total=True)
+        assert {each["document_id"] for each in opened.page.documents} == {str(each) for each in allowed}
+        assert opened.page.total == len(allowed)
+    else:
+        with pytest.raises(Refused):
+            await reading.open_dossier(context, patient_id, every_status)
+    for each in documents:
+        if each in allowed:
+            assert (await reading.read_document(context, each)).document["document_id"] == str(each)
+        else:
+            with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
+                await reading.read_document(context, each)
+
+
+async def test_every_opening_writes_one_line_with_its_rule(world: World) -> None:
+    patient_id, person = await world.patient()
+    doctor, outsider = professional(), professional()
+    await world.authorize(patient_id, person, doctor)
+
+    await reading.open_dossier(world.context(doctor), patient_id)
+    with pytest.raises(Refused):
+        await reading.open_dossier(world.context(outsider), patient_id)
+
+    async with world.tenant.database.transaction() as connection:
+        lines = (
+            await connection.execute(
+                select(journal)
+                .where(journal.c.actor_id.in_([doctor.id, outsider.id]))
+                .where(journal.c.kind == "dossier")
+                .order_by(journal.c.line_id)
+            )
+        ).all()
+    assert [(each.actor_id, each.outcome, each.code) for each in lines] == [
+        (doctor.id, "allowed", None),
+        (outsider.id, "refused", "ACCESS_REFUSED"),
+    ]
+    assert all(each.rule and each.pack == pack_on(legal_day(world.clock)).name for each in lines)
+    assert lines[0].facts["relations"] == ["authorized"]
+
+
+async def test_an_unknown_patient_and_a_closed_door_are_told_alike(world: World) -> None:
+    patient_id, _ = await world.patient()
+    outsider = world.context(professional())
+    answers = []
+    for each in (patient_id, uuid4()):
+        with pytest.raises(Refused) as refused:
+            await reading.open_dossier(outsider, each)
+        answers.append((refused.value.code, refused.value.fields, refused.value.message))
+    assert answers[0] == answers[1]
+
+
+async def test_a_document_that_nobody_filed_is_refused_like_one_that_is_masked(world: World) -> None:
+    patient_id, person = await world.patient()
+    doctor = professional()
+    await world.authorize(patient_id, person, doctor)
+    masked = await world.publish(patient_id, incoming(author=professional(), masked=True))
+    answers = []
+    for each in (masked, NOBODY):
+        with pytest.raises(Refused) as refused:
+            await reading.read_document(world.context(doctor), each)
+        answers.append((refused.value.code, refused.value.fields))
+    assert answers[0] == answers[1]
+
+
+async def test_pages_follow_each_other_without_a_gap(world: World) -> None:
+    patient_id, person = await world.patient()
+    filed = [await world.publish(patient_id, incoming(at=f"202611{day:02d}10+0100")) for day in range(1, 8)]
+    seen: list[str] = []
+    after: str | None = None
+    for _ in range(4):
+        page = (await reading.open_dossier(world.context(person), patient_id, first=2, after=after)).page
+        seen += [each["document_id"] for each in page.documents]
+        if not page.has_next:
+            break
+        after = reading.cursor_of(page.documents[-1])
+    assert seen == [str(each) for each in reversed(filed)]
+
+
+async def _actor(
+    world: World,
+    who: str | None,
+    held: set[Relation],
+    patient_id: UUID,
+    person: Actor,
+    *,
+    in_team: bool,
+) -> tuple[Actor, set[Relation]]:
+    if who == "patient":
+        return person, {Relation.PATIENT}
+    if who in {"representative", "stranger"}:
+        other = world.person(ins_of(90_000))
+        ties = {Relation.REPRESENTATIVE} if who == "representative" else set[Relation]()
+        await _tie(world, patient_id, other, ties)
+        return other, ties
+    actor = professional(who or "99")
+    ties = set(held)
+    await _tie(world, patient_id, actor, ties)
+    if in_team:
+        async with transaction(world.context(actor)) as act:
+            team_id = await relations.create_care_team(act, "Équipe d'essai")
+        async with transaction(world.context(person)) as act:
+            await relations.consent_to_team(act, patient_id, team_id, informed_how="entretien", proof="signé")
+        ties.add(Relation.CARE_TEAM)
+    return actor, ties
+
+
+async def _tie(world: World, patient_id: UUID, actor: Actor, ties: set[Relation]) -> None:
+    async with world.tenant.database.transaction() as connection:
+        for each in ties:
+            await connection.execute(
+                insert(relation).values(
+                    patient_id=patient_id,
+                    relation_id=uuid4(),
+                    relation=each.value,
+                    subject=actor.subject,
+                    valid_from=world.clock.now(),
+                    recorded_by="test",
+                )
+            )
+
+
+async def _file(world: World, patient_id: UUID, sheet: Sheet, actor: Actor) -> UUID:
+    document_id = await world.publish(
+        patient_id,
+        incoming(
+            type_code=sheet.type_code,
+            masked=sheet.masked,
+            hidden_from_patient=sheet.hidden_from_patient,
+            hidden_from_representatives=sheet.hidden_from_representatives,
+        ),
+    )
+    async with world.tenant.database.transaction() as connection:
+        await connection.execute(
+            update(document)
+            .where(document.c.document_id == document_id)
+            .values(status=sheet.status.value, author_ids=[actor.id] if sheet.by_actor else [])
+        )
+    return document_id
