@@ -72,6 +72,11 @@ class Ins:
         return self.oid in LIVE_OIDS
 
     @property
+    def is_matchable(self) -> bool:
+        """True for a live INS in the form of a matricule, key or no key: what a patient may be known by."""
+        return self.is_live and _MATRICULE.fullmatch(self.matricule) is not None
+
+    @property
     def is_dead(self) -> bool:
         """True for the INS-C."""
         return self.oid == INS_C
@@ -93,9 +98,12 @@ def is_test_oid(oid: str) -> bool:
 
 
 def current(identifiers: tuple[Ins, ...]) -> Ins | None:
-    """The identifier to match on: the first live INS, production before test; None when there is none."""
-    live = [each for each in identifiers if each.is_live]
-    return min(live, key=lambda each: _ORDER[each.oid], default=None)
+    """The identifier to match on: the first matchable INS, production before test; None when there is none.
+
+    A text that is no matricule names nobody: matching on it would make one patient of several.
+    """
+    matchable = [each for each in identifiers if each.is_matchable]
+    return min(matchable, key=lambda each: _ORDER[each.oid], default=None)
 
 
 def check(ins: Ins) -> list[str]:
@@ -108,7 +116,7 @@ def check(ins: Ins) -> list[str]:
         return ["INS_C_DEAD"]
     if not ins.is_live:
         return []
-    if not _MATRICULE.fullmatch(ins.matricule):
+    if not ins.is_matchable:
         return ["INS_MALFORMED"]
     try:
         nir.validate(ins.matricule)

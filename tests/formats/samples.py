@@ -1,0 +1,28 @@
+"""Documents for these tests: one sound paper, and the official samples where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from passerelle_ops.demo.corpus.quirks import paper
+from passerelle_ops.demo.corpus.write import Paper, write
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "cda").is_dir(), reason="the official samples (../shared/data) are not on this machine"
+)
+
+
+def sound(name: str = "essai", type_code: str = "11488-4") -> Paper:
+    """A sound document of an invented patient."""
+    return paper(name, type_code=type_code)
+
+
+def changed(old: str, new: str, *, made: Paper | None = None) -> bytes:
+    """A sound document where `old`, which must be there, stands as `new`."""
+    written = write(made or sound()).decode()
+    assert old in written
+    return written.replace(old, new).encode()
