@@ -25,7 +25,9 @@ from passerelle.kernel.context import Context, Tenant
 from passerelle_ops.demo import papers, story
 from passerelle_ops.demo.people import Cast, DemoPerson, Household, Part, cast_of
 from passerelle_ops.installation import Installation
+from passerelle_ops.settings import Settings
 from passerelle_policies.vocabulary import ActorKind, Purpose
+from passerelle_tenants.registry import load_networks
 
 STORY_TENANT: Final = "oncomip"
 PATIENTS: Final = 44
@@ -67,11 +69,11 @@ class Settler:
         return Actor(kind=ActorKind.PERSON, id=key, name=person.name)
 
 
-def casts(installation: Installation, tenants: Sequence[str]) -> dict[str, Cast]:
-    """Everyone of these networks."""
-    from passerelle_tenants.registry import load_networks
-
-    networks = load_networks(installation.settings.networks)
+def casts(settings: Settings, tenants: Sequence[str] | None = None) -> dict[str, Cast]:
+    """Everyone of these networks, or of all that are declared; the story's network comes first."""
+    networks = load_networks(settings.networks)
+    chosen = list(networks) if tenants is None else list(tenants)
+    chosen.sort(key=lambda each: each != STORY_TENANT)
     return {
         tenant_id: cast_of(
             tenant_id,
@@ -79,7 +81,7 @@ def casts(installation: Installation, tenants: Sequence[str]) -> dict[str, Cast]
             patients=PATIENTS,
             is_first=tenant_id == STORY_TENANT,
         )
-        for tenant_id in tenants
+        for tenant_id in chosen
     }
 
 
@@ -160,12 +162,15 @@ async def _register(act: Act, person: DemoPerson) -> UUID:
 
 async def _publish(settler: Settler, household: Household, patient_id: UUID, index: int) -> None:
     is_first = settler.cast.tenant_id == STORY_TENANT
+    by_author: dict[Part, list[story.Written]] = {}
     for written in story.documents_of(settler.cast, household, index, is_first=is_first):
-        incoming = papers.written_document(
-            settler.cast, settler.structures, household.patient, written, _day(settler.clock, written.days_ago)
-        )
-        async with transaction(settler.context(settler.professional(written.author))) as act:
-            await publishing.publish(act, patient_id, incoming)
+        by_author.setdefault(written.author, []).append(written)
+    for author, papers_of_his in by_author.items():
+        async with transaction(settler.context(settler.professional(author))) as act:
+            for written in papers_of_his:
+                day = _day(settler.clock, written.days_ago)
+                incoming = papers.written_document(settler.cast, settler.structures, household.patient, written, day)
+                await publishing.publish(act, patient_id, incoming)
     if is_first and index == 0:
         own = papers.own_document(settler.cast.tenant_id, household.patient, _day(settler.clock, 5))
         person = settler.context(settler.person(household.patient), Purpose.PATIENT_REQUEST)

@@ -98,6 +98,7 @@ JEANNE_SEES: Final = 13
 ATTENDING_SEES: Final = 13
 ONCOLOGIST_SEES: Final = 14
 NURSE_SEES: Final = 13
+PHARMACIST_SEES: Final = 12
 SOCIAL_WORKER_SEES: Final = 1
 RADIOLOGIST_SEES: Final = 1
 ATTENDING_SEES_EVER: Final = 14
@@ -127,7 +128,7 @@ def documents_of(cast: Cast, household: Household, index: int, *, is_first: bool
 
 
 def _ordinary(draw: Random) -> Iterator[Written]:
-    ages = sorted((draw.randrange(5, 1_100) for _ in range(draw.randrange(2, 6))), reverse=True)
+    ages = sorted((draw.randrange(5, 1_100) for _ in range(draw.randrange(1, 5))), reverse=True)
     for index, days_ago in enumerate(ages):
         type_code, title, author = draw.choice(_ORDINARY)
         yield Written(

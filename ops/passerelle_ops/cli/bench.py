@@ -1,0 +1,33 @@
+"""`passerelle bench NAME`: each measure is a module of `passerelle_ops.bench` that builds its own data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from passerelle_ops.cli.options import Json, State, settings_of
+
+Name = Annotated[str, typer.Argument(metavar="NOM", help="Mesure à faire, par exemple « dossier ».")]
+Dsn = Annotated[
+    str | None, typer.Option("--dsn", metavar="DSN", help="Serveur PostgreSQL à mesurer, plutôt que le nôtre.")
+]
+
+
+def bench(name: Name, state: State = None, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Mesurer une opération contre ce que la machine permet, et dire si l’objectif tient.
+
+    Chaque mesure prépare ses propres données et vérifie que les réponses comparées sont égales. Sort avec 1 quand
+    un objectif ne tient pas.
+    """
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from passerelle_ops import bench as measures
+
+    found = {each.name for each in iter_modules(measures.__path__) if not each.name.startswith("_")}
+    module = import_module(f"{measures.__name__}.{name}") if name in found else None
+    run = getattr(module, "run", None)
+    if run is None:
+        raise typer.BadParameter(f"mesures connues : {', '.join(sorted(found)) or 'aucune'}", param_hint="NOM")
+    raise typer.Exit(int(run(settings_of(state), dsn=dsn, as_json=as_json)))

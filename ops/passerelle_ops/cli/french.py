@@ -1,0 +1,82 @@
+"""Typer's own words in French: the help option's line and its usage errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+_USAGE = {
+    "REQUIRED_LONG_STRING": "[obligatoire]",
+    "DEFAULT_STRING": "[par défaut : {}]",
+    "ENVVAR_STRING": "[variable : {}]",
+    "COMMANDS_PANEL_TITLE": "Commandes",
+}
+_HELP_LINE = "Afficher cette aide et quitter."
+
+
+class FrenchCommand(TyperCommand):
+    """A command whose `--help` describes itself in French."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _speak_french()
+        super().format_help(ctx, formatter)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = _HELP_LINE
+        return option
+
+
+class FrenchGroup(TyperGroup):
+    """A group of commands whose `--help` describes itself in French."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        _speak_french()
+        super().format_help(ctx, formatter)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = _HELP_LINE
+        return option
+
+
+def _speak_french() -> None:
+    """Typer keeps the words of its help in variables of a module that only `--help` loads."""
+    from typer import rich_utils
+
+    for name, words in _USAGE.items():
+        setattr(rich_utils, name, words)
+
+
+def usage_sentence(error: Any) -> str:
+    """What was wrong with the command line, in French."""
+    named = _named(error)
+    match type(error).__name__:
+        case "NoSuchOption":
+            near = f" Vouliez-vous dire {', '.join(sorted(error.possibilities))} ?" if error.possibilities else ""
+            return f"L’option {error.option_name} n’existe pas.{near}"
+        case "MissingParameter":
+            return f"Il manque {named}."
+        case "BadOptionUsage":
+            return f"L’option {error.option_name} attend une valeur."
+        case "BadParameter":
+            return f"La valeur donnée pour {named} ne convient pas : {error.message.rstrip('.')}."
+        case _:
+            message = str(error.message)
+            if message.startswith("No such command"):
+                return f"La commande {message.split(chr(39))[1]} n’existe pas."
+            if message.startswith("Got unexpected extra argument"):
+                return f"Argument en trop : {message.rpartition('(')[2].rstrip(').')}."
+            return message
+
+
+def _named(error: Any) -> str:
+    hint = getattr(error, "param_hint", None)
+    if hint is None and getattr(error, "param", None) is not None:
+        hint = error.param.get_error_hint()
+    if isinstance(hint, str):
+        return hint
+    return " / ".join(hint) if hint else "un argument"

@@ -1,0 +1,50 @@
+"""`passerelle token …`: sign in as someone of the demo. Prints the bare token, to be used in `$(…)`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
+from passerelle_ops.cli.options import State, settings_of
+
+app = typer.Typer(
+    name="token",
+    help="Écrire un jeton de l’émetteur de démonstration, seul sur sa ligne.",
+    cls=FrenchGroup,
+    no_args_is_help=True,
+)
+
+Professional = Annotated[str, typer.Argument(metavar="QUI", help="Nom de famille, ou numéro RPPS.")]
+Person = Annotated[str, typer.Argument(metavar="QUI", help="Prénom, ou matricule INS.")]
+Minutes = Annotated[int, typer.Option("--minutes", metavar="N", help="Durée de validité (négative : déjà expiré).")]
+Structure = Annotated[str, typer.Option("--structure", metavar="FINESS", help="Structure d’où agit le logiciel.")]
+
+
+@app.command(cls=FrenchCommand)
+def professional(who: Professional, state: State = None, minutes: Minutes = 720) -> None:
+    """Un professionnel de la démonstration (revendications de Pro Santé Connect)."""
+    from passerelle_ops.demo.signing_in import SignIn
+
+    desk = SignIn(settings_of(state))
+    typer.echo(desk.professional(desk.find_professional(who), valid_for=timedelta(minutes=minutes)))
+
+
+@app.command(cls=FrenchCommand)
+def person(who: Person, state: State = None, minutes: Minutes = 720) -> None:
+    """Un patient ou un représentant de la démonstration."""
+    from passerelle_ops.demo.signing_in import SignIn
+
+    desk = SignIn(settings_of(state))
+    typer.echo(desk.person(desk.find_person(who), valid_for=timedelta(minutes=minutes)))
+
+
+@app.command(cls=FrenchCommand)
+def software(who: Professional, state: State = None, structure: Structure = "", minutes: Minutes = 720) -> None:
+    """Un logiciel qui agit pour un professionnel nommé (comme le fait le VIHF)."""
+    from passerelle_ops.demo.signing_in import SignIn
+
+    desk = SignIn(settings_of(state))
+    typer.echo(desk.software(desk.find_professional(who), structure=structure, valid_for=timedelta(minutes=minutes)))

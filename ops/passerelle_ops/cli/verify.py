@@ -1,0 +1,98 @@
+"""`passerelle verify journal|contents`: is what is kept still what was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
+from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+
+if TYPE_CHECKING:
+    from passerelle.audit.verification import Finding
+
+app = typer.Typer(
+    name="verify",
+    help="Vérifier ce que la plateforme garde. Sort avec 1 si quelque chose ne va pas.",
+    cls=FrenchGroup,
+    no_args_is_help=True,
+)
+
+
+@app.command(cls=FrenchCommand)
+def journal(tenant: Tenant, state: State = None, as_json: Json = False) -> None:
+    """Le journal : hors d’atteinte du rôle qui sert, lignes complètes, chaque acte a la sienne."""
+    import asyncio
+
+    lines, findings = asyncio.run(_journal(tenant, state))
+    _tell({"tenant": tenant, "lines": lines}, findings, "VERIFY_JOURNAL", as_json=as_json, lines=lines)
+
+
+@app.command(cls=FrenchCommand)
+def contents(tenant: Tenant, state: State = None, as_json: Json = False) -> None:
+    """Les documents : chacun s’ouvre sous sa clé, avec la taille et l’empreinte de son entrée."""
+    import asyncio
+
+    count, strays, findings = asyncio.run(_contents(tenant, state))
+    _tell(
+        {"tenant": tenant, "contents": count, "orphans": strays},
+        findings,
+        "VERIFY_CONTENTS",
+        as_json=as_json,
+        contents=count,
+        orphans=strays,
+    )
+
+
+async def _journal(tenant_id: str, state: Path | None) -> tuple[int, list[Finding]]:
+    from passerelle.audit.verification import verify_journal
+    from passerelle.dossier.verification import acts_without_line
+    from passerelle_ops.installation import Installation
+
+    installation = Installation(settings_of(state))
+    try:
+        tenant = await (await installation.registry()).tenant(tenant_id)
+        report = await verify_journal(tenant)
+        return report.lines, [*report.findings, *await acts_without_line(tenant)]
+    finally:
+        await installation.close()
+
+
+async def _contents(tenant_id: str, state: Path | None) -> tuple[int, int, list[Finding]]:
+    from passerelle.dossier.verification import count_contents, orphans, verify_contents
+    from passerelle_ops.cli.terminal import progress
+    from passerelle_ops.installation import Installation
+
+    installation = Installation(settings_of(state))
+    findings: list[Finding] = []
+    done = 0
+    try:
+        tenant = await (await installation.registry()).tenant(tenant_id)
+        with progress() as bar:
+            task = bar.add_task("Contenus", total=await count_contents(tenant))
+            async for finding in verify_contents(tenant):
+                done += 1
+                bar.update(task, completed=done)
+                if finding is not None:
+                    findings.append(finding)
+        strays = len([name async for name in orphans(tenant)])
+    finally:
+        await installation.close()
+    return done, strays, findings
+
+
+def _tell(document: dict[str, str | int], findings: list[Finding], code: str, *, as_json: bool, **fields: int) -> None:
+    from passerelle.kernel import messages
+    from passerelle_ops.cli.terminal import output, print_json, say, table
+
+    if as_json:
+        print_json({**document, "findings": [{"code": each.code, "about": each.about} for each in findings]})
+    else:
+        if findings:
+            rows = [[each.code, each.about, messages.sentence(each.code, {"content": each.about})] for each in findings]
+            output().print(table("Anomalies", ["Code", "Objet", "Ce que c’est"], rows))
+        say(code, **fields)
+        say("VERIFY_FAILED" if findings else "VERIFY_HOLDS", findings=len(findings))
+    raise typer.Exit(1 if findings else 0)
