@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,13 @@ def world(tenant_database: Cloned, tmp_path: Path, clock: SetClock) -> World:
         identity_status_when_unsaid={"1.2.250.1.213.1.4.10": "qualified"},
     )
     return World(tenant=tenant, clock=clock)
+
+
+@pytest.fixture
+def test_network(world: World) -> World:
+    """The same tenant with the rules of a test network: every INS OID is worth a qualified identity, and
+    feeding opens the record that is missing."""
+    status = {f"1.2.250.1.213.1.4.{each}": "qualified" for each in (8, 9, 10, 11)}
+    return World(
+        tenant=replace(world.tenant, identity_status_when_unsaid=status, opens_dossier=True), clock=world.clock
+    )

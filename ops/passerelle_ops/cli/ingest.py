@@ -52,7 +52,7 @@ def ingest(
     outcomes = asyncio.run(_run(paths, tenant, structure, state))
     totals = Counter(each.result.value for each in outcomes)
     if as_json:
-        from passerelle_ops.cli.terminal import print_json
+        from passerelle_ops.terminal import print_json
 
         print_json(
             {
@@ -69,7 +69,7 @@ def ingest(
 async def _run(paths: list[Path], tenant_id: str, structure: str | None, state: Path | None) -> list[Outcome]:
     from passerelle.dossier import ingest as feeding
     from passerelle.dossier.formats.recognise import gather
-    from passerelle_ops.cli.terminal import progress
+    from passerelle_ops.terminal import progress
     from passerelle_ops.feeding import feeding_context
     from passerelle_ops.installation import Installation
 
@@ -104,7 +104,7 @@ def _row(outcome: Outcome) -> dict[str, str | None]:
 def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool) -> None:
     from rich.markup import escape
 
-    from passerelle_ops.cli.terminal import output, say, table
+    from passerelle_ops.terminal import output, say, table
 
     shown = [each for each in outcomes if not quiet or each.result.value in {"set_aside", "refused"}]
     if shown:

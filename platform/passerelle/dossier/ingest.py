@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -28,8 +28,10 @@ from passerelle.dossier.formats.submission import IncomingDocument, IncomingSubm
 from passerelle.dossier.tables import set_aside
 from passerelle.identities import patients
 from passerelle.identities.ins import IdentityStatus
+from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, PasserelleError, TryLater
+from passerelle_policies.vocabulary import ActorKind
 
 #: A replacement may come before what it replaces: these are tried again once the others are filed.
 _AWAITS_ANOTHER = frozenset({"PARENT_UNKNOWN"})
@@ -45,25 +47,31 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one document of one file. `code` and `fix` say why and what to do when it was not filed."""
+    """What became of one document of one file. `code`, its `kind` of failure (`kernel.errors`) and `fix` say why it
+    was not filed and what to do."""
 
     file: str
     result: Result
     code: str | None = None
+    kind: str | None = None
     fix: str | None = None
     unique_id: str | None = None
     patient_id: UUID | None = None
     document_id: UUID | None = None
 
 
-async def ingest(context: Context, paths: Sequence[Path]) -> AsyncIterator[Outcome]:
+async def ingest(
+    context: Context, paths: Sequence[Path], *, as_author_structure: bool = False
+) -> AsyncIterator[Outcome]:
     """Feed files and folders, in the order of their names; one outcome for each document, as it is settled.
 
-    `context.actor` is the structure that feeds. Never raises for what a file holds.
+    `context.actor` is the structure that feeds; with `as_author_structure`, each document is fed by the
+    structure that it comes from, as when an operator loads what several have sent. Never raises for what a
+    file holds.
     """
     waiting: list[Path] = []
     for path in gather(paths):
-        outcomes = await ingest_path(context, path)
+        outcomes = await ingest_path(context, path, as_author_structure=as_author_structure)
         if _awaits_another(outcomes):
             waiting.append(path)
             continue
@@ -72,7 +80,7 @@ async def ingest(context: Context, paths: Sequence[Path]) -> AsyncIterator[Outco
     while waiting:
         settled = False
         for path in list(waiting):
-            outcomes = await ingest_path(context, path)
+            outcomes = await ingest_path(context, path, as_author_structure=as_author_structure)
             if _awaits_another(outcomes):
                 continue
             settled = True
@@ -82,7 +90,7 @@ async def ingest(context: Context, paths: Sequence[Path]) -> AsyncIterator[Outco
         if not settled:
             break
     for path in waiting:
-        for outcome in await ingest_path(context, path):
+        for outcome in await ingest_path(context, path, as_author_structure=as_author_structure):
             yield outcome
 
 
@@ -90,12 +98,14 @@ def _awaits_another(outcomes: Sequence[Outcome]) -> bool:
     return any(each.code in _AWAITS_ANOTHER for each in outcomes)
 
 
-async def ingest_path(context: Context, path: Path) -> list[Outcome]:
+async def ingest_path(context: Context, path: Path, *, as_author_structure: bool = False) -> list[Outcome]:
     """Feed one CDA document, XDM package or PDF with its metadata, all of it or nothing."""
     try:
         submission = await asyncio.to_thread(read, path)
     except PasserelleError as unreadable:
         return [_not_filed(str(path), None, unreadable)]
+    if as_author_structure:
+        context = replace(context, actor=_author_structure(submission, context.actor))
     return await ingest_submission(context, submission, name=str(path))
 
 
@@ -114,6 +124,14 @@ async def ingest_submission(context: Context, submission: IncomingSubmission, *,
         raise
     except PasserelleError as refused:
         return [_not_filed(name, document, refused) for document in submission.documents]
+
+
+def _author_structure(submission: IncomingSubmission, otherwise: Actor) -> Actor:
+    """The structure that a submission comes from, as the actor that feeds it."""
+    structure_id = submission.documents[0].metadata.structure_id
+    if structure_id is None:
+        return otherwise
+    return Actor(kind=ActorKind.ESTABLISHMENT, id=structure_id, name=structure_id, establishment=structure_id)
 
 
 async def _filed(act: Act, document: IncomingDocument, submission: IncomingSubmission, name: str) -> Outcome:
@@ -175,6 +193,7 @@ def _not_filed(name: str, document: IncomingDocument | None, failure: Passerelle
         file=name,
         result=Result.SET_ASIDE if isinstance(failure, Conflict) else Result.REFUSED,
         code=failure.code,
+        kind=failure.kind,
         fix=failure.message,
         unique_id=document.metadata.unique_id if document else None,
     )
