@@ -12,7 +12,7 @@ from passerelle_policies.vocabulary import ActorKind
 
 
 async def feeding_context(installation: Installation, tenant_id: str, structure: str | None = None) -> Context:
-    """The context of a structure that feeds (profil Alimentation); without one, the network's first.
+    """The context of a structure that feeds (profil Alimentation); without one, the network's first, which operates.
 
     Refused: TENANT_UNKNOWN; STRUCTURE_ELSEWHERE when the network does not hold that FINESS number.
     """

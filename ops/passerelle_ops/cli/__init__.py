@@ -1,7 +1,7 @@
 """`passerelle`: one module for each command.
 
 A module names its options and imports what it needs when it runs, so that `--help` answers at once. Sentences
-shown to people are in `fr.toml` beside this file; refusals are the kernel's. Exit codes: `failures`.
+shown to people are in `passerelle_ops/sentences.toml`; refusals are the kernel's. Exit codes: `failures`.
 """
 
 from __future__ import annotations

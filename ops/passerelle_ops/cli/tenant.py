@@ -27,7 +27,7 @@ def create(network: Declared, state: State = None, as_json: Json = False) -> Non
     """Mettre en place un réseau : base, rôle, schéma, clé, annuaire. Sans danger à relancer."""
     import asyncio
 
-    from passerelle_ops.cli.terminal import print_json, remark, say
+    from passerelle_ops.terminal import print_json, remark, say
     from passerelle_ops.installation import Installation
     from passerelle_tenants.onboarding import Step
     from passerelle_tenants.registry import read_network
@@ -56,7 +56,7 @@ def list_(state: State = None, as_json: Json = False) -> None:
     """Lister les réseaux mis en place ici."""
     from rich.markup import escape
 
-    from passerelle_ops.cli.terminal import output, print_json, say, table
+    from passerelle_ops.terminal import output, print_json, say, table
 
     networks = _recorded(state)
     if as_json:
@@ -78,7 +78,7 @@ def show(network: Known, state: State = None, as_json: Json = False) -> None:
     from rich.markup import escape
 
     from passerelle.kernel.errors import InvalidInput
-    from passerelle_ops.cli.terminal import output, print_json, say, table
+    from passerelle_ops.terminal import output, print_json, say, table
 
     found = _recorded(state).get(network)
     if found is None:

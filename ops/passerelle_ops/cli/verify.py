@@ -62,7 +62,7 @@ async def _journal(tenant_id: str, state: Path | None) -> tuple[int, list[Findin
 
 async def _contents(tenant_id: str, state: Path | None) -> tuple[int, int, list[Finding]]:
     from passerelle.dossier.verification import count_contents, orphans, verify_contents
-    from passerelle_ops.cli.terminal import progress
+    from passerelle_ops.terminal import progress
     from passerelle_ops.installation import Installation
 
     installation = Installation(settings_of(state))
@@ -85,7 +85,7 @@ async def _contents(tenant_id: str, state: Path | None) -> tuple[int, int, list[
 
 def _tell(document: dict[str, str | int], findings: list[Finding], code: str, *, as_json: bool, **fields: int) -> None:
     from passerelle.kernel import messages
-    from passerelle_ops.cli.terminal import output, print_json, say, table
+    from passerelle_ops.terminal import output, print_json, say, table
 
     if as_json:
         print_json({**document, "findings": [{"code": each.code, "about": each.about} for each in findings]})

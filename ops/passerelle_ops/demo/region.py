@@ -15,7 +15,7 @@ from typing import Final
 from rich.progress import Progress, TaskID
 
 from passerelle.kernel.errors import InvalidInput
-from passerelle_ops.cli.terminal import output, progress, remark
+from passerelle_ops.terminal import output, progress, remark
 from passerelle_ops.demo.population import PATIENTS
 from passerelle_ops.demo.settling import is_settled, settle_all
 from passerelle_ops.installation import Installation

@@ -13,7 +13,7 @@ from datetime import timedelta
 import httpx2
 from rich.markup import escape
 
-from passerelle_ops.cli.terminal import notices, output, say, table
+from passerelle_ops.terminal import notices, output, say, table
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import Part
 from passerelle_ops.demo.visit import CLOSE, DOCUMENT, JOURNAL, ME, REOPEN, Visit, fingerprint

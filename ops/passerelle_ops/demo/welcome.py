@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from passerelle_ops.cli.terminal import sentence, table
+from passerelle_ops.terminal import sentence, table
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import DemoPerson, Part
 from passerelle_ops.demo.population import STORY_TENANT, casts

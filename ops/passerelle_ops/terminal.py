@@ -1,4 +1,4 @@
-"""What people see on the terminal: sentences of `fr.toml`, tables, and the progress of anything long."""
+"""What people see on the terminal: sentences of `sentences.toml`, tables, and the progress of anything long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rich.table import Table
 def _sentences() -> Mapping[str, str]:
     return {
         code: str(sentence)
-        for code, sentence in tomllib.loads(files(__package__).joinpath("fr.toml").read_text("utf-8")).items()
+        for code, sentence in tomllib.loads(files(__package__).joinpath("sentences.toml").read_text("utf-8")).items()
     }
 
 
