@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from passerelle_policies.roles import PROFESSIONAL_ROLES
 from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
 
 _Cell: TypeAlias = tuple[str, ...]
+_Cells: TypeAlias = Mapping[str, set[_Cell]]
 _TYPE = 5  # where a cell names the document type
 
 _CREATION = frozenset({Action.PUBLISH})
@@ -46,11 +47,12 @@ NEEDED: dict[str, type[Value]] = {
 
 def check_pack(pack: Pack) -> list[str]:
     """What is wrong with `pack`, one sentence each; none when it may take effect."""
+    cells = {line.rule: cells_of(pack, line) for line in pack.lines}
     return [
         *_parameters(pack),
         *_shapes(pack),
-        *_idle_lines(pack),
-        *_acts_without_sight(pack),
+        *_idle_lines(pack, cells),
+        *_acts_without_sight(pack, cells),
         *_reading_without_relation(pack),
         *_uncovered_types(pack),
     ]
@@ -92,52 +94,52 @@ def _shapes(pack: Pack) -> Iterator[str]:
             yield f"{group} is used by no line"
 
 
-def _idle_lines(pack: Pack) -> Iterator[str]:
+def _idle_lines(pack: Pack, cells: _Cells) -> Iterator[str]:
     """Lines that change nothing: given already, wholly taken away, or taking away what nobody gives."""
     given: set[_Cell] = set()
     denied: set[_Cell] = set()
     for line in pack.lines:
         if line.effect == "deny":
-            denied |= _cells(pack, line)
+            denied |= cells[line.rule]
     for line in pack.lines:
         if line.effect == "deny":
             continue
-        cells = _cells(pack, line)
-        if cells <= denied:
+        these = cells[line.rule]
+        if these <= denied:
             yield f"{line.rule}: what it allows is wholly denied"
-        if not line.when and cells - denied <= given:
+        if not line.when and these - denied <= given:
             yield f"{line.rule}: earlier lines already allow all of it"
-        given |= cells
+        given |= these
     for line in pack.lines:
         if line.effect != "deny":
             continue
-        useful = _cells(pack, line) & given
+        useful = cells[line.rule] & given
         words = {word for cell in useful for word in cell}
         words |= {name for cell in useful for name in pack.sets_of_type.get(cell[_TYPE], ())}
         for word in sorted({*line.roles, *line.relations, *line.actions, *line.types} - words):
             yield f"{line.rule}: denies nothing under {word}"
 
 
-def _acts_without_sight(pack: Pack) -> Iterator[str]:
+def _acts_without_sight(pack: Pack, cells: _Cells) -> Iterator[str]:
     """Whoever may act on an existing document may also read it, or its existence would leak."""
     seen: set[_Cell] = set()
     acts: dict[str, set[_Cell]] = {}
     denied: set[_Cell] = set()
     for line in pack.lines:
         if line.kind is Kind.DOCUMENT and line.effect == "deny":
-            denied |= _cells(pack, line)
+            denied |= cells[line.rule]
     for line in pack.lines:
         if line.kind is not Kind.DOCUMENT or line.effect == "deny":
             continue
-        for cell in _cells(pack, line) - denied:
+        for cell in cells[line.rule] - denied:
             role, relation, kind, action, *rest = cell
             if action == Action.READ:
                 seen.add((role, relation, kind, *rest))
             elif action not in _CREATION and role not in _BLIND_ROLES:
                 acts.setdefault(line.rule, set()).add((role, relation, kind, *rest))
     citizen_author = (Role.PERSON.value, Relation.AUTHOR.value)
-    for rule, cells in acts.items():
-        blind = {cell for cell in cells - seen if cell[:2] != citizen_author}
+    for rule, these in acts.items():
+        blind = {cell for cell in these - seen if cell[:2] != citizen_author}
         if blind:
             yield f"{rule}: allows acts on documents that cannot be read, such as {', '.join(min(blind))}"
 
@@ -185,7 +187,7 @@ def _types(pack: Pack, line: Line) -> frozenset[str]:
     return found
 
 
-def _cells(pack: Pack, line: Line) -> set[_Cell]:
+def cells_of(pack: Pack, line: Line) -> set[_Cell]:
     """Every cell of the matrix that a line is about: role, relation, kind, action, mode, type, concealment, state."""
     states = ("open",) if line.needs_open_dossier else ("open", "other")
     return set(

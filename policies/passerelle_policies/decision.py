@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -22,6 +21,7 @@ from operator import attrgetter
 
 import casbin
 
+from passerelle_policies.compilation import Compiled, alike_types, merged, rules_of
 from passerelle_policies.facts import Decision, DocumentFacts, Facts, Reach
 from passerelle_policies.matrix import NO_TYPE, Concealment, Line, terms_matching
 from passerelle_policies.packs import NO_OVERRIDES, Overrides, Pack, pack_on
@@ -139,13 +139,12 @@ def _decide(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | 
         return _refusal(pack, "block", _code_of_refusal(kind, action, document))
     relations = _standing(facts, is_blocked, kind, action, document)
     is_open = facts.dossier_state is DossierState.OPEN
-    found = _first(compiled.open if is_open else compiled.otherwise, relations, document)
-    if found is not None:
-        line = compiled.lines[found.rule]
+    line = compiled.allowing(is_open, relations, document)
+    if line is not None:
         return Decision(
             allowed=True, rule=line.rule, source=line.source, code=None, pack=pack.name, sentence=line.sentence
         )
-    if not is_open and _first(compiled.open, relations, document) is not None:
+    if not is_open and compiled.allowing(True, relations, document) is not None:
         return _refusal(pack, "dossier-not-open", DOSSIER_NOT_OPEN)
     return _denial(facts, kind, action, document, overrides, pack, compiled, relations)
 
@@ -187,32 +186,27 @@ def _denial(
     document: DocumentFacts | None,
     overrides: Overrides,
     pack: Pack,
-    compiled: _Compiled,
+    compiled: Compiled,
     relations: frozenset[Relation],
 ) -> Decision:
     if kind is not Kind.DOCUMENT or document is None:
         return _refusal(pack, "default-deny", _code_of_refusal(kind, action, document))
-    denied_by = compiled.denials.get(document.type_code, {})
-    line = next((compiled.lines[denied_by[each]] for each in Relation if each in relations & denied_by.keys()), None)
+    line = compiled.denying(relations, document)
+    reached = compiled.types_for(relations)
     if action is Action.PUBLISH:
-        may_publish = [each for each in compiled.open if each.relations & relations]
-        if not may_publish:
+        if not reached:
             return _refusal(pack, "default-deny", ACCESS_REFUSED)
         if document.type_code not in pack.dmp_types:
             return _refusal(pack, "type-not-in-dmp", TYPE_NOT_IN_DMP)
-        if any(document.type_code in each.types for each in may_publish):
+        if document.type_code in reached:
             return _refusal(pack, "visibility-not-open", VISIBILITY_REFUSED)
         return _refusal(pack, "type-not-open", TYPE_REFUSED, line)
     if action is not Action.READ:
         seen = decide(facts, kind, Action.READ, document, overrides=overrides)
         return _refusal(pack, "default-deny", ACTION_REFUSED, line) if seen.allowed else seen
-    if document.masked and facts.role is not Role.PERSON and _would_show(compiled, relations, document):
+    if document.masked and facts.role is not Role.PERSON and document.type_code in reached:
         return _refusal(pack, "document-masked", DOCUMENT_UNKNOWN)
     return _refusal(pack, "default-deny", DOCUMENT_UNKNOWN, line)
-
-
-def _would_show(compiled: _Compiled, relations: frozenset[Relation], document: DocumentFacts) -> bool:
-    return any(each.relations & relations and document.type_code in each.types for each in compiled.open)
 
 
 def _code_of_refusal(kind: Kind, action: Action, document: DocumentFacts | None) -> str:
@@ -232,27 +226,10 @@ def _refusal(pack: Pack, rule: str, code: str, line: Line | None = None) -> Deci
     )
 
 
-def _first(reaches: Iterable[Reach], relations: frozenset[Relation], document: DocumentFacts | None) -> Reach | None:
-    for each in reaches:
-        if each.relations & relations and (document is None or not each.types or each.shows(document)):
-            return each
-    return None
-
-
 # Compilation: from Casbin's answers to filter lines.
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """Every answer of Casbin to one (pack, role, mode, kind, action), for an open record and for any other."""
-
-    open: tuple[Reach, ...]
-    otherwise: tuple[Reach, ...]
-    denials: Mapping[str, Mapping[Relation, str]]
-    lines: Mapping[str, Line]
-
-
-def _compiled(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str]) -> _Compiled:
+def _compiled(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str]) -> Compiled:
     key = (pack.name, role, mode, kind, action, gates)
     kept = _tables.get(key)
     if kept is None:
@@ -260,7 +237,7 @@ def _compiled(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, ga
     return kept
 
 
-def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str]) -> _Compiled:
+def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str]) -> Compiled:
     lines = [
         line
         for line in pack.lines
@@ -272,7 +249,7 @@ def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gat
     ]
     enforcer = _enforcer(pack, lines)
     relations = [each for each in Relation if any(each in line.relations for line in lines)]
-    alike = _alike(pack, lines) if kind is Kind.DOCUMENT else {NO_TYPE: ()}
+    alike = alike_types(pack, lines) if kind is Kind.DOCUMENT else {NO_TYPE: ()}
     denials: dict[str, dict[Relation, str]] = {}
 
     def answers(is_open: bool) -> tuple[Reach, ...]:
@@ -288,53 +265,15 @@ def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gat
                     elif rule and is_open:
                         for type_code in types:
                             denials.setdefault(type_code, {})[relation] = rule
-                for rule, seen in _rules_of(cell):
+                for rule, seen in rules_of(cell):
                     grouped.setdefault((relation, rule, seen), []).extend(types)
-        return _merged(grouped)
+        return merged(grouped)
 
-    return _Compiled(
+    return Compiled(
         open=answers(is_open=True),
         otherwise=answers(is_open=False) if any(not line.needs_open_dossier for line in lines) else (),
         denials=denials,
         lines={line.rule: line for line in lines},
-    )
-
-
-def _alike(pack: Pack, lines: Iterable[Line]) -> dict[str, tuple[str, ...]]:
-    """The types of the DMP that no line tells apart, under one of them: Casbin is asked once for each such set."""
-    terms = sorted({term for line in lines for term in line.types})
-    alike: dict[tuple[bool, ...], list[str]] = {}
-    for type_code in sorted(pack.dmp_types):
-        sets = pack.sets_of_type[type_code]
-        alike.setdefault(tuple(terms_matching((term,), type_code, sets) for term in terms), []).append(type_code)
-    return {types[0]: tuple(types) for types in alike.values()}
-
-
-def _rules_of(cell: Mapping[Concealment, str]) -> list[tuple[str, frozenset[Concealment]]]:
-    """The rules that answer for one cell: the plain one for what it shows, then a wider one for all that is shown."""
-    plain = cell.get(Concealment.PLAIN)
-    if plain is None:
-        return []
-    by_plain = frozenset(each for each, rule in cell.items() if rule == plain)
-    rules = [(plain, by_plain)]
-    rules += [(rule, frozenset(cell)) for rule in dict.fromkeys(cell.values()) if rule != plain]
-    return rules
-
-
-def _merged(grouped: Mapping[tuple[Relation, str, frozenset[Concealment]], list[str]]) -> tuple[Reach, ...]:
-    by_rest: dict[tuple[str, frozenset[Concealment], tuple[str, ...]], set[Relation]] = {}
-    for (relation, rule, seen), types in grouped.items():
-        by_rest.setdefault((rule, seen, tuple(sorted(types))), set()).add(relation)
-    return tuple(
-        Reach(
-            relations=frozenset(relations),
-            types=types,
-            sees_masked=Concealment.MASKED in seen,
-            sees_hidden_from_patient=Concealment.HIDDEN_FROM_PATIENT in seen,
-            sees_hidden_from_representatives=Concealment.HIDDEN_FROM_REPRESENTATIVES in seen,
-            rule=rule,
-        )
-        for (rule, seen, types), relations in by_rest.items()
     )
 
 
@@ -410,5 +349,5 @@ def _sentences() -> Mapping[str, str]:
 
 
 _kept: dict[tuple[object, ...], Decision] = {}
-_tables: dict[tuple[object, ...], _Compiled] = {}
+_tables: dict[tuple[object, ...], Compiled] = {}
 _matrices: dict[tuple[str, frozenset[str]], casbin.Enforcer] = {}

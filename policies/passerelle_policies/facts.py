@@ -19,8 +19,9 @@ from passerelle_policies.vocabulary import (
 class DocumentFacts:
     """What a decision about one document needs.
 
-    `by_actor`: the actor is one of its authors; for an establishment, the document comes from it. For a document
-    about to be published, the flags are those it would have.
+    `by_actor`: the actor is one of its authors; for an establishment, it comes from there or was filed by it. For
+    a document about to be published, the flags are those it would have; for a replacement, the facts are those of
+    the version replaced.
     """
 
     type_code: str

@@ -112,7 +112,7 @@ def pack_on(day: date) -> Pack:
 
 def pack_named(name: str) -> Pack:
     """The pack of that name. Raises `KeyError`."""
-    return next((each for each in packs() if each.name == name), None) or _unknown(name)
+    return {each.name: each for each in packs()}[name]
 
 
 @cache
@@ -235,10 +235,6 @@ def _toml(file: Traversable, name: str) -> Mapping[str, object]:
         return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, OSError) as fault:
         raise InvalidPack(f"{name}: {fault}") from fault
-
-
-def _unknown(name: str) -> Pack:
-    raise KeyError(name)
 
 
 _kept_by_day: dict[date, Pack] = {}

@@ -1,0 +1,192 @@
+"""What holds for every actor, record and document, whatever the matrix says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from passerelle_policies.decision import DocumentFacts, Facts, decide, reach
+from passerelle_policies.packs import Overrides, pack_on
+from passerelle_policies.roles import PROFESSIONAL_ROLES
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
+from tests.rules import strategies as some
+
+EXISTING = [action for action in some.ACTS[Kind.DOCUMENT] if action is not Action.PUBLISH]
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_every_answer_says_why(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    decision = decide(facts, *question, document, overrides=overrides)
+    assert decision.rule
+    assert decision.source
+    assert decision.sentence.endswith(".")
+    assert decision.pack == pack_on(facts.day).name
+    assert (decision.code is None) == decision.allowed
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_whoever_has_no_role_gets_nothing(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    assert not decide(replace(facts, role=Role.OTHER), *question, document, overrides=overrides).allowed
+
+
+@given(some.facts, some.questions, some.documents)
+def test_without_relation_nothing_is_read_in_normal_mode(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts
+) -> None:
+    outsider = replace(facts, relations=frozenset({Relation.NONE}), mode=Mode.NORMAL)
+    about = replace(document, by_actor=False)
+    kind, action = question
+    if action is Action.READ and kind is not Kind.PATIENT:
+        assert not decide(outsider, kind, action, about).allowed
+
+
+@settings(max_examples=300)
+@given(some.facts, some.documents, st.sampled_from(some.ACTS[Kind.DOCUMENT]), some.overrides)
+def test_filter_and_decision_agree(facts: Facts, document: DocumentFacts, action: Action, overrides: Overrides) -> None:
+    facts = replace(facts, blocked=False, emergency_objection=False)
+    citizen_is_out = facts.role is Role.PERSON and not facts.relations & {Relation.PATIENT, Relation.REPRESENTATIVE}
+    hidden_from_him = (
+        facts.role is Role.PERSON and Relation.PATIENT not in facts.relations and document.hidden_from_representatives
+    )
+    held = (facts.relations - {Relation.AUTHOR}) | {Relation.NONE}
+    if document.by_actor and not citizen_is_out and not hidden_from_him:
+        held |= {Relation.AUTHOR}
+    lines = reach(facts.role, facts.mode, Kind.DOCUMENT, action, facts.day, overrides)
+    filtered = (
+        facts.dossier_state is DossierState.OPEN
+        and document.status is not DocumentStatus.DELETED
+        and any(line.relations & held and line.shows(document) for line in lines)
+    )
+    assert decide(facts, Kind.DOCUMENT, action, document, overrides=overrides).allowed == filtered
+
+
+@given(some.facts, some.documents, some.overrides)
+def test_the_reading_filter_is_that_of_the_decision_for_everyone(
+    facts: Facts, document: DocumentFacts, overrides: Overrides
+) -> None:
+    """For reading, the plain filter of the contract is enough: citizens have no line as authors."""
+    facts = replace(facts, emergency_objection=False)
+    held = (facts.relations - {Relation.AUTHOR}) | {Relation.NONE}
+    if document.by_actor:
+        held |= {Relation.AUTHOR}
+    lines = reach(facts.role, facts.mode, Kind.DOCUMENT, Action.READ, facts.day, overrides)
+    above_blocks = facts.mode is Mode.REGULATION_CENTRE
+    filtered = (
+        facts.dossier_state is DossierState.OPEN
+        and (not facts.blocked or above_blocks)
+        and document.status is not DocumentStatus.DELETED
+        and any(line.relations & held and line.shows(document) for line in lines)
+    )
+    assert decide(facts, Kind.DOCUMENT, Action.READ, document, overrides=overrides).allowed == filtered
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_a_block_beats_every_access(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    blocked = replace(facts, blocked=True)
+    if blocked.mode is Mode.REGULATION_CENTRE:
+        blocked = replace(blocked, mode=Mode.NORMAL)
+    kind, action = question
+    decision = decide(blocked, kind, action, document, overrides=overrides)
+    is_access = kind in (Kind.JOURNAL, Kind.AUTHORIZATIONS) or (kind is Kind.DOSSIER and action is Action.READ)
+    is_access |= kind is Kind.DOCUMENT and action not in (Action.PUBLISH, Action.REPLACE)
+    if is_access:
+        assert not decision.allowed
+
+
+@given(some.facts, some.questions, some.documents)
+def test_a_block_cannot_be_told_from_the_absence_of_any_relation(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts
+) -> None:
+    """Whatever he tries on documents that are not his, the blocked professional gets the outsider's answer."""
+    facts = replace(facts, role=facts.role if facts.role in PROFESSIONAL_ROLES else Role.PHYSICIAN, mode=Mode.NORMAL)
+    about = replace(document, by_actor=False)
+    blocked = decide(replace(facts, blocked=True), *question, about)
+    outsider = decide(replace(facts, blocked=False, relations=frozenset({Relation.NONE})), *question, about)
+    assert (blocked.allowed, blocked.code) == (outsider.allowed, outsider.code)
+
+
+@given(some.facts, some.documents, st.sampled_from(EXISTING), some.overrides)
+def test_an_unreadable_document_answers_as_one_that_does_not_exist(
+    facts: Facts, document: DocumentFacts, action: Action, overrides: Overrides
+) -> None:
+    facts = replace(facts, dossier_state=DossierState.OPEN)
+    if facts.role in (Role.ESTABLISHMENT, Role.SYSTEM):
+        return
+    reading = decide(facts, Kind.DOCUMENT, Action.READ, document, overrides=overrides)
+    acting = decide(facts, Kind.DOCUMENT, action, document, overrides=overrides)
+    if not reading.allowed and action is not Action.REPLACE:
+        assert not acting.allowed
+        assert acting.code == reading.code == "DOCUMENT_UNKNOWN"
+    if reading.allowed and not acting.allowed:
+        assert acting.code == "ACTION_REFUSED"
+
+
+@given(some.facts, some.documents, some.overrides)
+def test_only_an_open_record_serves_documents(facts: Facts, document: DocumentFacts, overrides: Overrides) -> None:
+    if facts.dossier_state is DossierState.OPEN:
+        facts = replace(facts, dossier_state=DossierState.CLOSED)
+    for action in some.ACTS[Kind.DOCUMENT]:
+        assert not decide(facts, Kind.DOCUMENT, action, document, overrides=overrides).allowed
+
+
+@given(some.facts, some.questions, some.documents, some.overrides, some.relations)
+def test_a_further_relation_takes_nothing_away(
+    facts: Facts,
+    question: tuple[Kind, Action],
+    document: DocumentFacts,
+    overrides: Overrides,
+    further: frozenset[Relation],
+) -> None:
+    more = replace(facts, relations=facts.relations | further)
+    if decide(facts, *question, document, overrides=overrides).allowed:
+        assert decide(more, *question, document, overrides=overrides).allowed
+
+
+@given(some.facts, some.documents, some.overrides)
+def test_concealing_never_shows_more(facts: Facts, document: DocumentFacts, overrides: Overrides) -> None:
+    plain = replace(document, masked=False, hidden_from_patient=False, hidden_from_representatives=False)
+    if decide(facts, Kind.DOCUMENT, Action.READ, document, overrides=overrides).allowed:
+        assert decide(facts, Kind.DOCUMENT, Action.READ, plain, overrides=overrides).allowed
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_an_objection_takes_the_emergency_away(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    objecting = replace(facts, emergency_objection=True)
+    without = replace(facts, emergency_objection=False, mode=Mode.NORMAL)
+    assert decide(objecting, *question, document, overrides=overrides) == decide(
+        without, *question, document, overrides=overrides
+    )
+
+
+@given(some.facts, some.documents)
+def test_nobody_but_its_author_deletes(facts: Facts, document: DocumentFacts) -> None:
+    about = replace(document, by_actor=False)
+    assert not decide(facts, Kind.DOCUMENT, Action.DELETE, about).allowed
+    assert not decide(facts, Kind.DOCUMENT, Action.REPLACE, about).allowed
+    assert not decide(facts, Kind.DOCUMENT, Action.MOVE, about).allowed
+
+
+@given(some.facts, some.documents)
+def test_the_patient_learns_of_no_announcement_by_an_act_of_his(facts: Facts, document: DocumentFacts) -> None:
+    patient = replace(facts, role=Role.PERSON, relations=frozenset({Relation.PATIENT}))
+    hidden = replace(document, hidden_from_patient=True, by_actor=False)
+    for action in EXISTING:
+        decision = decide(patient, Kind.DOCUMENT, action, hidden)
+        assert decision.code == "DOCUMENT_UNKNOWN"
+        assert decision.rule in ("default-deny", "document-deleted", "block")
+
+
+@given(some.facts, some.questions, some.documents)
+def test_the_purpose_changes_no_answer(facts: Facts, question: tuple[Kind, Action], document: DocumentFacts) -> None:
+    answers = {decide(replace(facts, purpose=purpose), *question, document) for purpose in Purpose}
+    assert len(answers) == 1
