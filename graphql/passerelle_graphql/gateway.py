@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle_graphql.authentication import Actors, Tenants, Verifier
+from passerelle_graphql.content import ContentEndpoint, ViewEndpoint
+from passerelle_graphql.health import Check, Health
 from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.preparation import Preparation
@@ -21,7 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """What the gateway is built of. `introspection` is for development: off, the schema is read in `schema.graphql`."""
+    """What the gateway is built of.
+
+    `introspection` is for development: where it is off, the schema is read in `schema.graphql`. `checks` are the
+    components that must answer for `/health/ready`, by the name that the log gives them.
+    """
 
     registry: Tenants
     verifier: Verifier
@@ -30,6 +37,7 @@ class Gateway:
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False
     root_path: str = ""
+    checks: Mapping[str, Check] = field(default_factory=dict)
 
     @cached_property
     def preparation(self) -> Preparation:
@@ -47,4 +55,12 @@ class Gateway:
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
-    return [Route("/{tenant}/graphql", GraphQLEndpoint(gateway))]
+    health = Health(gateway.checks)
+    document = "/{tenant}/documents/{id}"
+    return [
+        Route("/health/live", health.live, methods=["GET"]),
+        Route("/health/ready", health.ready, methods=["GET"]),
+        Route("/{tenant}/graphql", GraphQLEndpoint(gateway)),
+        Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
+        Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
+    ]

@@ -86,7 +86,7 @@ class Preparation:
         Raises `RequestErrors` for what the document or its variables have wrong; `LimitExceeded` is among them.
         `InvalidInput` MUTATION_OVER_GET and INS_OVER_GET for what a GET may not ask.
         """
-        document = self._document(parameters.query)
+        document = self.document(parameters.query)
         operation = _chosen(document, parameters.operation_name)
         if parameters.is_get:
             if operation.operation is not OperationType.QUERY:
@@ -98,7 +98,8 @@ class Preparation:
             raise RequestErrors([errors.formatted(LimitExceeded("COST_EXCEEDED", cost=cost, limit=self._limits.cost))])
         return Prepared(document, operation, parameters.variables, cost)
 
-    def _document(self, text: str) -> Document:
+    def document(self, text: str) -> Document:
+        """A document that may be executed, from its text. Raises `RequestErrors`."""
         if (kept := self._kept.get(text)) is not None:
             return kept
         try:

@@ -6,7 +6,6 @@ import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-from passerelle.audit.journal import Line
 from passerelle.kernel import errors, messages
 
 
@@ -18,10 +17,11 @@ class Problem:
     message: str
 
 
-@strawberry.type(description="Les règles s'y opposent. Le refus est au journal.")
+@strawberry.type(
+    description="Les règles s'y opposent. La règle est au journal du patient ; qui est refusé n'en a que le code."
+)
 class Refusal(Problem):
-    rule: str | None = strawberry.field(default=None, description="Identifiant de la règle qui a décidé.")
-    source: str | None = strawberry.field(default=None, description="Texte dont la règle est tirée.")
+    pass
 
 
 @strawberry.type(description="L'état des choses ne le permet pas ; une personne a peut-être à trancher.")
@@ -48,17 +48,10 @@ class TryLater(Problem):
 
 
 class AsRefusal(strawberry.ExceptionHandler[errors.Refused, Refusal]):
-    """A refusal of the rules, with what its journal line says of the rule."""
+    """A refusal by its code alone: the rule could tell of a block or of a masked document (docs/decisions/0061)."""
 
     def handle(self, exception: errors.Refused, *, field: StrawberryField, info: Info) -> Refusal:  # noqa: ARG002 - Strawberry's signature
-        said = exception.line.rule if isinstance(exception.line, Line) else exception.fields.get("rule")
-        source = exception.fields.get("source")
-        return Refusal(
-            code=exception.code,
-            message=exception.message,
-            rule=str(said) if said else None,
-            source=str(source) if source else None,
-        )
+        return Refusal(code=exception.code, message=exception.message)
 
 
 class AsConflict(strawberry.ExceptionHandler[errors.Conflict, Conflict]):

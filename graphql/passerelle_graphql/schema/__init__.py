@@ -9,6 +9,7 @@ from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.documents import DocumentQuery
 from passerelle_graphql.schema.dossiers import DossierMutation, DossierQuery
+from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JournalQuery
 from passerelle_graphql.schema.me import MeQuery
 from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
@@ -23,7 +24,9 @@ class Query(MeQuery, PatientQuery, DossierQuery, DocumentQuery, JournalQuery, Au
 
 
 @strawberry.type(description="Agir. Chaque acte est une transaction, journal compris.")
-class Mutation(PatientMutation, DossierMutation, VisibilityMutation, AuthorizationsMutation, TeamMutation):
+class Mutation(
+    PatientMutation, DossierMutation, FeedingMutation, VisibilityMutation, AuthorizationsMutation, TeamMutation
+):
     pass
 
 

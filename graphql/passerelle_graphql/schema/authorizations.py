@@ -12,12 +12,13 @@ import strawberry
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import relations
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost, Identifying
+from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import ActorKind, Relation
+from passerelle_graphql.schema.fields import counted, resolved
 from passerelle_graphql.schema.patients import InsInput
-from passerelle_graphql.schema.read_model import counted, shape, shown
+from passerelle_graphql.schema.read_model import shape, shown
 
 _PROFESSIONAL, _TEAM = f"{ActorKind.PROFESSIONAL}:", "team:"
 
@@ -96,7 +97,7 @@ CareTeamResult: TypeAlias = Annotated[
 
 @strawberry.type
 class AuthorizationsQuery:
-    @strawberry.field(description="Qui peut et qui ne peut pas.", directives=[Cost(weight="10")])
+    @resolved("Qui peut et qui ne peut pas.", cost=10)
     async def authorizations(self, info: ResolverInfo, patient_id: strawberry.ID) -> AuthorizationsResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
@@ -110,7 +111,7 @@ class AuthorizationsQuery:
 
 @strawberry.type
 class AuthorizationsMutation:
-    @strawberry.mutation(description="Autoriser un professionnel.", directives=[Cost(weight="10")])
+    @resolved("Autoriser un professionnel.", cost=10)
     async def authorize(
         self,
         info: ResolverInfo,
@@ -124,26 +125,26 @@ class AuthorizationsMutation:
             grant = await relations.authorize(act, key, rpps, until=until, proof=proof)
         return shape(RelationGrant, asdict(grant))
 
-    @strawberry.mutation(description="Retirer l'autorisation d'un professionnel.", directives=[Cost(weight="10")])
+    @resolved("Retirer l'autorisation d'un professionnel.", cost=10)
     async def withdraw_authorization(self, info: ResolverInfo, patient_id: strawberry.ID, rpps: str) -> EndResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
             return Ended(count=await relations.withdraw_authorization(act, key, rpps))
 
-    @strawberry.mutation(description="Bloquer un professionnel.", directives=[Cost(weight="10")])
+    @resolved("Bloquer un professionnel.", cost=10)
     async def block_professional(self, info: ResolverInfo, patient_id: strawberry.ID, rpps: str) -> BlockResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
             held = await relations.block_professional(act, key, rpps)
         return shape(ProfessionalBlock, asdict(held))
 
-    @strawberry.mutation(description="Lever le blocage d'un professionnel.", directives=[Cost(weight="10")])
+    @resolved("Lever le blocage d'un professionnel.", cost=10)
     async def unblock_professional(self, info: ResolverInfo, patient_id: strawberry.ID, rpps: str) -> EndResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
             return Ended(count=await relations.unblock_professional(act, key, rpps))
 
-    @strawberry.mutation(description="Déclarer le médecin traitant.", directives=[Cost(weight="10")])
+    @resolved("Déclarer le médecin traitant.", cost=10)
     async def declare_attending_physician(
         self, info: ResolverInfo, patient_id: strawberry.ID, rpps: str, proof: str | None = None
     ) -> RelationActResult:
@@ -152,7 +153,7 @@ class AuthorizationsMutation:
             grant = await relations.declare_attending_physician(act, key, rpps, proof=proof)
         return shape(RelationGrant, asdict(grant))
 
-    @strawberry.mutation(description="Déclarer un représentant légal, par son INS.", directives=[Cost(weight="10")])
+    @resolved("Déclarer un représentant légal, par son INS.", cost=10)
     async def declare_representative(
         self,
         info: ResolverInfo,
@@ -167,7 +168,7 @@ class AuthorizationsMutation:
             grant = await relations.declare_representative(act, key, person, until=until, proof=proof)
         return shape(RelationGrant, asdict(grant))
 
-    @strawberry.mutation(description="Mettre fin aux pouvoirs d'un représentant.", directives=[Cost(weight="10")])
+    @resolved("Mettre fin aux pouvoirs d'un représentant.", cost=10)
     async def end_representation(
         self,
         info: ResolverInfo,

@@ -12,11 +12,11 @@ import strawberry
 from passerelle.dossier import reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import DocumentStatus
-from passerelle_graphql.schema.read_model import as_uuid, counted, shape, shown
+from passerelle_graphql.schema.fields import counted, resolved
+from passerelle_graphql.schema.read_model import as_uuid, shape, shown
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, instant
 from passerelle_policies import nomenclatures
 
@@ -89,11 +89,11 @@ class Document:
     size: int = shown(description="En octets.")
     sha256: str = shown(description="Empreinte du contenu en clair.")
 
-    @strawberry.field(description="Où lire les octets tels que déposés, avec le même jeton.")
+    @resolved("Où lire les octets tels que déposés, avec le même jeton.")
     def content_url(self, info: ResolverInfo) -> str:
         return f"{info.context.path}/documents/{self.id}/content"
 
-    @strawberry.field(description="Où lire un CDA mis en page sans rien d'actif.")
+    @resolved("Où lire un CDA mis en page sans rien d'actif.")
     def view_url(self, info: ResolverInfo) -> str | None:
         return f"{info.context.path}/documents/{self.id}/view" if self.mime_type == CDA else None
 
@@ -129,9 +129,7 @@ DocumentResult: TypeAlias = Annotated[
 
 @strawberry.type
 class DocumentQuery:
-    @strawberry.field(
-        description="Ouvrir un document. Absent et refusé ne se distinguent pas.", directives=[Cost(weight="5")]
-    )
+    @resolved("Ouvrir un document. Absent et refusé ne se distinguent pas.", cost=5)
     async def document(self, info: ResolverInfo, id: strawberry.ID) -> DocumentResult:  # noqa: A002 - the graph's name
         opened = await reading.read_document(context_of(info), key_of(Node.DOCUMENT, id))
         return OpenedDocument(
@@ -164,7 +162,9 @@ def _author(given: Mapping[str, Any]) -> Author:
         rpps=given.get("id") if is_rpps else None,
         family_name=given.get("family_name"),
         given_name=given.get("given_name"),
-        profession=coded(given.get("profession"), given.get("profession_label") or (profession and profession.label)),
+        profession=coded(
+            given.get("profession"), given.get("profession_label") or (profession.label if profession else None)
+        ),
         specialty=coded(given.get("specialty"), specialty.label if specialty else None),
         role=given.get("role"),
         structure_id=given.get("structure_id"),

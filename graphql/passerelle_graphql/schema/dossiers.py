@@ -12,14 +12,14 @@ import strawberry
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import lifecycle, reading
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.documents import DocumentConnection, connection
 from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Relation
+from passerelle_graphql.schema.fields import PAGE, resolved
 from passerelle_graphql.schema.lookahead import ahead, selects
 from passerelle_graphql.schema.patients import Patient, patient_id
-from passerelle_graphql.schema.read_model import counted, shape, shown
+from passerelle_graphql.schema.read_model import shape, shown
 
 
 @strawberry.input(description="Ce qu'on garde des documents. Sans dates : les 24 derniers mois.")
@@ -55,17 +55,14 @@ class DocumentFilter:
 @strawberry.type(description="Un dossier ouvert par l'acteur : l'identité, et les documents qu'il peut voir.")
 class Dossier:
     patient: Patient
-    state: DossierState
+    state: DossierState | None
     opened_at: datetime | None
     relations: list[Relation] = strawberry.field(description="Ce qui lie l'acteur à ce patient aujourd'hui.")
     key: strawberry.Private[UUID]
     page: strawberry.Private[reading.DocumentPage]
     page_asked: strawberry.Private[Asked]
 
-    @strawberry.field(
-        description="Les documents, du plus récent au plus ancien.",
-        directives=[counted(50, by="first", within=("edges", "nodes"))],
-    )
+    @resolved("Les documents, du plus récent au plus ancien.", counts=PAGE)
     async def documents(
         self,
         info: ResolverInfo,
@@ -102,9 +99,7 @@ DossierActResult: TypeAlias = Annotated[
 
 @strawberry.type
 class DossierQuery:
-    @strawberry.field(
-        description="Ouvrir un dossier : une seule lecture, une ligne au journal.", directives=[Cost(weight="10")]
-    )
+    @resolved("Ouvrir un dossier : une seule lecture, une ligne au journal.", cost=10)
     async def dossier(self, info: ResolverInfo, patient_id: strawberry.ID) -> DossierResult:
         key = key_of(Node.PATIENT, patient_id)
         below = ahead(info, "Dossier", "documents")
@@ -118,7 +113,7 @@ class DossierQuery:
         opened = await _opened(info, key, asked)
         return Dossier(
             patient=shape(Patient, opened.identity),
-            state=DossierState(opened.state),
+            state=DossierState(opened.state) if opened.state else None,
             opened_at=opened.opened_at,
             relations=[Relation(each) for each in opened.relations],
             key=key,
@@ -151,40 +146,33 @@ async def _act(info: ResolverInfo, patient_id: str, done: _Done) -> DossierChang
 
 @strawberry.type
 class DossierMutation:
-    @strawberry.mutation(
-        description="Le patient est informé ; le délai d'opposition court.", directives=[Cost(weight="10")]
-    )
+    @resolved("Le patient est informé ; le délai d'opposition court.", cost=10)
     async def inform_dossier(self, info: ResolverInfo, patient_id: strawberry.ID, proof: str) -> DossierActResult:
         return await _act(info, patient_id, lambda act, key: lifecycle.inform(act, key, proof=proof))
 
-    @strawberry.mutation(
-        description="Ouvrir : avec le consentement du patient, ou au terme du délai d'opposition.",
-        directives=[Cost(weight="10")],
-    )
+    @resolved("Ouvrir : avec le consentement du patient, ou au terme du délai d'opposition.", cost=10)
     async def open_dossier(
         self, info: ResolverInfo, patient_id: strawberry.ID, basis: Basis, proof: str
     ) -> DossierActResult:
         return await _act(info, patient_id, lambda act, key: lifecycle.open_(act, key, basis=basis, proof=proof))
 
-    @strawberry.mutation(description="Suspendre, pour fraude ou incident.", directives=[Cost(weight="10")])
+    @resolved("Suspendre, pour fraude ou incident.", cost=10)
     async def suspend_dossier(self, info: ResolverInfo, patient_id: strawberry.ID, reason: str) -> DossierActResult:
         return await _act(info, patient_id, lambda act, key: lifecycle.suspend(act, key, reason=reason))
 
-    @strawberry.mutation(description="Reprendre un dossier suspendu.", directives=[Cost(weight="10")])
+    @resolved("Reprendre un dossier suspendu.", cost=10)
     async def resume_dossier(self, info: ResolverInfo, patient_id: strawberry.ID, reason: str) -> DossierActResult:
         return await _act(info, patient_id, lambda act, key: lifecycle.resume(act, key, reason=reason))
 
-    @strawberry.mutation(description="Fermer, à la demande du patient.", directives=[Cost(weight="10")])
+    @resolved("Fermer, à la demande du patient.", cost=10)
     async def close_dossier(self, info: ResolverInfo, patient_id: strawberry.ID, reason: str = "") -> DossierActResult:
         return await _act(info, patient_id, lambda act, key: lifecycle.close(act, key, reason=reason))
 
-    @strawberry.mutation(description="Rouvrir pendant la conservation.", directives=[Cost(weight="10")])
+    @resolved("Rouvrir pendant la conservation.", cost=10)
     async def reopen_dossier(self, info: ResolverInfo, patient_id: strawberry.ID, proof: str) -> DossierActResult:
         return await _act(info, patient_id, lambda act, key: lifecycle.reopen(act, key, proof=proof))
 
-    @strawberry.mutation(
-        description="Détruire la clé d'un dossier fermé, et avec elle ses contenus.", directives=[Cost(weight="10")]
-    )
+    @resolved("Détruire la clé d'un dossier fermé, et avec elle ses contenus.", cost=10)
     async def purge_dossier(
         self, info: ResolverInfo, patient_id: strawberry.ID, basis: Basis, proof: str
     ) -> DossierActResult:

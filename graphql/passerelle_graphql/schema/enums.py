@@ -6,6 +6,7 @@ from __future__ import annotations
 import strawberry
 
 from passerelle.dossier.lifecycle import Basis as Basis
+from passerelle.dossier.publishing import Filing as Filing
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle_policies.vocabulary import ActorKind as ActorKind
 from passerelle_policies.vocabulary import DocumentStatus as DocumentStatus
@@ -22,3 +23,4 @@ strawberry.enum(DossierState, description="Le cycle de vie du dossier.")
 strawberry.enum(DocumentStatus, description="Le statut d'un document.")
 strawberry.enum(IdentityStatus, description="La confiance dans une identité (RNIV).")
 strawberry.enum(Basis, description="Ce sur quoi repose un acte.")
+strawberry.enum(Filing, description="Ce qu'il est advenu d'un document donné.")

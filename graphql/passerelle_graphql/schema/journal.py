@@ -15,11 +15,11 @@ from passerelle.audit.transactions import transaction
 from passerelle.dossier import reading
 from passerelle.kernel import messages
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost
 from passerelle_graphql.ids import Node, key_of, line_cursor, node_id, read_line_cursor
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
-from passerelle_graphql.schema.read_model import counted, shape, shown
+from passerelle_graphql.schema.fields import PAGE, resolved
+from passerelle_graphql.schema.read_model import shape, shown
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded
 from passerelle_policies import nomenclatures
 
@@ -113,9 +113,10 @@ JournalResult: TypeAlias = Annotated[
 
 @strawberry.type
 class JournalQuery:
-    @strawberry.field(
-        description="Le journal d'un dossier. Le lire s'y inscrit aussi.",
-        directives=[Cost(weight="10"), counted(50, by="first", within=("edges", "nodes"))],
+    @resolved(
+        "Le journal d'un dossier. Le lire s'y inscrit aussi.",
+        cost=10,
+        counts=PAGE,
     )
     async def journal(
         self, info: ResolverInfo, patient_id: strawberry.ID, first: int | None = None, after: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     FieldNode,
@@ -41,10 +41,9 @@ def ahead(info: ResolverInfo, type_name: str, field_name: str) -> Ahead | None:
     if not below:
         return None
     chosen = below[0]
+    variables = cast(dict[str, Any], raw.variable_values)  # Strawberry hands the plain coerced values
     given = {
-        argument.name.value: value_from_ast(
-            argument.value, definition.args[argument.name.value].type, raw.variable_values
-        )
+        argument.name.value: value_from_ast(argument.value, definition.args[argument.name.value].type, variables)
         for argument in chosen.arguments or ()
     }
     field: StrawberryField = definition.extensions["strawberry-definition"]

@@ -9,6 +9,7 @@ from passerelle.identities import patients
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
+from passerelle_graphql.schema.fields import resolved
 from passerelle_graphql.schema.values import CodedValue, coded
 from passerelle_policies import nomenclatures
 
@@ -33,7 +34,7 @@ class Me:
     mode: Mode
     network: Network
 
-    @strawberry.field(description="Pour une personne : son propre identifiant de patient dans ce réseau.")
+    @resolved("Pour une personne : son propre identifiant de patient dans ce réseau.")
     async def patient_id(self, info: ResolverInfo) -> strawberry.ID | None:
         context = context_of(info)
         if context.actor.kind is not ActorKind.PERSON:
@@ -45,7 +46,7 @@ class Me:
 
 @strawberry.type
 class MeQuery:
-    @strawberry.field(description="Qui demande.")
+    @resolved("Qui demande.")
     def me(self, info: ResolverInfo) -> Me:
         context = context_of(info)
         actor, tenant = context.actor, context.tenant

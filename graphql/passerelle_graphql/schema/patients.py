@@ -12,10 +12,11 @@ from passerelle.audit.transactions import Act, transaction
 from passerelle.identities import patients
 from passerelle.identities.ins import Ins as InsGiven
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost, Identifying
+from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, NotFound, Refusal, TryLater
 from passerelle_graphql.schema.enums import IdentityStatus
+from passerelle_graphql.schema.fields import resolved
 from passerelle_graphql.schema.read_model import as_uuid, shape, shown
 
 
@@ -96,10 +97,7 @@ RegisterPatientResult: TypeAlias = Annotated[
 
 @strawberry.type
 class PatientQuery:
-    @strawberry.field(
-        description="Chercher un patient. Chaque recherche est au journal et comptée ; par POST seulement.",
-        directives=[Cost(weight="50")],
-    )
+    @resolved("Chercher un patient. Chaque recherche est au journal et comptée ; par POST seulement.", cost=50)
     async def patient(self, info: ResolverInfo, by: PatientLookup) -> PatientResult:
         async with transaction(context_of(info)) as act:
             found = await _looked_up(act, by)
@@ -110,7 +108,7 @@ class PatientQuery:
 
 @strawberry.type
 class PatientMutation:
-    @strawberry.mutation(description="Enregistrer une identité.", directives=[Cost(weight="20")])
+    @resolved("Enregistrer une identité.", cost=20)
     async def register_patient(self, info: ResolverInfo, input: RegisterPatientInput) -> RegisterPatientResult:  # noqa: A002
         async with transaction(context_of(info)) as act:
             patient_id = await patients.register(

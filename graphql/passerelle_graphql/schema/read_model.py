@@ -7,15 +7,15 @@ another executor than Strawberry can work from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import strawberry
 
-from passerelle_graphql.directives import ListSize
+from passerelle_graphql.schema.fields import counted
 
 _KEY = "passerelle.columns"
 _Shape = TypeVar("_Shape")
@@ -48,13 +48,8 @@ def shown(
     )
 
 
-def counted(assumed_size: int, *, by: str | None = None, within: tuple[str, ...] = ()) -> ListSize:
-    """What a list counts for: the argument named `by` when given, else `assumed_size`."""
-    return ListSize(assumed_size=assumed_size, slicing_arguments=[by] if by else [], sized_fields=list(within))
-
-
 @cache
-def columns_of(type_: type) -> Mapping[str, Columns]:
+def columns_of(type_: Hashable) -> Mapping[str, Columns]:
     """The declared fields of a type, by Python name."""
     found: dict[str, Columns] = {}
     for field in type_.__strawberry_definition__.fields:  # type: ignore[attr-defined]
@@ -67,7 +62,7 @@ def columns_of(type_: type) -> Mapping[str, Columns]:
 def shape(type_: type[_Shape], row: Mapping[str, Any], **also: Any) -> _Shape:
     """The object of `type_` that a row shows; `also` gives the fields that no column holds."""
     given: dict[str, Any] = {}
-    for name, columns in columns_of(type_).items():
+    for name, columns in columns_of(cast(Hashable, type_)).items():
         values = [row[column] for column in columns.names]
         given[name] = columns.by(*values) if columns.by else values[0]
     return type_(**given, **also)

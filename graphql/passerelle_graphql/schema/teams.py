@@ -10,7 +10,6 @@ import strawberry
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import relations
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.schema.authorizations import (
     CareTeam,
@@ -20,32 +19,26 @@ from passerelle_graphql.schema.authorizations import (
     TeamConsent,
     TeamConsentResult,
 )
+from passerelle_graphql.schema.fields import resolved
 from passerelle_graphql.schema.read_model import shape
 
 
 @strawberry.type
 class TeamMutation:
-    @strawberry.mutation(
-        description="Fonder une équipe de soins ; son fondateur en est membre.", directives=[Cost(weight="10")]
-    )
+    @resolved("Fonder une équipe de soins ; son fondateur en est membre.", cost=10)
     async def create_care_team(self, info: ResolverInfo, name: str, establishment: str | None = None) -> CareTeamResult:
         async with transaction(context_of(info)) as act:
             team = await relations.create_care_team(act, name, establishment=establishment)
         return CareTeam(id=node_id(Node.TEAM, team))
 
-    @strawberry.mutation(
-        description="Faire entrer un professionnel dans une équipe dont on est membre.", directives=[Cost(weight="10")]
-    )
+    @resolved("Faire entrer un professionnel dans une équipe dont on est membre.", cost=10)
     async def add_care_team_member(self, info: ResolverInfo, team_id: strawberry.ID, rpps: str) -> CareTeamResult:
         team = key_of(Node.TEAM, team_id)
         async with transaction(context_of(info)) as act:
             await relations.add_care_team_member(act, team, rpps)
         return CareTeam(id=team_id)
 
-    @strawberry.mutation(
-        description="Recueillir le consentement initial et éclairé du patient à une équipe.",
-        directives=[Cost(weight="10")],
-    )
+    @resolved("Recueillir le consentement initial et éclairé du patient à une équipe.", cost=10)
     async def consent_to_team(
         self,
         info: ResolverInfo,
@@ -62,7 +55,7 @@ class TeamMutation:
             )
         return shape(TeamConsent, asdict(grant))
 
-    @strawberry.mutation(description="Retirer le consentement donné à une équipe.", directives=[Cost(weight="10")])
+    @resolved("Retirer le consentement donné à une équipe.", cost=10)
     async def withdraw_team_consent(
         self, info: ResolverInfo, patient_id: strawberry.ID, team_id: strawberry.ID
     ) -> EndResult:

@@ -14,13 +14,13 @@ from passerelle.audit.journal import JournalLine as Reading
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import repair, visibility
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Cost
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.documents import Document
+from passerelle_graphql.schema.fields import counted, resolved
 from passerelle_graphql.schema.journal import JournalActor, journal_actor
 from passerelle_graphql.schema.patients import patient_id as id_of_patient
-from passerelle_graphql.schema.read_model import counted, shape
+from passerelle_graphql.schema.read_model import shape
 
 
 @strawberry.type(description="Un document après un acte sur lui.")
@@ -54,55 +54,48 @@ async def _act(info: ResolverInfo, document_id: str, done: _Done) -> DocumentCha
     key = key_of(Node.DOCUMENT, document_id)
     async with transaction(context_of(info)) as act:
         row = await done(act, key)
-    return DocumentChange(document=shape(Document, row._mapping))
+    return DocumentChange(document=shape(Document, row._asdict()))
 
 
 @strawberry.type
 class VisibilityMutation:
-    @strawberry.mutation(
-        description="Masquer aux professionnels ; l'auteur le voit encore.", directives=[Cost(weight="10")]
-    )
+    @resolved("Masquer aux professionnels ; l'auteur le voit encore.", cost=10)
     async def mask_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.mask)
 
-    @strawberry.mutation(description="Montrer de nouveau aux professionnels.", directives=[Cost(weight="10")])
+    @resolved("Montrer de nouveau aux professionnels.", cost=10)
     async def unmask_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.unmask)
 
-    @strawberry.mutation(
-        description="Ne pas montrer au patient avant la consultation d'annonce.", directives=[Cost(weight="10")]
-    )
+    @resolved("Ne pas montrer au patient avant la consultation d'annonce.", cost=10)
     async def hide_from_patient(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.hide_from_patient)
 
-    @strawberry.mutation(description="Montrer au patient. Irréversible.", directives=[Cost(weight="10")])
+    @resolved("Montrer au patient. Irréversible.", cost=10)
     async def show_to_patient(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.show_to_patient)
 
-    @strawberry.mutation(description="Ne pas montrer aux représentants d'un mineur.", directives=[Cost(weight="10")])
+    @resolved("Ne pas montrer aux représentants d'un mineur.", cost=10)
     async def hide_from_representatives(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.hide_from_representatives)
 
-    @strawberry.mutation(description="Montrer aux représentants. Irréversible.", directives=[Cost(weight="10")])
+    @resolved("Montrer aux représentants. Irréversible.", cost=10)
     async def show_to_representatives(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.show_to_representatives)
 
-    @strawberry.mutation(description="Archiver.", directives=[Cost(weight="10")])
+    @resolved("Archiver.", cost=10)
     async def archive_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.archive)
 
-    @strawberry.mutation(description="Sortir des archives.", directives=[Cost(weight="10")])
+    @resolved("Sortir des archives.", cost=10)
     async def unarchive_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.unarchive)
 
-    @strawberry.mutation(description="Supprimer, par son auteur seulement.", directives=[Cost(weight="10")])
+    @resolved("Supprimer, par son auteur seulement.", cost=10)
     async def delete_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.delete)
 
-    @strawberry.mutation(
-        description="Sortir un document du dossier d'un autre : une réparation tracée, qui dit qui l'avait lu.",
-        directives=[Cost(weight="20")],
-    )
+    @resolved("Sortir un document du dossier d'un autre : une réparation tracée, qui dit qui l'avait lu.", cost=20)
     async def move_document(
         self, info: ResolverInfo, document_id: strawberry.ID, to_patient_id: strawberry.ID, reason: str
     ) -> MoveDocumentResult:

@@ -1,0 +1,162 @@
+"""A document's octets at `/{tenant}/documents/{id}/content`, and a CDA shown at `…/view`.
+
+The same decision as everywhere; what the actor may not know of is 404 like what is not there. One reading is one
+journal line: ranges, conditional requests and HEADs that follow within the hour belong to the reading that they
+continue, and any of them that follows none opens one (docs/decisions/0064).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from passerelle.dossier import reading
+from passerelle.dossier.formats import rendering
+from passerelle.kernel.context import Context
+from passerelle.kernel.errors import InvalidInput, PasserelleError, Refused
+from passerelle_graphql import errors, ranges
+from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.schema.documents import CDA
+
+if TYPE_CHECKING:
+    from passerelle_graphql.gateway import Gateway
+
+SAME_READING: Final = timedelta(hours=1)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.IGNORECASE)
+_EXTENSIONS = {CDA: "xml", "application/pdf": "pdf", "text/plain": "txt", "image/jpeg": "jpg", "image/png": "png"}
+_PRIVATE = {
+    "Cache-Control": "private, no-store",
+    "Vary": "Authorization",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+
+class ContentEndpoint:
+    """Octets as they were filed, whole or in part."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await _guarded(self._gateway, Request(scope, receive), self._content)
+        await response(scope, receive, send)
+
+    async def _content(self, request: Request, context: Context) -> Response:
+        ask = request.headers
+        continues = request.method == "HEAD" or "range" in ask or "if-none-match" in ask
+        opened = await _opened(request, context, same_reading=SAME_READING if continues else None)
+        etag = f'"{opened.document["sha256"]}"'
+        if ranges.names(ask.get("if-none-match"), etag):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**_PRIVATE, "ETag": etag})
+        span = ranges.wanted(ask.get("range"), opened.size) if ranges.is_still(ask.get("if-range"), etag) else None
+        status = HTTPStatus.OK if span is None else HTTPStatus.PARTIAL_CONTENT
+        span = span or ranges.Span(0, opened.size)
+        headers = {
+            **_PRIVATE,
+            "Accept-Ranges": "bytes",
+            "Content-Disposition": f'attachment; filename="{_file_name(request, opened)}"',
+            "Content-Length": str(span.stop - span.start),
+            "Content-Security-Policy": _INERT,
+            "Content-Type": _media_type(opened),
+            "ETag": etag,
+        }
+        if status is HTTPStatus.PARTIAL_CONTENT:
+            headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{opened.size}"
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        pieces = await _begun(opened.read(span.start, span.stop))
+        return StreamingResponse(pieces, status_code=status, headers=headers)
+
+
+class ViewEndpoint:
+    """A CDA as a page of our own, in which nothing of the document is active."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await _guarded(self._gateway, Request(scope, receive), self._view)
+        await response(scope, receive, send)
+
+    async def _view(self, request: Request, context: Context) -> Response:
+        opened = await _opened(request, context, same_reading=None)
+        if opened.document["mime_type"] != CDA:
+            raise InvalidInput("VIEW_NOT_CDA")
+        octets = b"".join([piece async for piece in opened.read()])
+        page = await asyncio.to_thread(rendering.render, octets)
+        policy = f"{rendering.CONTENT_SECURITY_POLICY}; sandbox; frame-ancestors 'none'"
+        headers = {**_PRIVATE, "Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
+        return Response(page.encode("utf-8"), headers=headers)
+
+
+async def _guarded(
+    gateway: Gateway, request: Request, answer: Callable[[Request, Context], Awaitable[Response]]
+) -> Response:
+    """The answer, or the failure as `application/problem+json` (RFC 9457)."""
+    request_id = new_request_id()
+    try:
+        response = await answer(request, await enter(gateway, request, request_id))
+    except PasserelleError as error:
+        status = errors.status_of(error)
+        extra = errors.headers_of(error)
+        if error.code == "RANGE_NOT_SATISFIABLE":
+            extra["Content-Range"] = f"bytes */{error.fields['size']}"
+        response = _problem(status, error.code, error.message, request_id, extra)
+    except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
+        shown = errors.internal(unexpected, request_id)
+        response = _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL", shown["message"], request_id, {})
+    response.headers[REQUEST_ID] = request_id
+    return response
+
+
+async def _opened(request: Request, context: Context, *, same_reading: timedelta | None) -> reading.OpenedContent:
+    try:
+        document_id = key_of(Node.DOCUMENT, request.path_params["id"])
+    except InvalidInput as malformed:
+        raise Refused("DOCUMENT_UNKNOWN") from malformed
+    return await reading.open_content(context, document_id, same_reading=same_reading)
+
+
+async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same pieces, the first already read: a content that does not open is a 500, not a broken 200."""
+    try:
+        first = await anext(pieces)
+    except StopAsyncIteration:
+        first = b""
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    return all_of_them()
+
+
+def _media_type(opened: reading.OpenedContent) -> str:
+    given = str(opened.document["mime_type"])
+    return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
+
+
+def _file_name(request: Request, opened: reading.OpenedContent) -> str:
+    """A name that says nothing of the patient: titles are health data, and downloads folders are read by others."""
+    return f"document-{request.path_params['id']}.{_EXTENSIONS.get(opened.document['mime_type'], 'bin')}"
+
+
+def _problem(status: HTTPStatus, code: str, message: str, request_id: str, headers: dict[str, str]) -> Response:
+    body = {"status": int(status), "code": code, "title": message, "requestId": request_id}
+    return Response(
+        as_json(body), status_code=status, headers={**_PRIVATE, **headers, "Content-Type": "application/problem+json"}
+    )
