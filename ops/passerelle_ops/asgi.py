@@ -1,0 +1,111 @@
+"""The web process: the gateway over one installation (`uvicorn --factory passerelle_ops.asgi:create_app`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import structlog
+from sqlalchemy import literal, select
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from passerelle.identities.issuers import Issuer
+from passerelle.identities.tokens import TokenVerifier
+from passerelle.kernel.context import Tenant
+from passerelle.kernel.database import Statement
+from passerelle.kernel.errors import InvalidInput
+from passerelle_graphql.authentication import REQUEST_ID
+from passerelle_graphql.gateway import Gateway, routes
+from passerelle_ops import logs
+from passerelle_ops.installation import Installation
+from passerelle_ops.settings import Settings
+
+_log = structlog.get_logger("passerelle.web")
+_SIGN_OF_LIFE = Statement(select(literal(1)))
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The application over an installation whose databases answer. Refused: ISSUER_MISSING, NOT_RUNNING."""
+    settings = settings or Settings()
+    logs.configure(settings)
+    if settings.issuer is None:
+        raise InvalidInput("ISSUER_MISSING")
+    installation = Installation(settings)
+
+    async def directory_answers() -> None:
+        await installation.directory.database.fetch(_SIGN_OF_LIFE, {})
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        registry = await installation.registry()
+        _log.info("started", networks=sorted(registry.networks))
+        yield
+        await installation.close()
+
+    gateway = Gateway(
+        registry=_Networks(installation),
+        verifier=TokenVerifier([Issuer(url=settings.issuer, audience=settings.audience)], installation.clock),
+        directory=installation.directory,
+        clock=installation.clock,
+        introspection=settings.environment == "development",
+        checks={"directory": directory_answers},
+    )
+    application = Starlette(routes=routes(gateway), lifespan=lifespan)
+    application.add_middleware(AccessLog)
+    return application
+
+
+class _Networks:
+    """The networks of an installation, the registry of which is opened when the process starts."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        return await (await self._installation.registry()).tenant(tenant_id)
+
+
+class AccessLog:
+    """One line for each request: method, path, status, time. A query string or an unknown path may hold anything.
+
+    What no route expected is answered by a bare 500 and logged by its class and place only.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status, request_id = 0, None
+
+        async def sending(message: Message) -> None:
+            nonlocal status, request_id
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                request_id = Headers(raw=message["headers"]).get(REQUEST_ID)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:  # noqa: BLE001 - the last place where it can be told without its text
+            _log.error("unexpected", **logs.place(error))
+            if status == 0:
+                await JSONResponse({"code": "INTERNAL_ERROR"}, status_code=500)(scope, receive, sending)
+        finally:
+            if not scope["path"].startswith("/health/"):
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"] if status != HTTPStatus.NOT_FOUND else "unknown",
+                    status=status,
+                    milliseconds=round((time.perf_counter() - began) * 1000, 1),
+                    request_id=request_id,
+                )

@@ -1,0 +1,81 @@
+"""Structured logs: one JSON object a line, on standard error. They hold no health data, no name and no INS.
+
+An exception is told by its class and place: its text may quote a value of a row. What still looks like a
+matricule is struck out, wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from passerelle_ops.settings import Settings
+
+# 13 or 15 characters of a NIR or NIA, Corsica included.
+_MATRICULE = re.compile(r"(?<![0-9A-Za-z])[1-478][0-9]{4}[0-9][0-9AB][0-9]{6}([0-9]{2})?(?![0-9A-Za-z])")
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(settings: Settings) -> None:
+    """Set the logs of this process up, those of its libraries from `warning` on included."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            placed,
+            struck_out,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Library())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def placed(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the class and the place of an exception where its text would stand."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event.update(place(error))
+    return event
+
+
+def place(error: BaseException) -> dict[str, str]:
+    """The class of an exception and the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
+    return {"error": type(error).__name__, "where": where}
+
+
+def struck_out(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Strike out what looks like a matricule, in any text of the event."""
+    return {name: _MATRICULE.sub("…", value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+class _Library(logging.Formatter):
+    """The lines of libraries, in the same form; an exception again by class and place only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: MutableMapping[str, Any] = {
+            "event": record.getMessage() if record.exc_info is None else "exception",
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            event.update(place(record.exc_info[1]))
+        return str(structlog.processors.JSONRenderer(ensure_ascii=False)(None, "", struck_out(None, "", event)))
