@@ -69,9 +69,9 @@ def ingest(
 async def _run(paths: list[Path], tenant_id: str, structure: str | None, state: Path | None) -> list[Outcome]:
     from passerelle.dossier import ingest as feeding
     from passerelle.dossier.formats.recognise import gather
-    from passerelle_ops.terminal import progress
     from passerelle_ops.feeding import feeding_context
     from passerelle_ops.installation import Installation
+    from passerelle_ops.terminal import progress
 
     installation = Installation(settings_of(state))
     outcomes: list[Outcome] = []

@@ -27,8 +27,8 @@ def create(network: Declared, state: State = None, as_json: Json = False) -> Non
     """Mettre en place un réseau : base, rôle, schéma, clé, annuaire. Sans danger à relancer."""
     import asyncio
 
-    from passerelle_ops.terminal import print_json, remark, say
     from passerelle_ops.installation import Installation
+    from passerelle_ops.terminal import print_json, remark, say
     from passerelle_tenants.onboarding import Step
     from passerelle_tenants.registry import read_network
 

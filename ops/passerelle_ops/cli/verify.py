@@ -62,8 +62,8 @@ async def _journal(tenant_id: str, state: Path | None) -> tuple[int, list[Findin
 
 async def _contents(tenant_id: str, state: Path | None) -> tuple[int, int, list[Finding]]:
     from passerelle.dossier.verification import count_contents, orphans, verify_contents
-    from passerelle_ops.terminal import progress
     from passerelle_ops.installation import Installation
+    from passerelle_ops.terminal import progress
 
     installation = Installation(settings_of(state))
     findings: list[Finding] = []

@@ -224,7 +224,10 @@ def _papers(visit: Visit) -> list[Step]:
         return v.token(Part.GP)
 
     def titled(v: Visit, title: str) -> dict[str, str]:
-        return next(each for each in v.documents(gp(v), jeanne) if each["title"] == title)
+        found = next((each for each in v.documents(gp(v), jeanne) if each["title"] == title), None)
+        if found is None:
+            raise LookupError("document absent de la liste")
+        return found
 
     def chain(v: Visit) -> str:
         answer = v.ask(gp(v), DOCUMENT, {"id": titled(v, revised)["id"]})
