@@ -30,6 +30,7 @@ _NARRATIVES: dict[str, str] = {
     "60593-1": "Délivrance conforme à l’ordonnance. Pas d’interaction relevée.",
     "11506-3": "Pansement refait, cicatrice propre. Patiente autonome pour la toilette.",
     "28653-4": "Aides en place : portage de repas, téléassistance. Demande d’allocation en cours.",
+    "83901-9": "Entretien clinique et échelles d’anxiété. Retentissement modéré, soutien proposé chaque quinzaine.",
     "87273-9": "Vaccin contre la grippe, une injection, bien toléré.",
     "34133-9": "Épisode de soins de 2019, résolu sans séquelle.",
     "DOCPAT03": "Compte rendu remis par un confrère à l’étranger, ajouté par la patiente.",

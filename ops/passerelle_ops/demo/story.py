@@ -54,6 +54,7 @@ JEANNE: Final = (
         days_ago=30,
         replaces="pps-1",
     ),
+    Written(key="psychologie", type_code="83901-9", title="Bilan psychologique", author=Part.ONCOLOGIST, days_ago=28),
     Written(
         key="oncogenetique",
         type_code="11488-4",
@@ -91,17 +92,17 @@ NOE: Final = (
     ),
 )
 
-# Of Jeanne's documents that the default window of 24 months holds and that are current, 13 come from her carers
-# and one from herself. Masked (R.1111-49): the consultation of oncogenetics, but for its author and herself. Not
-# yet shown to her (R.1111-53): the PET scan. Each role reads the types that the matrix gives it.
-JEANNE_SEES: Final = 13
-ATTENDING_SEES: Final = 13
-ONCOLOGIST_SEES: Final = 14
+# Of Jeanne's documents that are current and within the default window of 24 months, 14 come from her carers and one
+# from herself. Masked to all but its author and herself (R.1111-49): the consultation of oncogenetics. Not yet shown
+# to her (R.1111-53): the PET scan. Not open to nurses and pharmacists (the matrix): the psychological assessment.
+JEANNE_SEES: Final = 14
+ATTENDING_SEES: Final = 14
+ATTENDING_SEES_EVER: Final = 15
+ONCOLOGIST_SEES: Final = 15
 NURSE_SEES: Final = 13
-PHARMACIST_SEES: Final = 12
+PHARMACIST_SEES: Final = 13
 SOCIAL_WORKER_SEES: Final = 1
 RADIOLOGIST_SEES: Final = 1
-ATTENDING_SEES_EVER: Final = 14
 MOTHER_SEES: Final = 2
 
 _ORDINARY: Final = (

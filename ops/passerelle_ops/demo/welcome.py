@@ -10,13 +10,13 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from passerelle_ops.terminal import sentence, table
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import DemoPerson, Part
 from passerelle_ops.demo.population import STORY_TENANT, casts
 from passerelle_ops.demo.signing_in import SignIn
 from passerelle_ops.settings import ROOT, Settings
 from passerelle_ops.stack.state import StackInfo
+from passerelle_ops.terminal import sentence, table
 
 _ASK_DOSSIER = (
     '{"query":"query($ins:InsInput!){patient(by:{ins:$ins}){...on Patient{id familyName}}}",'
@@ -26,8 +26,8 @@ _ASK_ME = '{"query":"{me{name kind patientId network{name}}}"}'
 _SEES = {
     Part.GP: f"{story.ATTENDING_SEES} documents de Jeanne (tous, sauf celui qu’elle a fait masquer)",
     Part.ONCOLOGIST: f"{story.ONCOLOGIST_SEES} documents, dont le sien, masqué aux autres",
-    Part.NURSE: f"{story.NURSE_SEES} documents, au titre de l’équipe",
-    Part.PHARMACIST: f"{story.PHARMACIST_SEES} documents : les types ouverts à sa profession",
+    Part.NURSE: f"{story.NURSE_SEES} documents, au titre de l’équipe (pas le bilan psychologique)",
+    Part.PHARMACIST: f"{story.PHARMACIST_SEES} documents, autorisée par Jeanne (pas le bilan psychologique)",
     Part.SOCIAL_WORKER: "1 document : celui du champ social",
     Part.RADIOLOGIST: "1 document : celui dont elle est l’auteur",
     Part.SECRETARY: "refusé : elle dépose, elle ne lit pas",
