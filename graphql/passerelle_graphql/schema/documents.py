@@ -17,7 +17,7 @@ from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import DocumentStatus
 from passerelle_graphql.schema.fields import counted, resolved
 from passerelle_graphql.schema.read_model import as_uuid, shape, shown
-from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, instant
+from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coding, instant
 from passerelle_policies import nomenclatures
 
 CDA = "text/xml"
@@ -64,8 +64,8 @@ class Document:
     unique_id: str = shown(description="uniqueId du producteur.")
     version_number: int | None = shown()
     status: DocumentStatus = shown(by=DocumentStatus)
-    class_: CodedValue = shown("class_code", "class_label", by=CodedValue, name="class")
-    type: CodedValue = shown("type_code", "type_label", by=CodedValue)
+    class_: CodedValue = shown("class_code", "class_label", by=coding, name="class")
+    type: CodedValue = shown("type_code", "type_label", by=coding)
     format_code: str | None = shown()
     mime_type: str = shown()
     confidentiality: str = shown()

@@ -19,6 +19,11 @@ class CodedValue:
     label: str | None
 
 
+def coding(code: str, label: str | None) -> CodedValue:
+    """A coded value."""
+    return CodedValue(code=code, label=label)
+
+
 def coded(code: str | None, label: str | None) -> CodedValue | None:
     """A coded value, when there is a code."""
     return CodedValue(code=code, label=label) if code else None
