@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from passerelle.kernel.errors import InvalidInput
 from passerelle_ops.demo.corpus.quirks import paper
 from passerelle_ops.demo.corpus.write import Paper, write
 
@@ -26,3 +28,15 @@ def changed(old: str, new: str, *, made: Paper | None = None) -> bytes:
     written = write(made or sound()).decode()
     assert old in written
     return written.replace(old, new).encode()
+
+
+def refusal(act: Callable[[], object]) -> str | None:
+    """The code with which `act` refuses, which must have its French sentence; None when it does not refuse."""
+    try:
+        act()
+    except InvalidInput as refused:
+        sentence, code = refused.message, refused.code
+        if sentence == code or "{" in sentence:
+            raise AssertionError(f"{code} has no sentence") from refused
+        return code
+    return None

@@ -55,7 +55,7 @@ def test_what_is_not_xml(data: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"<a>" * 201 + b"</a>" * 201, "XML_TOO_DEEP"),
+        (b"<a>" * (xml.MAX_DEPTH + 1) + b"</a>" * (xml.MAX_DEPTH + 1), "XML_TOO_DEEP"),
         (b"<a>" + b"<b/>" * xml.MAX_NODES + b"</a>", "XML_TOO_MANY_NODES"),
         (b"<a>" + b"<!---->" * xml.MAX_NODES + b"</a>", "XML_TOO_MANY_NODES"),
         (b"<a>" + b"<?b?>" * xml.MAX_NODES + b"</a>", "XML_TOO_MANY_NODES"),

@@ -14,7 +14,8 @@ from lxml import etree
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 
 MAX_BYTES: Final = 100 * 1024 * 1024
-MAX_DEPTH: Final = 200
+MAX_DEPTH: Final = 100
+"""Published samples of CDA reach 19."""
 MAX_NODES: Final = 1_000_000
 """Elements, attributes, comments and processing instructions together."""
 

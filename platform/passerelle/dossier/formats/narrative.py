@@ -6,7 +6,7 @@ is not in that list contributes its words only; links keep their words and lose 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Literal
 
 from lxml import etree
@@ -72,25 +72,20 @@ class Narrative:
         return markup.element("section", markup.joined(parts))
 
     def _inside(self, element: etree._Element) -> Html:
-        """The words and elements inside `element`."""
-        return markup.joined(self._pieces(element))
-
-    def _pieces(self, element: etree._Element) -> Iterator[Html]:
-        if element.text:
-            yield markup.text(element.text)
+        """The words and elements inside `element`. Recursive: `kernel.xml` has limited the depth."""
+        pieces = [markup.text(element.text or "")]
         for child in element:
             name = _local_name(child)
             if name is not None and name not in _LEFT_OUT:
                 render = self._renderers.get(name)
                 plain = _PLAIN.get(name)
                 if render is not None:
-                    yield render(child)
-                elif plain is not None:
-                    yield markup.element(plain, self._inside(child))
+                    pieces.append(render(child))
                 else:
-                    yield self._inside(child)
-            if child.tail:
-                yield markup.text(child.tail)
+                    inside = self._inside(child)
+                    pieces.append(inside if plain is None else markup.element(plain, inside))
+            pieces.append(markup.text(child.tail or ""))
+        return markup.joined(pieces)
 
     def _content(self, element: etree._Element) -> Html:
         revised = element.get("revised")

@@ -118,6 +118,13 @@ class _GivenMetadata(_Given):
     identity_status: str | None = None
 
 
+_FIELDS: Final = frozenset(
+    field.alias
+    for model in (_GivenMetadata, _GivenPatient, _GivenIdentifier, _GivenAuthor, _GivenEvent)
+    for field in model.model_fields.values()
+)
+
+
 def read_pdf(data: bytes, metadata: Mapping[str, Any]) -> IncomingDocument:
     """One PDF with the metadata described above.
 
@@ -154,8 +161,9 @@ def _given(metadata: Mapping[str, Any]) -> _GivenMetadata:
         return _GivenMetadata.model_validate(dict(metadata))
     except ValidationError as invalid:
         where = invalid.errors(include_input=False, include_context=False, include_url=False)[0]["loc"]
-        names = [str(each) for each in where if str(each).isascii() and str(each).isalnum()]
-        raise InvalidInput("METADATA_INVALID", field=".".join(names)[:80] or "?") from None
+        # A name that is not ours may be anything, a number of a patient too.
+        names = [str(each) if isinstance(each, int) or each in _FIELDS else "inconnu" for each in where]
+        raise InvalidInput("METADATA_INVALID", field=".".join(names)) from None
     except RecursionError:
         raise InvalidInput("METADATA_INVALID", field="?") from None
 

@@ -36,8 +36,9 @@ class _Manifest:
 
 
 def read_xdm(source: Path | bytes) -> IncomingSubmission:
-    """Read one exchange: a folder or a zip, or the octets of a zip. Each document's size and SHA-1 must be those of the manifest.
+    """Read one exchange: a folder, a zip, or the octets of a zip.
 
+    Each document's size and SHA-1 must be those of the manifest.
     Refused: what `package.open_package`, `cda.read_cda` and `pdf.check_pdf` refuse, XDM_MANIFEST_MISSING,
     XDM_SEVERAL_SETS, XDM_MANIFEST_INVALID, XDM_FILE_MISSING, XDM_HASH_MISSING, XDM_HASH_MISMATCH,
     XDM_SIZE_MISMATCH, XDM_DOCUMENT_DIFFERS, XDM_MIME_UNSUPPORTED, VALUE_MISSING.
