@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +15,15 @@ from tests.conftest import Cloned
 
 
 @pytest.fixture
-def world(tenant_database: Cloned, tmp_path: Path, clock: SetClock) -> World:
+def world(tenant_database: Cloned, tmp_path_factory: pytest.TempPathFactory, clock: SetClock) -> World:
+    premises = tmp_path_factory.mktemp("premises")
     tenant = Tenant(
         id="essai",
         name="Réseau d'essai",
         is_test=True,
         database=tenant_database.database,
-        contents=Contents((tmp_path / "contents").as_uri()),
-        keys=Keys.create(tmp_path / "tenant.key"),
+        contents=Contents((premises / "contents").as_uri()),
+        keys=Keys.create(premises / "tenant.key"),
         identity_status_when_unsaid={"1.2.250.1.213.1.4.10": "qualified"},
     )
     return World(tenant=tenant, clock=clock)

@@ -179,3 +179,16 @@ async def test_the_content_comes_back_byte_for_byte_and_in_parts(world: World) -
     opened = await reading.open_content(world.context(person), filed)
     assert b"".join([piece async for piece in opened.read()]) == octets
     assert b"".join([piece async for piece in opened.read(65_000, 66_000)]) == octets[65_000:66_000]
+
+
+async def test_naming_oneself_author_does_not_supersede_what_another_wrote(world: World) -> None:
+    patient_id, person = await world.patient()
+    author, reader, stranger = professional(), professional(), professional()
+    for who in (author, reader):
+        await world.authorize(patient_id, person, who)
+    first = document(author=author)
+    filed = await world.publish(patient_id, first, by=author)
+    for who, failure in ((reader, "ACTION_REFUSED"), (stranger, "PARENT_UNKNOWN")):
+        with pytest.raises(PasserelleError, match=failure):
+            await world.publish(patient_id, document(author=who, replaces=first.metadata.unique_id), by=who)
+    assert (await reading.read_document(world.context(person), filed)).document["status"] == "current"

@@ -325,9 +325,8 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
     relations = cast(given.c.relations, texts)
     # Everyone holds NONE; AUTHOR opens a record, but a document only to its own author.
     everyone, author = cast(literal("{none}"), texts), cast(literal(Relation.AUTHOR.value), Text())
-    held = facts.c.relations.op("||", return_type=texts)(everyone)
-    if not author_counts:
-        held = func.array_remove(held, author, type_=texts)
+    counted = facts.c.relations if author_counts else func.array_remove(facts.c.relations, author, type_=texts)
+    held = counted.op("||", return_type=texts)(everyone)
     by_relation = relations.op("&&", return_type=Boolean())(held)
     by_author = cast(literal(Relation.AUTHOR.value), Text()) == any_(relations)
     return (

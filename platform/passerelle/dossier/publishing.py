@@ -74,7 +74,6 @@ async def publish(
         raise LimitExceeded("DOCUMENT_TOO_LARGE", limit=access.number(act.context, "documents.max_bytes"))
     if metadata.masked and metadata.hidden_from_patient:
         raise Conflict("HIDING_COMBINATION")
-    action = Action.REPLACE if metadata.replaces_unique_id else Action.PUBLISH
     author_ids = _author_ids(act, metadata, by_patient=by_patient)
     about = DocumentFacts(
         type_code=metadata.type_code,
@@ -84,25 +83,21 @@ async def publish(
         hidden_from_representatives=metadata.hidden_from_representatives,
         by_actor=act.context.actor.id in author_ids,
     )
-    await may_file(act, patient_id, action, about)
+    await may_file(act, patient_id, about)
     here = await _claimed(act, patient_id, incoming)
     if here is not None:
         return here
     await _identity_is_good_enough(act, patient_id, by_patient=by_patient)
     wrapped_key = await _open_key(act, patient_id)
     parent = await _parent(act, patient_id, metadata)
+    if parent is not None:
+        await _may_supersede(act, parent)
     document_id = await _document_id_of_claim(act, metadata.unique_id)
     set_id = await _submission_set(act, patient_id, incoming, submission)
-    keys = act.context.tenant.keys
-    content_name = str(uuid4())
-    # The content goes first: a crash leaves an orphan that nobody sees, never an entry without content.
-    await act.context.tenant.contents.put(
-        content_name,
-        incoming.content,
-        keys.dossier_key(act.context.tenant.id, patient_id, wrapped_key),
-        content_binding(act.context.tenant.id, document_id),
-    )
-    values = _columns(act, metadata, kind_of, author_ids, by_patient=by_patient) | {
+    values = _columns(act, metadata, kind_of, author_ids, by_patient=by_patient)
+    if parent is not None:
+        values |= _no_more_visible_than(parent, values)
+    values |= {
         "patient_id": patient_id,
         "document_id": document_id,
         "chain_id": parent.chain_id if parent else document_id,
@@ -110,8 +105,16 @@ async def publish(
         "submission_set_id": set_id,
         "size": len(incoming.content),
         "sha256": incoming.sha256,
-        "content_name": content_name,
+        "content_name": str(uuid4()),
     }
+    tenant = act.context.tenant
+    # The content goes first: a crash leaves an orphan that nobody sees, never an entry without content.
+    await tenant.contents.put(
+        values["content_name"],
+        incoming.content,
+        tenant.keys.dossier_key(tenant.id, patient_id, wrapped_key),
+        content_binding(tenant.id, document_id),
+    )
     await act.connection.execute(insert(document).values(**values))
     await _first_version(act, patient_id, document_id, values["entry_uuid"])
     if parent is not None:
@@ -158,8 +161,9 @@ def document_type_in(act: Act, type_code: str) -> nomenclatures.DocumentType:
     return known
 
 
-async def may_file(act: Act, patient_id: UUID, action: Action, about: DocumentFacts) -> None:
+async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> None:
     """Decide and journal one filing; `Refused`, or the conflict DOSSIER_NOT_OPEN for someone who may feed."""
+    action = Action.PUBLISH
     facts = await access.facts_of(act.context, act.connection, patient_id)
     decision = decide(facts, Kind.DOCUMENT, action, about, overrides=act.context.tenant.parameters)
     said = access.line(decision, Kind.DOCUMENT, action, patient_id, facts)
@@ -168,6 +172,24 @@ async def may_file(act: Act, patient_id: UUID, action: Action, about: DocumentFa
             raise Conflict("DOSSIER_NOT_OPEN")
         raise Refused(decision.code or "ACCESS_REFUSED", line=said)
     await journal.append(act.connection, act.context, said)
+
+
+async def _may_supersede(act: Act, parent: Row[Any]) -> None:
+    """Decide and journal the replacement, on what the version before is: naming oneself author opens nothing.
+
+    The conflict PARENT_UNKNOWN for someone who may not know of the parent.
+    """
+    context, overrides = act.context, act.context.tenant.parameters
+    facts = await access.facts_of(context, act.connection, parent.patient_id)
+    about = access.document_facts(context, parent)
+    decision = decide(facts, Kind.DOCUMENT, Action.REPLACE, about, overrides=overrides)
+    said = access.line(decision, Kind.DOCUMENT, Action.REPLACE, parent.patient_id, facts, parent.document_id)
+    if decision.allowed:
+        await journal.append(act.connection, context, said)
+    elif decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed:
+        raise Refused("ACTION_REFUSED", line=said)
+    else:
+        raise Conflict("PARENT_UNKNOWN")
 
 
 async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Published | None:
@@ -343,6 +365,24 @@ def _columns(
         "by_patient": by_patient,
         "filed_at": act.now,
         "filed_by": act.context.actor.subject,
+    }
+
+
+def _no_more_visible_than(parent: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What hid the version before hides the new one: replacing a document never shows it to more people.
+
+    Refused: HIDING_COMBINATION when the parent is masked and the new version is to be hidden from the patient
+    (or the other way round).
+    """
+    masked = parent.masked or values["masked"]
+    hidden = parent.hidden_from_patient or values["hidden_from_patient"]
+    if masked and hidden:
+        raise Conflict("HIDING_COMBINATION")
+    return {
+        "masked": masked,
+        "hidden_from_patient": hidden,
+        "hidden_until": parent.hidden_until or values["hidden_until"],
+        "hidden_from_representatives": parent.hidden_from_representatives or values["hidden_from_representatives"],
     }
 
 

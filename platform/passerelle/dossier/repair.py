@@ -46,7 +46,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
         raise Conflict("SAME_PATIENT")
     if row.replaces is not None or row.superseded_by is not None:
         raise Conflict("MOVE_OF_A_CHAIN")
-    await may_file(act, to_patient_id, Action.PUBLISH, access.document_facts(act.context, row))
+    await may_file(act, to_patient_id, access.document_facts(act.context, row))
     keys, tenant = act.context.tenant.keys, act.context.tenant
     held = await act.connection.execute(
         select(dossier.c.patient_id, dossier.c.state, dossier.c.wrapped_key)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import CursorResult, Row, insert, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
@@ -125,7 +125,7 @@ async def _changed(act: Act, row: Row[Any], action: Action, **changes: Any) -> R
 async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: Any) -> Row[Any]:
     """The same document under a new entryUUID."""
     version, entry_uuid = row.metadata_version + 1, uuid4()
-    written = await act.connection.execute(
+    written: CursorResult[Any] = await act.connection.execute(
         update(document)
         .where(document.c.patient_id == row.patient_id, document.c.document_id == row.document_id)
         .values(metadata_version=version, entry_uuid=entry_uuid, **changes)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, FromClause, Row, literal, select, update
+from sqlalchemy import ColumnElement, Row, Table, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal
@@ -67,7 +67,7 @@ def folded(name: str) -> str:
     return "".join(each for each in bare if each.isalnum())
 
 
-def identity() -> FromClause:
+def identity() -> Table:
     """The selectable of identities, for a read model that shows one beside something else."""
     return patient
 
@@ -144,7 +144,7 @@ async def find_by_traits(act: Act, traits: Traits) -> Patient | None:
     """
     decision = await _may_look_up(act)
     given = [traits.family_name, traits.birth_date, " ".join(traits.given_names), traits.sex, traits.birth_place]
-    minimum = int(_parameter(act.context, "patient_lookup.minimum_traits"))
+    minimum = _number(act.context, "patient_lookup.minimum_traits")
     if not (traits.family_name and traits.birth_date) or sum(1 for each in given if each) < minimum:
         raise InvalidInput("TRAITS_NOT_ENOUGH")
     wanted = select(patient).where(
@@ -252,14 +252,14 @@ async def _merged(act: Act, known: Row[Any], traits: Traits, status: IdentitySta
 
 async def _may_look_up(act: Act) -> Decision:
     decision = _decided(act.context, Action.FIND)
-    limit = int(_parameter(act.context, "patient_lookup.per_hour"))
+    limit = _number(act.context, "patient_lookup.per_hour")
     if await journal.count_by_actor(act.connection, act.context, Action.FIND, _HOUR) >= limit:
         raise TryLater("PATIENT_LOOKUP_TOO_MANY", retry_after=int(_HOUR.total_seconds()), limit=limit)
     return decision
 
 
-def _parameter(context: Context, name: str) -> int | str | bool:
-    return pack_on(legal_day(context.clock)).parameter(name, context.tenant.parameters)
+def _number(context: Context, name: str) -> int:
+    return pack_on(legal_day(context.clock)).number(name, context.tenant.parameters)
 
 
 def _decided(context: Context, action: Action) -> Decision:

@@ -29,7 +29,7 @@ class Statement:
 
     def __init__(self, construct: Executable) -> None:
         compiled = cast(ClauseElement, construct).compile(dialect=_DIALECT)
-        self.sql = cast(LiteralString, str(compiled))
+        self.sql: LiteralString = str(compiled)
         self.defaults: dict[str, Any] = dict(compiled.params)
         self.columns: tuple[str, ...] = tuple(getattr(construct, "selected_columns", {}).keys())
 
