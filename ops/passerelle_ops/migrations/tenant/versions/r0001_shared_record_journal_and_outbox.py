@@ -318,7 +318,7 @@ def upgrade() -> None:
             postgresql.ARRAY(sa.Text()),
             server_default=sa.text("'{}'::text[]"),
             nullable=False,
-            comment="RPPS of the human authors, person_key of a patient author",
+            comment="RPPS of the authors and id of their structure; person_key of a patient who adds a document",
         ),
         sa.Column("structure_id", sa.Text(), nullable=True, comment="FINESS (or other id) of the author's structure"),
         sa.Column("facility_type", sa.Text(), nullable=True, comment="JDV_J02"),

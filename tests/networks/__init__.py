@@ -1,0 +1,1 @@
+"""The networks: their files, their registry, how they are set up, and their databases."""
