@@ -1,0 +1,45 @@
+"""What a database that is away or overwhelmed raises, as `TryLater`.
+
+SQLSTATE classes: PostgreSQL, appendix A. A connection that is lost (08…), or a server that stops, has crashed or
+is starting (57P…), is DATABASE_AWAY: it comes back. A full pool, a deadlock, too many connections: DATABASE_BUSY.
+Nothing that was not committed has happened; a commit whose answer is lost may have been one, so that whoever
+tries again must be idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as EnginePoolTimeout
+
+from passerelle.kernel.errors import TryLater
+
+AWAY: Final = "DATABASE_AWAY"
+_AWAY_STATES: Final = ("08", "57P")
+
+
+@contextmanager
+def outages_told() -> Iterator[None]:
+    """Raise `TryLater` (DATABASE_AWAY, DATABASE_BUSY) for an outage; what is wrong with a statement goes through."""
+    try:
+        yield
+    except (PoolTimeout, EnginePoolTimeout) as full:
+        raise TryLater("DATABASE_BUSY", retry_after=1) from full
+    except OperationalError as failed:
+        raise _later(failed) from failed
+    except DBAPIError as failed:
+        if not failed.connection_invalidated and not isinstance(failed.orig, OperationalError):
+            raise
+        raise _later(failed.orig) from failed
+
+
+def _later(failed: BaseException | None) -> TryLater:
+    state = getattr(failed, "sqlstate", None)
+    if state is None or state.startswith(_AWAY_STATES):
+        return TryLater(AWAY, retry_after=2)
+    return TryLater("DATABASE_BUSY", retry_after=1)
