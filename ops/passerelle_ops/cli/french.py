@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -12,6 +13,13 @@ _USAGE = {
     "ENVVAR_STRING": "[variable : {}]",
     "COMMANDS_PANEL_TITLE": "Commandes",
 }
+_VALUES = (
+    (r"'?(.*?)'? is not a valid int(?:eger)?(?: range)?", r"« \1 » n’est pas un nombre entier"),
+    (r"(.*) is not in the range (.*)", r"\1 n’est pas dans l’intervalle \2"),
+    (r"(?:Path|File|Directory) '(.*)' does not exist", r"le chemin « \1 » n’existe pas"),
+    (r"Directory '(.*)' is a file", r"« \1 » est un fichier, pas un dossier"),
+    (r"(?:Path|File) '(.*)' is not readable", r"« \1 » n’est pas lisible"),
+)
 _HELP_LINE = "Afficher cette aide et quitter."
 
 
@@ -63,7 +71,7 @@ def usage_sentence(error: Any) -> str:
         case "BadOptionUsage":
             return f"L’option {error.option_name} attend une valeur."
         case "BadParameter":
-            return f"La valeur donnée pour {named} ne convient pas : {error.message.rstrip('.')}."
+            return f"La valeur donnée pour {named} ne convient pas : {_value_sentence(error.message)}."
         case _:
             message = str(error.message)
             if message.startswith("No such command"):
@@ -71,6 +79,14 @@ def usage_sentence(error: Any) -> str:
             if message.startswith("Got unexpected extra argument"):
                 return f"Argument en trop : {message.rpartition('(')[2].rstrip(').')}."
             return message
+
+
+def _value_sentence(message: str) -> str:
+    bare = message.rstrip(".")
+    for english, french in _VALUES:
+        if (match := re.fullmatch(english, bare)) is not None:
+            return match.expand(french)
+    return bare
 
 
 def _named(error: Any) -> str:

