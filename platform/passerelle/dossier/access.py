@@ -7,7 +7,7 @@ that both ways allow the same documents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -261,29 +261,29 @@ def unknown_document(context: Context) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class ReachParameters:
-    """`Reach` lines as arrays, one element a line, in the form PostgreSQL reads fastest."""
+    """`Reach` lines as arrays, one element a line, written once as PostgreSQL reads them."""
 
-    relations: list[str]
-    types: list[str]
-    sees_masked: list[bool]
-    sees_hidden_from_patient: list[bool]
-    sees_hidden_from_representatives: list[bool]
-    rules: list[str]
+    relations: str
+    types: str
+    sees_masked: str
+    sees_hidden_from_patient: str
+    sees_hidden_from_representatives: str
+    rules: str
 
 
-def _array_literal(values: tuple[str, ...]) -> str:
+def _array_literal(values: Iterable[str]) -> str:
     return "{" + ",".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values) + "}"
 
 
 @lru_cache(maxsize=512)
 def _rendered(lines: tuple[Reach, ...]) -> ReachParameters:
     return ReachParameters(
-        relations=[_array_literal(tuple(sorted(each.relations))) for each in lines],
-        types=[_array_literal(each.types) for each in lines],
-        sees_masked=[each.sees_masked for each in lines],
-        sees_hidden_from_patient=[each.sees_hidden_from_patient for each in lines],
-        sees_hidden_from_representatives=[each.sees_hidden_from_representatives for each in lines],
-        rules=[each.rule for each in lines],
+        relations=_array_literal(_array_literal(sorted(each.relations)) for each in lines),
+        types=_array_literal(_array_literal(each.types) for each in lines),
+        sees_masked=_array_literal(str(each.sees_masked) for each in lines),
+        sees_hidden_from_patient=_array_literal(str(each.sees_hidden_from_patient) for each in lines),
+        sees_hidden_from_representatives=_array_literal(str(each.sees_hidden_from_representatives) for each in lines),
+        rules=_array_literal(each.rule for each in lines),
     )
 
 
