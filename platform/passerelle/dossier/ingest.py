@@ -3,7 +3,8 @@
 A file is read in memory (`formats`), its patient registered, its record opened where the tenant's rule lets
 the feeding structure declare consent, and its documents filed: all in one transaction, so that nothing is
 half-written. What a person must settle is set aside; what can never be filed is refused; either way the run
-goes on. Running it again changes nothing for what was stored (author structure, uniqueId, hash).
+goes on. Running it again changes nothing for what was stored (author structure, uniqueId, hash), which is why a
+file whose filing was cut off may simply be tried again (docs/decisions/0070).
 
 Which identity status a file is worth: what the file says (HL7 table 0445), else what the tenant's rule says
 of its INS OID (docs/decisions/0050).
@@ -12,7 +13,7 @@ of its INS OID (docs/decisions/0050).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, lifecycle, publishing
@@ -60,18 +62,41 @@ class Outcome:
     document_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long one file is tried again while a component is away; `on_wait` hears of the first failure of each."""
+
+    seconds: float = 0.0
+    on_wait: Callable[[], None] = lambda: None
+
+    def retrying(self) -> AsyncRetrying:
+        """Tries again after 0.25 s, then twice as long each time, up to 5 s; raises the last `TryLater` at the end."""
+        return AsyncRetrying(
+            retry=retry_if_exception_type(TryLater),
+            wait=wait_exponential(multiplier=0.25, max=5.0),
+            stop=stop_after_delay(self.seconds),
+            before_sleep=lambda state: self.on_wait() if state.attempt_number == 1 else None,
+            reraise=True,
+        )
+
+
 async def ingest(
-    context: Context, paths: Sequence[Path], *, as_author_structure: bool = False
+    context: Context, paths: Sequence[Path], *, as_author_structure: bool = False, patience: Patience | None = None
 ) -> AsyncIterator[Outcome]:
-    """Feed files and folders, in the order of their names; one outcome for each document, as it is settled.
+    """Feed files and folders, in the order of their names; one outcome for each document, once it is committed.
 
     `context.actor` is the structure that feeds; with `as_author_structure`, each document is fed by the
     structure that it comes from, as when an operator loads what several have sent. Never raises for what a
-    file holds.
+    file holds; `TryLater` when a component is away for longer than `patience`.
     """
+    retrying = (patience or Patience()).retrying()
+
+    async def fed(path: Path) -> list[Outcome]:
+        return await retrying(ingest_path, context, path, as_author_structure=as_author_structure)
+
     waiting: list[Path] = []
     for path in gather(paths):
-        outcomes = await ingest_path(context, path, as_author_structure=as_author_structure)
+        outcomes = await fed(path)
         if _awaits_another(outcomes):
             waiting.append(path)
             continue
@@ -80,7 +105,7 @@ async def ingest(
     while waiting:
         settled = False
         for path in list(waiting):
-            outcomes = await ingest_path(context, path, as_author_structure=as_author_structure)
+            outcomes = await fed(path)
             if _awaits_another(outcomes):
                 continue
             settled = True
@@ -90,7 +115,7 @@ async def ingest(
         if not settled:
             break
     for path in waiting:
-        for outcome in await ingest_path(context, path, as_author_structure=as_author_structure):
+        for outcome in await fed(path):
             yield outcome
 
 
