@@ -136,6 +136,7 @@ async def serving_over(
         database=tenant_database,
         contents=Contents((folder / "contents").as_uri()),
         keys=Keys.create(folder / "keys.json"),
+        **flags.pop("rules", {}),
     )
     async with listening(create_app(folder=folder / "issuer")) as url:
         directory = Directory(directory_database)
