@@ -17,7 +17,7 @@ from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
 
 _log = structlog.get_logger("passerelle.relay")
-_AT_ONCE = 100
+AT_ONCE = 100
 
 Subscriber = Callable[[Tenant, Waiting], Awaitable[None]]
 
@@ -43,7 +43,7 @@ class Relayed:
     failed: int
 
 
-async def relay(tenant: Tenant, subscribers: Subscribers, clock: Clock, limit: int = _AT_ONCE) -> Relayed:
+async def relay(tenant: Tenant, subscribers: Subscribers, clock: Clock, limit: int = AT_ONCE) -> Relayed:
     """Deliver the oldest waiting events of a tenant and mark them relayed, an event nobody listens to included."""
     async with tenant.database.transaction() as connection:
         events = await waiting(connection, limit)

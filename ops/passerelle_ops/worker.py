@@ -19,9 +19,10 @@ from celery.beat import EmbeddedService, Scheduler
 
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
-from passerelle_ops.relay import Subscribers, relay
+from passerelle_ops.relay import AT_ONCE, Subscribers, relay
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
+from passerelle_tenants.registry import recorded_networks
 
 COMMON_QUEUE = "passerelle"
 RELAY_EVERY = 2.0
@@ -68,13 +69,17 @@ class Relays:
         self._loop.close()
 
     async def _networks(self) -> list[str]:
-        return sorted((await self._installation.registry()).networks)
+        # Read anew each time: a network may have been set up since.
+        return sorted(await recorded_networks(self._installation.directory.database))
 
     async def _relay(self, tenant_id: str) -> None:
         tenant = await (await self._installation.registry()).tenant(tenant_id)
-        done = await relay(tenant, self._subscribers, self._installation.clock)
-        if done.delivered or done.failed:
-            _log.info("relayed", tenant=tenant_id, delivered=done.delivered, failed=done.failed)
+        while True:
+            done = await relay(tenant, self._subscribers, self._installation.clock)
+            if done.delivered or done.failed:
+                _log.info("relayed", tenant=tenant_id, delivered=done.delivered, failed=done.failed)
+            if done.failed or done.delivered < AT_ONCE:
+                return
 
 
 def queue_of(tenant_id: str) -> str:
@@ -119,13 +124,13 @@ def create_app(broker_url: str, relays: Relays) -> Celery:
     return app
 
 
-def main() -> int:
+def main(subscribers: Subscribers | None = None) -> int:
     """Work until SIGTERM: finish what is under way, then stop."""
     settings = Settings()
     logs.configure(settings)
     # Its reason, pickled messages run as root, does not hold here: only JSON is accepted.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-    relays = Relays(Installation(settings), Subscribers())
+    relays = Relays(Installation(settings), subscribers or Subscribers())
     app = create_app(Addresses(settings).broker_url(), relays)
     clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
 

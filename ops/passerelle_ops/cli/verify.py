@@ -13,6 +13,8 @@ from passerelle_ops.cli.options import Json, State, Tenant, settings_of
 if TYPE_CHECKING:
     from passerelle.audit.verification import Finding
 
+_SHOWN = 50
+
 app = typer.Typer(
     name="verify",
     help="Vérifier ce que la plateforme garde. Sort avec 1 si quelque chose ne va pas.",
@@ -32,7 +34,10 @@ def journal(tenant: Tenant, state: State = None, as_json: Json = False) -> None:
 
 @app.command(cls=FrenchCommand)
 def contents(tenant: Tenant, state: State = None, as_json: Json = False) -> None:
-    """Les documents : chacun s’ouvre sous sa clé, avec la taille et l’empreinte de son entrée."""
+    """Les documents : chacun s’ouvre sous sa clé, avec la taille et l’empreinte de son entrée.
+
+    Liste aussi les objets qu’aucun document ne désigne : ce que laisse un dépôt coupé net. Ils sont sans conséquence.
+    """
     import asyncio
 
     count, strays, findings = asyncio.run(_contents(tenant, state))
@@ -42,7 +47,7 @@ def contents(tenant: Tenant, state: State = None, as_json: Json = False) -> None
         "VERIFY_CONTENTS",
         as_json=as_json,
         contents=count,
-        orphans=strays,
+        orphans=len(strays),
     )
 
 
@@ -50,26 +55,32 @@ async def _journal(tenant_id: str, state: Path | None) -> tuple[int, list[Findin
     from passerelle.audit.verification import verify_journal
     from passerelle.dossier.verification import acts_without_line
     from passerelle_ops.installation import Installation
+    from passerelle_ops.terminal import progress
 
     installation = Installation(settings_of(state))
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
-        report = await verify_journal(tenant)
-        return report.lines, [*report.findings, *await acts_without_line(tenant)]
+        with progress() as bar:
+            task = bar.add_task("Lignes", total=2)
+            report = await verify_journal(tenant)
+            bar.update(task, completed=1, description="Actes")
+            findings = [*report.findings, *await acts_without_line(tenant)]
+            bar.update(task, completed=2, description="Journal")
+        return report.lines, findings
     finally:
         await installation.close()
 
 
-async def _contents(tenant_id: str, state: Path | None) -> tuple[int, int, list[Finding]]:
-    from passerelle.dossier.verification import count_contents, orphans, verify_contents
+async def _contents(tenant_id: str, state: Path | None) -> tuple[int, list[str], list[Finding]]:
+    from passerelle.dossier.verification import claims_without_document, count_contents, orphans, verify_contents
     from passerelle_ops.installation import Installation
     from passerelle_ops.terminal import progress
 
     installation = Installation(settings_of(state))
-    findings: list[Finding] = []
     done = 0
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
+        findings = await claims_without_document(tenant)
         with progress() as bar:
             task = bar.add_task("Contenus", total=await count_contents(tenant))
             async for finding in verify_contents(tenant):
@@ -77,19 +88,24 @@ async def _contents(tenant_id: str, state: Path | None) -> tuple[int, int, list[
                 bar.update(task, completed=done)
                 if finding is not None:
                     findings.append(finding)
-        strays = len([name async for name in orphans(tenant)])
+        strays = await orphans(tenant)
     finally:
         await installation.close()
     return done, strays, findings
 
 
-def _tell(document: dict[str, str | int], findings: list[Finding], code: str, *, as_json: bool, **fields: int) -> None:
+def _tell(
+    document: dict[str, str | int | list[str]], findings: list[Finding], code: str, *, as_json: bool, **fields: int
+) -> None:
     from passerelle.kernel import messages
     from passerelle_ops.terminal import output, print_json, say, table
 
     if as_json:
         print_json({**document, "findings": [{"code": each.code, "about": each.about} for each in findings]})
     else:
+        orphans = document.get("orphans")
+        if isinstance(orphans, list) and orphans:
+            output().print(table("Objets sans document", ["Nom"], [[name] for name in orphans[:_SHOWN]]))
         if findings:
             rows = [[each.code, each.about, messages.sentence(each.code, {"content": each.about})] for each in findings]
             output().print(table("Anomalies", ["Code", "Objet", "Ce que c’est"], rows))

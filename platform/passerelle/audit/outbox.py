@@ -52,11 +52,14 @@ async def publish(act: Act, event: Event) -> UUID:
 
 
 async def waiting(connection: AsyncConnection, limit: int = 100) -> list[Waiting]:
-    """The oldest events not yet relayed, locked against a second relay until the transaction ends."""
+    """The oldest events not yet relayed, locked against a second relay until the transaction ends.
+
+    Those that failed come after those that did not: however many fail, they hold up nothing else.
+    """
     rows = await connection.execute(
         select(*(outbox.c[name] for name in Waiting.__dataclass_fields__))
         .where(outbox.c.relayed_at.is_(None))
-        .order_by(outbox.c.at)
+        .order_by(outbox.c.attempts, outbox.c.at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

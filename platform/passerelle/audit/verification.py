@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Subquery, and_, func, or_, select
+from sqlalchemy import Subquery, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.journal import Outcome
 from passerelle.audit.tables import journal
 from passerelle.kernel.context import Tenant
 
-FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE")
+FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+# Whoever owns a table, or may become its owner, gives himself what rights he likes.
+_OWNS = text("select pg_has_role(relowner, 'MEMBER') from pg_class where oid = 'journal'::regclass")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +39,9 @@ class JournalReport:
 async def verify_journal(tenant: Tenant) -> JournalReport:
     """Verify one tenant's journal as its serving role sees it.
 
-    Finds: JOURNAL_MAY_BE_CHANGED (the serving role has a right it must not have), JOURNAL_LINE_INCOMPLETE (an
-    outcome that is neither allowed nor refused, a refusal without its code, no actor or no rule).
+    Finds: JOURNAL_MAY_BE_CHANGED (the serving role has a right it must not have, or could give itself one),
+    JOURNAL_LINE_INCOMPLETE (an outcome that is neither allowed nor refused, a refusal without its code, an allowed
+    line with one, no actor, no rule or no pack).
     """
     async with tenant.database.transaction() as connection:
         findings = [*await _rights(connection), *await _lines(connection)]
@@ -62,6 +65,11 @@ async def _rights(connection: AsyncConnection) -> list[Finding]:
         for right in FORBIDDEN
         if (await connection.execute(select(func.has_table_privilege(journal.name, right)))).scalar_one()
     ]
+    columns = select(func.has_any_column_privilege(journal.name, "UPDATE"))
+    if "UPDATE" not in held and (await connection.execute(columns)).scalar_one():
+        held.append("UPDATE")
+    if (await connection.execute(_OWNS)).scalar_one():
+        held.append("OWNER")
     return [Finding(code="JOURNAL_MAY_BE_CHANGED", about=right) for right in held]
 
 
@@ -72,7 +80,9 @@ async def _lines(connection: AsyncConnection) -> list[Finding]:
             or_(
                 journal.c.outcome.not_in([each.value for each in Outcome]),
                 and_(journal.c.outcome == Outcome.REFUSED.value, journal.c.code.is_(None)),
+                and_(journal.c.outcome == Outcome.ALLOWED.value, journal.c.code.is_not(None)),
                 journal.c.rule == "",
+                journal.c.pack == "",
                 journal.c.actor_id == "",
             )
         )

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, case, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, case, func, literal, or_, select, tuple_, union_all
 
 from passerelle.audit.verification import Finding, lines_by_actor
 from passerelle.dossier.contents import content_binding
-from passerelle.dossier.tables import document, document_version, dossier, dossier_act
+from passerelle.dossier.tables import document, document_key, document_version, dossier, dossier_act
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import BrokenIntegrity
-from passerelle_policies.vocabulary import Action
+from passerelle_policies.vocabulary import Action, DossierState
 
 _BATCH: Final = 500
 # The version before is superseded by the act of whoever files the next one: that act has the line.
@@ -27,17 +27,15 @@ _WITHOUT_LINE: Final = ("supersede",)
 async def count_contents(tenant: Tenant) -> int:
     """How many contents there are to verify."""
     async with tenant.database.transaction() as connection:
-        counted = await connection.execute(
-            select(func.count()).select_from(document.join(dossier)).where(dossier.c.wrapped_key.is_not(None))
-        )
+        counted = await connection.execute(select(func.count()).select_from(document.join(dossier)).where(_is_kept()))
         return int(counted.scalar_one())
 
 
 async def verify_contents(tenant: Tenant) -> AsyncIterator[Finding | None]:
     """Read every content whole, under its key; one item for each: nothing when it is right, else what is wrong.
 
-    Finds CONTENT_MISSING, CONTENT_ALTERED (seal, size or hash), DOSSIER_KEY_ALTERED. A purged record has no key
-    and its contents are passed over.
+    Finds CONTENT_MISSING, CONTENT_ALTERED (seal, size or hash), DOSSIER_KEY_ALTERED, DOSSIER_KEY_MISSING. A purged
+    record has no key any more and its contents are passed over.
     """
     after: tuple[UUID, UUID] | None = None
     while rows := await _batch(tenant, after):
@@ -46,13 +44,39 @@ async def verify_contents(tenant: Tenant) -> AsyncIterator[Finding | None]:
         after = (rows[-1].patient_id, rows[-1].document_id)
 
 
-async def orphans(tenant: Tenant) -> AsyncIterator[str]:
-    """The stored objects that no document points to: what a crash in the middle of a filing leaves. Harmless."""
+async def orphans(tenant: Tenant) -> list[str]:
+    """The stored objects that no document points to: what a crash in the middle of a filing leaves. Harmless.
+
+    What is being filed at this very moment is among them until it is committed: never delete a fresh one.
+    """
+    # The objects first: one that is stored after this cannot be taken for an orphan because its row came later.
+    stored = {name async for name in tenant.contents.names()}
+    async with (
+        tenant.database.transaction() as connection,
+        connection.stream(select(document.c.content_name)) as pointed_to,
+    ):
+        async for name in pointed_to.scalars():
+            stored.discard(name)
+    return sorted(stored)
+
+
+async def claims_without_document(tenant: Tenant) -> list[Finding]:
+    """The uniqueIds that are taken but lead to no document: CLAIM_WITHOUT_DOCUMENT."""
+    leads_nowhere = (
+        select(document_key.c.document_id)
+        .outerjoin(
+            document,
+            (document.c.patient_id == document_key.c.patient_id)
+            & (document.c.document_id == document_key.c.document_id),
+        )
+        .where(document.c.document_id.is_(None))
+        .limit(100)
+    )
     async with tenant.database.transaction() as connection:
-        known = set((await connection.execute(select(document.c.content_name))).scalars())
-    async for name in tenant.contents.names():
-        if name not in known:
-            yield name
+        return [
+            Finding(code="CLAIM_WITHOUT_DOCUMENT", about=str(document_id))
+            for document_id in (await connection.execute(leads_nowhere)).scalars()
+        ]
 
 
 async def acts_without_line(tenant: Tenant) -> list[Finding]:
@@ -101,6 +125,11 @@ async def acts_without_line(tenant: Tenant) -> list[Finding]:
         ]
 
 
+def _is_kept() -> ColumnElement[bool]:
+    """SQL condition: the record still holds its contents; without a key it must have been purged."""
+    return or_(dossier.c.wrapped_key.is_not(None), dossier.c.state != DossierState.PURGED.value)
+
+
 async def _batch(tenant: Tenant, after: tuple[UUID, UUID] | None) -> list[Row[Any]]:
     wanted = (
         select(
@@ -112,7 +141,7 @@ async def _batch(tenant: Tenant, after: tuple[UUID, UUID] | None) -> list[Row[An
             dossier.c.wrapped_key,
         )
         .join(dossier, dossier.c.patient_id == document.c.patient_id)
-        .where(dossier.c.wrapped_key.is_not(None))
+        .where(_is_kept())
         .order_by(document.c.patient_id, document.c.document_id)
         .limit(_BATCH)
     )
@@ -124,6 +153,8 @@ async def _batch(tenant: Tenant, after: tuple[UUID, UUID] | None) -> list[Row[An
 
 async def _verified(tenant: Tenant, row: Row[Any]) -> Finding | None:
     digest, size = hashlib.sha256(), 0
+    if row.wrapped_key is None:
+        return Finding(code="DOSSIER_KEY_MISSING", about=str(row.document_id))
     try:
         key = tenant.keys.dossier_key(tenant.id, row.patient_id, bytes(row.wrapped_key))
         async for piece in tenant.contents.read(row.content_name, key, content_binding(tenant.id, row.document_id)):
