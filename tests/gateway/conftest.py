@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from passerelle.kernel.clock import SetClock
+from tests.gateway.records import Record, new_record
 from tests.gateway.serving import Serving, serving_over
 
 if TYPE_CHECKING:
@@ -42,3 +43,9 @@ async def doctor(serving: Serving, doctor_token: str) -> httpx2.AsyncClient:
 async def stranger(serving: Serving) -> httpx2.AsyncClient:
     """Nobody: no token."""
     return serving.client()
+
+
+@pytest.fixture
+async def record(serving: Serving) -> Record:
+    """A patient with an open record, and a doctor whom he authorised."""
+    return await new_record(serving)

@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx2
 import pytest
 from sqlalchemy import text
 
-from passerelle.kernel.actors import Actor
 from passerelle_graphql.committed import committed
 from passerelle_graphql.ids import Node, key_of, node_id
 from tests import builders
+from tests.gateway.records import Record, send
 from tests.gateway.serving import GRAPHQL, Serving, ask
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A patient with an open record, and a doctor whom he authorised."""
-
-    patient_id: UUID
-    id: str
-    person: Actor
-    patient: httpx2.AsyncClient
-    doctor_actor: Actor
-    doctor: httpx2.AsyncClient
-
-
-@pytest.fixture
-async def record(serving: Serving) -> Record:
-    ins = builders.ins_of(int(uuid4().int % 90_000) + 1000)
-    patient_id, person = await serving.world.patient(ins)
-    actor, token = await serving.professional()
-    await serving.world.authorize(patient_id, person, actor)
-    return Record(
-        patient_id=patient_id,
-        id=node_id(Node.PATIENT, patient_id),
-        person=person,
-        patient=serving.client(serving.person_token(ins)),
-        doctor_actor=actor,
-        doctor=serving.client(token),
-    )
-
-
-async def send(client: httpx2.AsyncClient, operation: str, **variables: Any) -> dict[str, Any]:
-    """Send a committed operation; give its one root field's answer."""
-    body = {"query": committed()[operation], "operationName": operation, "variables": variables}
-    response = await client.post(GRAPHQL, json=body)
-    assert response.status_code == 200, response.text
-    shown = response.json()
-    assert "errors" not in shown, shown
-    (answer,) = shown["data"].values()
-    result: dict[str, Any] = answer
-    return result
 
 
 async def _journal(serving: Serving, patient_id: UUID) -> list[str]:
