@@ -15,7 +15,8 @@ import signal
 import sys
 
 CLONE_NEWUSER = 0x10000000
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS = 1, 8
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECUREBITS = 1, 8, 28
+SECBIT_NO_SETUID_FIXUP = 4
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -48,16 +49,24 @@ def become(uid: int, gid: int) -> None:
     data stay where they are when a folder above them is 0700. Without either, plain `uid` it is.
     """
     os.setgroups([])
+    # Not only for the capability to outlive the change: without it access(2), by which PostgreSQL looks for its
+    # own programs, would disregard the capability of whoever is not root.
+    _libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    header = _Header(_CAPABILITY_VERSION_3, 0)
     for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE):
-        bit = 1 << capability
-        data = (_Data * 2)(_Data(bit, bit, bit), _Data(0, 0, 0))
-        if _libc.capset(ctypes.byref(header), data) == 0:
+        if _keep_only(1 << capability):
             _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
             return
+    if not _keep_only(0):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def _keep_only(bits: int) -> bool:
+    header = _Header(_CAPABILITY_VERSION_3, 0)
+    data = (_Data * 2)(_Data(bits, bits, bits), _Data(0, 0, 0))
+    return bool(_libc.capset(ctypes.byref(header), data) == 0)
 
 
 def die_with(parent: int, with_signal: int, watch: int | None) -> None:

@@ -45,15 +45,18 @@ def database_identity(wanted: Mode | None = None) -> Identity:
     raise Conflict("CANNOT_LEAVE_ROOT")
 
 
+_PROBE = "import os, sys; sys.exit(os.geteuid() == 0 or not os.access(sys.argv[1], os.R_OK))"
+
+
 @cache
 def _works(identity: Identity) -> bool:
-    """Whether that identity can run our own interpreter, wherever it lies."""
+    """Whether that identity can run our own interpreter and find our files, wherever they lie."""
     launch = Path(__file__).with_name("launch.py")
     tried = subprocess.run(  # noqa: S603 - our own commands
         [
             *(sys.executable, "-I", "-S", str(launch), "--parent", str(os.getpid()), "--signal", "15"),
             *("--mode", identity.mode, "--uid", str(identity.uid), "--gid", str(identity.gid)),
-            *("--", sys.executable, "-I", "-S", "-c", "import os, sys; sys.exit(os.geteuid() == 0)"),
+            *("--", sys.executable, "-I", "-S", "-c", _PROBE, str(launch)),
         ],
         check=False,
         capture_output=True,
