@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,15 @@ def test_a_folder_is_gathered_in_order_with_exchanges_whole_and_sidecars_left_to
         tmp_path / "z.xml",
         tmp_path / "absent",
     ]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    root = in_folder(tmp_path / "lot", xdm_files([enclosed()]))
+    os.mkfifo(root / "IHE_XDM" / "TUYAU")
+    os.mkfifo(tmp_path / "tuyau.xml")
+    for path in (root, tmp_path / "tuyau.xml"):
+        with pytest.raises(InvalidInput, match="FILE_UNREADABLE"):
+            read(path)
 
 
 def test_what_is_not_there_or_not_known(tmp_path: Path) -> None:

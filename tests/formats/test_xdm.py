@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 import stat
 import zipfile
 from collections.abc import Mapping
@@ -114,6 +116,24 @@ def test_the_status_of_an_identity_where_the_source_says_it(tmp_path: Path) -> N
         files = edited("<Value>PID-8|", f"<Value>PID-32|{code}</Value><Value>PID-8|")
         [document] = read_xdm(in_zip(tmp_path, files)).documents
         assert document.metadata.identity_status == status
+
+
+def test_the_traits_of_a_manifest_where_it_alone_speaks(tmp_path: Path) -> None:
+    told = (
+        "<Value>PID-3|42^^^&amp;1.2.3&amp;ISO^PI~1^^^&amp;1.2.4&amp;ISO</Value><Value>PID-5|Usage^Rose^^^^^D</Value>"
+        "<Value>PID-11|^^^^^^BDL^^31555</Value><Value>PID-40|</Value><Value>PID-8|"
+    )
+    files = edited("<Value>PID-8|", told)
+    files[DOCUMENT] = pdf(["x"])
+    digest = hashlib.sha1(files[DOCUMENT], usedforsecurity=False).hexdigest()
+    size = len(files[DOCUMENT])
+    manifest = files[MANIFEST].decode().replace("text/xml", "application/pdf")
+    manifest = re.sub(r'(name="hash"><ValueList><Value>)[^<]*', rf"\g<1>{digest}", manifest)
+    files[MANIFEST] = re.sub(r'(name="size"><ValueList><Value>)[^<]*', rf"\g<1>{size}", manifest).encode()
+    [document] = read_xdm(in_zip(tmp_path, files)).documents
+    read = document.metadata.patient
+    assert read.identifiers[1:] == (Ins("1.2.3", "42"), Ins("1.2.4", "1"))
+    assert (read.used_name, read.used_given_name, read.birth_place) == ("Usage", "Rose", "31555")
 
 
 def test_a_hidden_document_stays_hidden_whichever_says_so(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
+from stdnum.exceptions import InvalidChecksum, InvalidLength
 from stdnum.fr import nir
 
 NIR: Final = "1.2.250.1.213.1.4.8"
@@ -124,8 +124,6 @@ def check(ins: Ins) -> list[str]:
         return ["INS_WITHOUT_KEY"]
     except InvalidChecksum:
         return ["INS_KEY_WRONG"]
-    except ValidationError:
-        return ["INS_MALFORMED"]
     return []
 
 

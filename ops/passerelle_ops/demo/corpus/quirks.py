@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from passerelle.identities.ins import INS_C, NIA, NIR, NIR_DEMO, Ins
@@ -50,7 +51,8 @@ class Quirk:
         return next(iter(self.files.values()))
 
 
-def quirks(seed: str = "1") -> dict[str, Quirk]:
+@cache
+def quirks(seed: str = "1") -> Mapping[str, Quirk]:
     """All of them by name, the same octets for the same seed."""
     found: dict[str, Quirk] = {}
     for make in (_encodings, _bodies, _identities, _times, _versions, _visibilities, _types, _exchanges, _pdfs):

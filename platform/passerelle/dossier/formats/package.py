@@ -80,6 +80,8 @@ class _Folder:
                     raise InvalidInput("PATH_TRAVERSAL")
                 for each in files:
                     file = Path(folder) / each
+                    if not file.is_file():  # a pipe or a device would be read for ever
+                        raise InvalidInput("FILE_UNREADABLE")
                     self._files[file.relative_to(root).as_posix()] = file
                     total += file.stat().st_size
                 if len(self._files) > MAX_FILES or total > MAX_TOTAL_BYTES:

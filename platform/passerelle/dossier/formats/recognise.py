@@ -35,6 +35,8 @@ def recognise(path: Path) -> Format:
     try:
         if path.is_dir():
             return Format.XDM if _is_exchange(path) else Format.UNKNOWN
+        if not path.is_file():  # a pipe or a device would be read for ever
+            raise InvalidInput("FILE_UNREADABLE")
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except (OSError, ValueError) as failed:
