@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from passerelle.identities.ins import Ins
+from passerelle.identities.ins import NIR_TEST, Ins
 from passerelle.kernel.errors import InvalidInput
 from tests import builders
 from tests.gateway.serving import GRAPHQL, Serving, ask
@@ -92,7 +92,7 @@ async def test_two_authorizations_are_one_too_many(serving: Serving, doctor_toke
 
 async def test_an_actor_whom_the_network_does_not_know_is_403_and_journalled(serving: Serving) -> None:
     _, token = await serving.professional(known=False)
-    person = serving.person_token(Ins(builders.NIR_TEST, builders.ins_of(7999).value))
+    person = serving.person_token(Ins(NIR_TEST, builders.ins_of(7999).value))
     before = await _lines(serving)
 
     for client in (serving.client(token), serving.client(person)):

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from passerelle.identities.ins import NIR_TEST
 from passerelle_graphql.committed import committed
 from passerelle_graphql.ids import Node, key_of, node_id
 from tests import builders
@@ -271,7 +272,7 @@ async def test_a_patient_is_found_by_exact_ins_or_by_enough_traits(serving: Serv
 async def test_nobody_can_browse(serving: Serving) -> None:
     _, token = await serving.professional()
     client = serving.client(token)
-    by = {"ins": {"oid": builders.NIR_TEST, "value": builders.ins_of(98000).value}}
+    by = {"ins": {"oid": NIR_TEST, "value": builders.ins_of(98000).value}}
     serving.world.clock.advance(timedelta(hours=2))
     answers = [(await send(client, "FindPatient", by=by))["__typename"] for _ in range(3)]
     limit = await _limit(serving)

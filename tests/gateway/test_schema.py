@@ -32,7 +32,7 @@ def test_a_committed_operation_is_valid_and_within_the_limits(name: str) -> None
 
 
 def test_every_root_field_has_a_committed_operation() -> None:
-    used = set()
+    used: set[str] = set()
 
     class Roots(Visitor):
         def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
