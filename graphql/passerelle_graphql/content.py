@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -25,11 +25,9 @@ from passerelle.kernel.errors import InvalidInput, PasserelleError, Refused
 from passerelle_graphql import errors, ranges
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.bodies import as_json
+from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.schema.documents import CDA
-
-if TYPE_CHECKING:
-    from passerelle_graphql.gateway import Gateway
 
 SAME_READING: Final = timedelta(hours=1)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.IGNORECASE)

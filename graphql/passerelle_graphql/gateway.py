@@ -1,4 +1,4 @@
-"""The gateway as a whole: what it needs and the routes it answers."""
+"""The gateway as a whole: what it needs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from starlette.routing import BaseRoute, Route
-
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle_graphql.authentication import Actors, Tenants, Verifier
-from passerelle_graphql.content import ContentEndpoint, ViewEndpoint
-from passerelle_graphql.health import Check, Health
-from passerelle_graphql.http import GraphQLEndpoint
+from passerelle_graphql.health import Check
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.preparation import Preparation
 from passerelle_graphql.schema import schema
@@ -51,16 +47,3 @@ class Gateway:
     def path_of(self, tenant_id: str) -> str:
         """Where a tenant's addresses begin."""
         return f"{self.root_path}/{tenant_id}"
-
-
-def routes(gateway: Gateway) -> list[BaseRoute]:
-    """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
-    health = Health(gateway.checks)
-    document = "/{tenant}/documents/{id}"
-    return [
-        Route("/health/live", health.live, methods=["GET"]),
-        Route("/health/ready", health.ready, methods=["GET"]),
-        Route("/{tenant}/graphql", GraphQLEndpoint(gateway)),
-        Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
-        Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
-    ]

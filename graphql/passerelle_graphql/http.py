@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphql import GraphQLFormattedError
 from starlette.requests import Request
@@ -22,12 +22,10 @@ from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.bodies import as_json, read_body
 from passerelle_graphql.context import Asked
 from passerelle_graphql.execution import execute
+from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.negotiation import MediaType, answer_type, is_json
 from passerelle_graphql.preparation import RequestErrors
 from passerelle_graphql.requests import Parameters
-
-if TYPE_CHECKING:
-    from passerelle_graphql.gateway import Gateway
 
 ALLOWED = "GET, POST"
 _THREAD_BYTES = 256 * 1024

@@ -20,7 +20,8 @@ from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.authentication import REQUEST_ID
-from passerelle_graphql.gateway import Gateway, routes
+from passerelle_graphql.gateway import Gateway
+from passerelle_graphql.routes import routes
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings

@@ -25,8 +25,9 @@ from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.keys import Keys
-from passerelle_graphql.gateway import Gateway, routes
+from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.limits import Limits
+from passerelle_graphql.routes import routes
 from passerelle_ops.demo.issuer import DemoIssuer, create_app
 from tests import builders
 
