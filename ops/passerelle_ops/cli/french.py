@@ -14,11 +14,11 @@ _USAGE = {
     "COMMANDS_PANEL_TITLE": "Commandes",
 }
 _VALUES = (
-    (r"'?(.*?)'? is not a valid int(?:eger)?(?: range)?", r"« \1 » n’est pas un nombre entier"),
-    (r"(.*) is not in the range (.*)", r"\1 n’est pas dans l’intervalle \2"),
-    (r"(?:Path|File|Directory) '(.*)' does not exist", r"le chemin « \1 » n’existe pas"),
-    (r"Directory '(.*)' is a file", r"« \1 » est un fichier, pas un dossier"),
-    (r"(?:Path|File) '(.*)' is not readable", r"« \1 » n’est pas lisible"),
+    (r"Input should be a valid integer.*", "il faut un nombre entier"),
+    (r"Input should be (?:greater|less) than or equal to (.*)", r"il faut rester dans les bornes (\1)"),
+    (r"(?:path|file|directory) '(.*)' does not exist", r"le chemin « \1 » n’existe pas"),
+    (r"(?:path|directory) '(.*)' is a file", r"« \1 » est un fichier, pas un dossier"),
+    (r"(?:path|file) '(.*)' is not readable", r"« \1 » n’est pas lisible"),
 )
 _HELP_LINE = "Afficher cette aide et quitter."
 
@@ -84,7 +84,7 @@ def usage_sentence(error: Any) -> str:
 def _value_sentence(message: str) -> str:
     bare = message.rstrip(".")
     for english, french in _VALUES:
-        if (match := re.fullmatch(english, bare)) is not None:
+        if (match := re.fullmatch(english, bare, re.IGNORECASE)) is not None:
             return match.expand(french)
     return bare
 

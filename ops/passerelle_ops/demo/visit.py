@@ -65,7 +65,7 @@ class Answer:
         for error in self.json.get("errors") or ():
             code = (error.get("extensions") or {}).get("code")
             return str(code) if code else "GRAPHQL"
-        code = self.first.get("code")
+        code = self.first.get("code") or self.json.get("code")
         return str(code) if code else None
 
     def said(self, otherwise: str = "accordé") -> str:
