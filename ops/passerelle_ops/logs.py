@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -34,10 +34,10 @@ def configure(settings: Settings) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.log_level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast(TextIO, _StandardError()))
     handler.setFormatter(_Library())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
@@ -64,6 +64,16 @@ def place(error: BaseException) -> dict[str, str]:
 def struck_out(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Strike out what looks like a matricule, in any text of the event."""
     return {name: _MATRICULE.sub("…", value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+class _StandardError:
+    """Standard error as it is when something is written, not as it was when a logger was made."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 class _Library(logging.Formatter):

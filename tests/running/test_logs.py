@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -74,7 +74,9 @@ async def test_a_request_is_one_line_without_its_query(capsys: pytest.CaptureFix
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> None:
-    """Each test sets the logs up for the standard error it captures."""
+def _as_before() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
     structlog.reset_defaults()
-    assert sys.stderr
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
