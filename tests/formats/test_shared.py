@@ -1,6 +1,6 @@
 """The official samples (../shared/data), each of them: what its header says, and what becomes of it.
 
-`shared_outcomes.csv` holds, by file hash (that of METADATA.XML for an exchange), the outcome of a first run over
+`dossier/shared_data.csv` holds, by file hash (that of METADATA.XML for an exchange), the outcome of a first run over
 cda/ and xdm/ in a fresh test tenant that calls every live INS qualified, and the rule behind it.
 """
 
@@ -39,7 +39,7 @@ def manifest() -> dict[str, dict[str, str]]:
 
 @cache
 def outcomes() -> dict[str, dict[str, str]]:
-    with Path(__file__).with_name("shared_outcomes.csv").open(encoding="utf-8") as file:
+    with (Path(__file__).parents[1] / "dossier" / "shared_data.csv").open(encoding="utf-8") as file:
         return {row["file"]: row for row in csv.DictReader(file)}
 
 
@@ -100,7 +100,7 @@ def test_each_file_has_its_outcome_and_the_readers_agree_with_it() -> None:
             code = None
         except InvalidInput as refused:
             code = refused.code
-        assert code == (row["rule"] if row["rule"] in RULES_OF_READERS else None), name
+        assert code == (row["code"] if row["code"] in RULES_OF_READERS else None), name
         seen.add(name)
     assert seen == set(outcomes())
 
