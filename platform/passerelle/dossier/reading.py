@@ -177,7 +177,8 @@ def _opened() -> Select[Any]:
         .limit(bindparam("page_limit", type_=Integer()))
         .subquery("page")
     )
-    listed = select(func.json_agg(func.row_to_json(page.table_valued()))).scalar_subquery()
+    # Arrays in the order of SHOWN: names on every row would be a third of the octets, and of the time.
+    listed = select(func.json_agg(func.json_build_array(*page.c))).scalar_subquery()
     total = select(func.count()).select_from(document).where(readable).scalar_subquery()
     identity = patients.identity()
     return select(
@@ -266,7 +267,7 @@ async def open_dossier(
             access.facts_from(context, said), Kind.DOSSIER, Action.READ, overrides=context.tenant.parameters
         )
         raise Refused(decision.code or "ACCESS_REFUSED", rule=decision.rule)
-    documents: list[dict[str, Any]] = said["documents"] or []
+    documents = [dict(zip(SHOWN, each, strict=True)) for each in said["documents"] or ()]
     size = parameters["page_limit"] - 1
     return OpenedDossier(
         patient_id=patient_id,
