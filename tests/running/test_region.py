@@ -1,0 +1,267 @@
+"""The demo region, started once: its tour, its tokens, and every command that speaks to a running platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from passerelle_ops.cli import main
+from passerelle_ops.demo.papers import written_document
+from passerelle_ops.demo.people import Part, cast_of
+from passerelle_ops.demo.signing_in import SignIn
+from passerelle_ops.demo.story import Written
+from passerelle_ops.demo.tour import take_tour
+from passerelle_ops.settings import Settings
+from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.state import StackInfo, StateFolder, is_alive
+
+SECONDS = 120.0
+DAY = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+Run = Callable[..., tuple[int, str]]
+
+
+class Region:
+    """The running demo."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(state=folder / "state")
+        for name in ("web", "issuer"):  # not the usual ones, which another test may be taking
+            StateFolder(self.settings.state).port(name)
+        self.said = folder / "said.txt"
+        with self.said.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "passerelle_ops", "demo", "--state", str(self.settings.state)],
+                env={**os.environ, "COLUMNS": "200"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        end = time.monotonic() + SECONDS
+        while "Ctrl-C" not in self.said.read_text("utf-8"):
+            assert self.process.poll() is None, self.said.read_text("utf-8")
+            assert time.monotonic() < end, "the demo is not ready"
+            time.sleep(0.1)
+
+    def info(self) -> StackInfo:
+        running = StateFolder(self.settings.state).running()
+        assert running is not None
+        return running
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    region = Region(tmp_path_factory.mktemp("region"))
+    yield region
+    if region.process.poll() is None:
+        region.process.send_signal(signal.SIGTERM)
+        region.process.wait(SECONDS)
+
+
+@pytest.fixture
+def run(region: Region, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command against the region: its exit code and what it wrote on the standard output."""
+    monkeypatch.setenv("PASSERELLE_STATE", str(region.settings.state))
+
+    def command(*words: str | Path) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return code, capsys.readouterr().out
+
+    return command
+
+
+def me(region: Region, token: str, tenant: str = "oncomip") -> dict[str, str]:
+    request = urllib.request.Request(
+        f"{region.info().url('web')}/{tenant}/graphql",
+        data=json.dumps({"query": "{ me { name kind software } }"}).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return dict(json.load(answer)["data"]["me"])
+
+
+def test_every_step_of_the_tour_sees_what_it_must(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
+    code = take_tour(region.settings, region.info())
+
+    assert code == 0, capsys.readouterr().out
+
+
+def test_the_tour_may_be_taken_again(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
+    code = take_tour(region.settings, region.info())
+
+    assert code == 0, capsys.readouterr().out
+
+
+def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region) -> None:
+    said = region.said.read_text("utf-8")
+
+    for name in ("Dr Claire Delmas", "Dr Antoine Vidal", "Jeanne Valmont", "Camille Rouvière", "Dr Bernard Galy"):
+        assert name in said
+    for network in ("oncomip", "oncopl", "bourgogne", "picardie"):
+        assert f"/{network}/graphql" in said
+    pasted = said[said.index("# Jeanne se présente") :].split("\n\n")[0].split("\n", 1)[1]
+    done = subprocess.run(["/bin/sh", "-n", "-c", pasted], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "kind", "software"),
+    [
+        (("professional", "delmas"), "Claire Delmas", "PROFESSIONAL", None),
+        (("person", "Jeanne"), "Jeanne Valmont", "PERSON", None),
+        (("software", "vidal"), "Antoine Vidal", "PROFESSIONAL", "dossimed"),
+    ],
+)
+def test_a_token_is_bare_and_lets_in(
+    region: Region, run: Run, words: tuple[str, ...], name: str, kind: str, software: str | None
+) -> None:
+    code, token = run("token", *words)
+
+    assert code == 0
+    assert token.count("\n") == 1
+    assert me(region, token.strip()) == {"name": name, "kind": kind, "software": software}
+
+
+@pytest.mark.parametrize("words", [("professional", "personne"), ("person", "personne"), ("software", "delmas")])
+def test_nobody_unknown_gets_a_token(run: Run, words: tuple[str, ...]) -> None:
+    assert run("token", *words) == (2, "")
+
+
+def test_networks_are_listed_shown_and_refreshed(run: Run) -> None:
+    code, listed = run("tenant", "list", "--json")
+    assert code == 0
+    assert [each["id"] for each in json.loads(listed)] == ["bourgogne", "oncomip", "oncopl", "picardie"]
+    assert run("tenant", "list")[0] == 0
+    code, shown = run("tenant", "show", "picardie")
+    assert code == 0
+    assert "800006124" in shown
+    assert json.loads(run("tenant", "show", "picardie", "--json")[1])["name"] == "e-Santé Picardie"
+    assert run("tenant", "show", "nulle")[0] == 2
+    code, created = run("tenant", "create", "oncomip", "--json")
+    assert code == 0
+    assert json.loads(created)["created"] is False
+
+
+def test_a_network_of_one_s_own_is_served_without_a_restart(region: Region, run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "ardennes.toml"
+    own.write_text(
+        'id = "ardennes"\nname = "Réseau des Ardennes"\nis_test = true\n[[basins]]\nid = "nord"\nname = "Nord"\n'
+        'establishments = [{ finess = "080000037", name = "CH inventé" }]\n',
+        "utf-8",
+    )
+
+    assert run("tenant", "create", own)[0] == 0
+
+    time.sleep(5.1)  # how long an unknown name is not looked up again
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        me(region, run("token", "professional", "delmas")[1].strip(), "ardennes")
+    assert refused.value.code == 403  # the network answers, and does not know her
+
+
+def test_feeding_files_then_feeding_them_again(run: Run, tmp_path: Path) -> None:
+    cast = cast_of("essai", ["310783055"])
+    patient = cast.households[0].patient
+    for index in range(3):
+        written = Written(
+            key=f"feed-{index}", type_code="11488-4", title="Essai", author=Part.ONCOLOGIST, days_ago=index
+        )
+        paper = written_document(cast, {"310783055": "Hôpital"}, patient, written, DAY)
+        (tmp_path / f"{index}.xml").write_bytes(paper.content)
+    (tmp_path / "vide.xml").touch()
+
+    code, said = run("ingest", tmp_path, "--tenant", "oncomip", "--json")
+    first = json.loads(said)
+    assert code == 1
+    assert first["totals"] == {"stored": 3, "replaced": 0, "already_here": 0, "set_aside": 0, "refused": 1}
+    assert {each["code"] for each in first["files"] if each["result"] == "refused"} == {"EMPTY_FILE"}
+    (tmp_path / "vide.xml").unlink()
+
+    code, said = run("ingest", tmp_path, "--tenant", "oncomip", "--json")
+    assert code == 0
+    assert json.loads(said)["totals"]["already_here"] == 3
+    code, said = run("ingest", tmp_path, "--tenant", "oncomip", "--structure", "310783055")
+    assert code == 0
+    assert "3 déjà là" in said
+    assert run("ingest", tmp_path, "--tenant", "oncomip", "--structure", "800006124")[0] == 2
+    assert run("ingest", tmp_path, "--tenant", "nulle")[0] == 2
+
+
+def test_what_is_kept_is_verified(region: Region, run: Run) -> None:
+    for tenant in ("oncomip", "picardie"):
+        code, said = run("verify", "contents", "--tenant", tenant)
+        assert code == 0, said
+        code, said = run("verify", "journal", "--tenant", tenant, "--json")
+        assert code == 0, said
+        assert json.loads(said)["findings"] == []
+
+
+def test_what_was_tampered_with_is_found(region: Region, run: Run) -> None:
+    folder = region.settings.state / "contents" / "oncopl"
+    victims = sorted(each for each in folder.rglob("*") if each.is_file())[:2]
+    kept = [each.read_bytes() for each in victims]
+    victims[0].write_bytes(kept[0][:-1] + bytes([kept[0][-1] ^ 1]))
+    victims[1].unlink()
+    stray = folder / "00" / f"{str(uuid4())[:-2]}00"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(kept[0])
+
+    code, said = run("verify", "contents", "--tenant", "oncopl", "--json")
+
+    found = json.loads(said)
+    assert code == 1
+    assert sorted(each["code"] for each in found["findings"]) == ["CONTENT_ALTERED", "CONTENT_MISSING"]
+    assert found["orphans"] == [stray.name]
+    victims[0].write_bytes(kept[0])
+    victims[1].write_bytes(kept[1])
+    assert run("verify", "contents", "--tenant", "oncopl")[0] == 0
+
+
+def test_a_right_too_many_and_an_act_without_line_are_found(region: Region, run: Run) -> None:
+    with psycopg.connect(Addresses(region.settings).tenant_owner_url("bourgogne"), autocommit=True) as owner:
+        owner.execute("grant update on journal to passerelle_bourgogne")
+        deleted = owner.execute("delete from journal where action = 'open' and kind = 'dossier'").rowcount
+    assert deleted
+
+    code, said = run("verify", "journal", "--tenant", "bourgogne", "--json")
+
+    assert code == 1
+    assert {each["code"] for each in json.loads(said)["findings"]} == {"JOURNAL_MAY_BE_CHANGED", "ACT_WITHOUT_LINE"}
+
+
+def test_one_state_runs_one_region(region: Region, run: Run) -> None:
+    assert run("demo")[0] == 4
+
+
+def test_it_stops_at_once_and_starts_again_as_it_was(region: Region) -> None:
+    info = region.info()
+    region.process.send_signal(signal.SIGINT)
+    assert region.process.wait(SECONDS) == 0
+    assert not [pid for pid in info.pids.values() if is_alive(pid)]
+
+    folder = region.settings.state.parent
+    again = Region(folder)
+    try:
+        assert again.info().ports["web"] == info.ports["web"]
+        assert me(again, _token(again)) == {"name": "Jeanne Valmont", "kind": "PERSON", "software": None}
+    finally:
+        again.process.send_signal(signal.SIGTERM)
+        assert again.process.wait(SECONDS) == 0
+    shutil.rmtree(folder / "state")
+
+
+def _token(region: Region) -> str:
+    desk = SignIn(region.settings)
+    return desk.person(desk.find_person("jeanne"))
