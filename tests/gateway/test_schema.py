@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+from importlib.resources import files
+
 import pytest
 from graphql import FieldNode, OperationDefinitionNode, Visitor, build_schema, parse, visit
 
+from passerelle.dossier import reading
+from passerelle.kernel.messages import catalogue
 from passerelle_graphql.committed import committed
 from passerelle_graphql.export_sdl import COMMITTED, sdl
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.preparation import Preparation
 from passerelle_graphql.schema import schema
+
+
+def _acts() -> set[tuple[str, str]]:
+    """Everything that the matrices let someone do."""
+    found: set[tuple[str, str]] = set()
+    for matrix in files("passerelle_policies").joinpath("packs").iterdir():
+        if matrix.is_dir():
+            rows = csv.DictReader(matrix.joinpath("matrix.csv").read_text("utf-8").splitlines())
+            found |= {(row["kind"], action) for row in rows for action in row["action"].split("|") if action != "*"}
+    return {(kind, action) for kind, action in found if kind != "*"}
 
 
 def test_the_committed_sdl_is_the_schema() -> None:
@@ -56,3 +71,8 @@ def test_every_union_says_what_may_go_wrong() -> None:
             named = str(field.type).rstrip("!")
             members = {each.name for each in getattr(schema._schema.type_map[named], "types", ())}
             assert members >= {"Refusal", "InvalidInput", "TryLater"}, name
+
+
+@pytest.mark.parametrize(("kind", "action"), [*sorted(_acts()), (reading.CONTENT, "read")])
+def test_the_patient_is_told_every_act_in_french(kind: str, action: str) -> None:
+    assert f"JOURNAL_{kind}_{action}".upper() in catalogue()

@@ -56,9 +56,16 @@ def document_id(value: UUID | None) -> strawberry.ID | None:
     return node_id(Node.DOCUMENT, value) if value else None
 
 
-def sentence(code: str | None) -> str | None:
-    """The sentence of a code, told again without the values that were told then."""
+def reason(code: str | None) -> str | None:
+    """The sentence of a refusal's code, told again without the values that were told then."""
     return messages.catalogue().get(code, code).format_map(_Untold()) if code else None
+
+
+def told(kind: str, action: str, outcome: str) -> str:
+    """What the line says, in French, to the patient."""
+    if outcome != journal.Outcome.ALLOWED:
+        return messages.sentence("JOURNAL_REFUSED", {})
+    return messages.sentence(f"JOURNAL_{kind}_{action}".upper(), {})
 
 
 class _Untold(dict[str, str]):
@@ -79,12 +86,13 @@ class JournalLine:
         "software",
         by=journal_actor,
     )
+    sentence: str = shown("kind", "action", "outcome", by=told, description="Ce que dit la ligne, au patient.")
     action: str = shown()
     kind: str = shown(description="Sur quoi : dossier, document, content, journal, authorizations, patient.")
     document_id: strawberry.ID | None = shown(by=document_id)
     allowed: bool = shown("outcome", by=lambda outcome: outcome == journal.Outcome.ALLOWED)
     code: str | None = shown(description="Code du refus.")
-    reason: str | None = shown("code", by=sentence, description="Le refus en une phrase.")
+    reason: str | None = shown("code", by=reason, description="Le refus en une phrase.")
     rule: str = shown(description="Identifiant de la règle qui a décidé.")
     mode: Mode = shown(by=Mode)
     purpose: Purpose = shown(by=Purpose)
