@@ -134,7 +134,10 @@ async def test_the_object_of_another_document_is_refused(contents: Contents, tmp
 
 @pytest.mark.parametrize(
     "name",
-    ["", "..", "../../etc/passwd", "a" * 36, "00000000-0000-4000-8000-00000000000G", f"{uuid4()}/x", f"{uuid4()}\n"],
+    [
+        *("", "..", "../../etc/passwd", "a" * 36, "00000000-0000-4000-8000-00000000000G"),
+        *("00000000-0000-4000-8000-000000000001/x", "00000000-0000-4000-8000-000000000001\n"),
+    ],
 )
 async def test_only_a_uuid_is_a_name(contents: Contents, name: str) -> None:
     for attempt in (
