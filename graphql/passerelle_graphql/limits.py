@@ -30,15 +30,18 @@ class Limits:
 
     body_bytes: int = 48 * 1024 * 1024  # 32 MiB of content in base64, and its metadata
     url_bytes: int = 16 * 1024
-    tokens: int = 4_000
+    document_chars: int = 128 * 1024
+    tokens: int = 2_500
     depth: int = 14
-    fields: int = 1_000
+    fields: int = 600
+    fragments: int = 40  # validation compares them two by two
     aliases: int = 30
     directives: int = 50
     roots: int = 10
     cost: int = 20_000
     seconds: float = 30.0
     kept_operations: int = 512
+    kept_chars: int = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ def measure(operation: OperationDefinitionNode, fragments: Mapping[str, Fragment
 def check(document: DocumentNode, limits: Limits) -> None:
     """Refuse a document any operation of which is over a ceiling. Raises `LimitExceeded`, naming the limit."""
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    _hold("TOO_MANY_FRAGMENTS", len(fragments), limits.fragments)
     walk = _Walk(fragments)
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):

@@ -18,10 +18,13 @@ from graphql import (
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    StringValueNode,
+    Visitor,
     get_variable_values,
     parse,
     specified_rules,
     validate,
+    visit,
 )
 from strawberry.schema import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
@@ -31,7 +34,7 @@ from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle_graphql import errors, limits
 from passerelle_graphql.cost import PriceList
 from passerelle_graphql.limits import Limits
-from passerelle_graphql.requests import Parameters
+from passerelle_graphql.requests import Parameters, is_text
 from passerelle_graphql.sensitive import refuse_over_get
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -103,12 +106,15 @@ class Preparation:
         if (kept := self._kept.get(text)) is not None:
             return kept
         try:
+            if len(text) > self._limits.document_chars:
+                raise LimitExceeded("QUERY_TOO_LONG", limit=self._limits.document_chars)
             ast = parse(text, max_tokens=self._limits.tokens)
             limits.check(ast, self._limits)
+            _check_texts(ast)
         except GraphQLSyntaxError as unreadable:
             raise RequestErrors([errors.syntax_error(unreadable, tokens=self._limits.tokens)]) from unreadable
-        except LimitExceeded as exceeded:
-            raise RequestErrors([errors.formatted(exceeded)]) from exceeded
+        except InvalidInput as refused:
+            raise RequestErrors([errors.formatted(refused)]) from refused
         faults = validate(self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions)
         if faults:
             raise RequestErrors(errors.validation_errors(faults))
@@ -122,7 +128,9 @@ class Preparation:
             },
             fragments={each.name.value: each for each in ast.definitions if isinstance(each, FragmentDefinitionNode)},
         )
-        self._kept[text] = document
+        # A text that holds a content would fill the memory; variables are the place for one.
+        if len(text) <= self._limits.kept_chars:
+            self._kept[text] = document
         return document
 
     def _variables(self, operation: OperationDefinitionNode, parameters: Parameters) -> Mapping[str, Any]:
@@ -132,6 +140,18 @@ class Preparation:
         if isinstance(coerced, list):
             raise RequestErrors(errors.variable_errors(coerced))
         return coerced.coerced
+
+
+class _Texts(Visitor):
+    """Refuses a literal that no database stores and no JSON writes, however it was escaped."""
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        if not is_text(node.value):
+            raise InvalidInput("TEXT_INVALID")
+
+
+def _check_texts(ast: DocumentNode) -> None:
+    visit(ast, _Texts())
 
 
 def _chosen(document: Document, name: str | None) -> OperationDefinitionNode:

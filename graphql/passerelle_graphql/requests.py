@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -68,6 +68,8 @@ def _checked(given: Mapping[str, Any], *, is_get: bool) -> Parameters:
     query = given.get("query")
     if not isinstance(query, str) or not query.strip():
         raise InvalidInput("QUERY_MISSING")
+    if not all(is_text(text) for name in _PARAMETERS for text in texts_in(given.get(name))):
+        raise InvalidInput("TEXT_INVALID")
     operation_name = given.get("operationName")
     if operation_name is not None and not isinstance(operation_name, str):
         raise InvalidInput("PARAMETER_MALFORMED", parameter="operationName")
@@ -84,6 +86,26 @@ def _checked(given: Mapping[str, Any], *, is_get: bool) -> Parameters:
         extensions=maps["extensions"],
         is_get=is_get,
     )
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be stored and written again: no NUL, no half of a surrogate pair."""
+    if "\x00" in text:
+        return False
+    return text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text and number in a JSON value, names of keys included."""
+    if isinstance(value, (str, int)):
+        yield str(value)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            yield from texts_in(each)
 
 
 def _json(text: str, parameter: str) -> Any:

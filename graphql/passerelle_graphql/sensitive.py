@@ -29,6 +29,7 @@ from graphql.language import DocumentNode, FragmentDefinitionNode
 
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.directives import Identifying
+from passerelle_graphql.requests import texts_in
 
 # Sex, year, month (also the fictitious ones), department (2A, 2B), commune and order; the key may be missing.
 _MATRICULE = re.compile(
@@ -51,7 +52,7 @@ def refuse_over_get(
     """Raises INS_OVER_GET when the operation needs what designates a person, or the URL holds it."""
     if _uses_identifying(schema, document, operation) or looks_like_matricule(url_text):
         raise InvalidInput("INS_OVER_GET")
-    if any(looks_like_matricule(text) for text in _texts(variables)):
+    if any(looks_like_matricule(text) for text in texts_in(dict(variables))):
         raise InvalidInput("INS_OVER_GET")
 
 
@@ -91,14 +92,3 @@ def _holds_marked(type_: GraphQLNamedType, seen: frozenset[str]) -> bool:
         _is_marked(each) or _holds_marked(get_named_type(each.type), seen | {type_.name})
         for each in type_.fields.values()
     )
-
-
-def _texts(value: Any) -> list[str]:
-    """Every text and number in a JSON value, names of keys included."""
-    if isinstance(value, (str, int)):
-        return [str(value)]
-    if isinstance(value, list):
-        return [text for each in value for text in _texts(each)]
-    if isinstance(value, Mapping):
-        return [text for name, each in value.items() for text in (str(name), *_texts(each))]
-    return []

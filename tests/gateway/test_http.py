@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql import requests
+from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.limits import Limits
 from passerelle_graphql.negotiation import MediaType, answer_type
 from tests.gateway.audit_rules import JSON, RESPONSE
 from tests.gateway.serving import GRAPHQL, Serving, serving_over
@@ -98,6 +101,9 @@ async def test_a_packed_body_is_415(doctor: httpx2.AsyncClient) -> None:
         (b'"text"', "BODY_NOT_AN_OBJECT"),
         (b'{"query": "{ __typename }", "variables": {"a": NaN}}', "BODY_NOT_JSON"),
         (b'{"query": "  "}', "QUERY_MISSING"),
+        (b'{"query": "{ __typename }", "variables": {"a": ["\\u0000"]}}', "TEXT_INVALID"),
+        (b'{"query": "{ __typename }", "variables": {"\\ud800": 1}}', "TEXT_INVALID"),
+        (b'{"query": "{ \\ud83d }"}', "TEXT_INVALID"),
         (b"[" * 100_000, "BODY_NOT_JSON"),
         (b'{"query": "{ __typename }", "variables": {"n": ' + b"9" * 5000 + b"}}", "BODY_NOT_JSON"),
     ],
@@ -153,6 +159,32 @@ async def test_the_operation_must_be_named_when_there_are_several(doctor: httpx2
         assert (response.status_code, _code(response)) == (400, code)
     chosen = await doctor.post(GRAPHQL, json={"query": query, "operationName": "A"})
     assert chosen.json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize("escape", [r"\u0000", r"\u{0}"])
+async def test_a_literal_that_no_database_stores_is_refused(escape: str, doctor: httpx2.AsyncClient) -> None:
+    query = f'mutation {{ createCareTeam(name: "{escape}") {{ __typename }} }}'
+
+    response = await doctor.post(GRAPHQL, json={"query": query}, headers={"accept": RESPONSE})
+
+    assert (response.status_code, _code(response)) == (400, "TEXT_INVALID")
+
+
+async def test_a_request_that_takes_too_long_is_503(serving: Serving, tmp_path_factory: pytest.TempPathFactory) -> None:
+    world = serving.world
+    folder = tmp_path_factory.mktemp("slow")
+    limits = Limits(seconds=0)
+    async with serving_over(
+        world.tenant.database, serving.directory.database, folder, world.clock, limits=limits
+    ) as slow:
+        _, token = await slow.professional()
+        query = "query ($id: ID!) { dossier(patientId: $id) { __typename } }"
+        body = {"query": query, "variables": {"id": node_id(Node.PATIENT, uuid4())}}
+        response = await slow.client(token).post(GRAPHQL, json=body)
+
+    assert (response.status_code, _code(response)) == (503, "OPERATION_TOO_SLOW")
+    assert response.headers["retry-after"]
+    assert (await serving.client().get("/health/live")).status_code == 200
 
 
 async def test_a_variable_that_does_not_fit_is_never_echoed(doctor: httpx2.AsyncClient) -> None:

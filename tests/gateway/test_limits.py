@@ -22,7 +22,9 @@ from passerelle_graphql.schema import schema
 from tests.gateway.audit_rules import JSON, RESPONSE
 from tests.gateway.serving import GRAPHQL
 
-TIGHT = Limits(depth=4, fields=20, aliases=3, directives=2, roots=3, tokens=200, cost=500)
+TIGHT = Limits(
+    depth=4, fields=20, aliases=3, directives=2, roots=3, tokens=200, cost=500, fragments=2, document_chars=1_500
+)
 
 
 @cache
@@ -53,6 +55,9 @@ def _refused(query: str, given_limits: Limits = TIGHT, **variables: Any) -> str 
         ("{ ...A } fragment A on Query { me { ...B } } fragment B on Me { a: name b: name c: name d: name }",
          "TOO_MANY_ALIASES"),
         ("{ me { ...B ...B } } fragment B on Me { a: name b: name }", "TOO_MANY_ALIASES"),
+        ("{ me { ...A ...B ...C } } " + "".join(f"fragment {n} on Me {{ name }} " for n in "ABC"),
+         "TOO_MANY_FRAGMENTS"),
+        ('{ me { name } } # ' + "x" * 2_000, "QUERY_TOO_LONG"),
         ("{ me { name }", "GRAPHQL_SYNTAX"),
         ("{ me { nothing } }", "GRAPHQL_INVALID"),
         ("{ ...A } fragment A on Query { ...A }", "GRAPHQL_INVALID"),
@@ -69,7 +74,7 @@ def test_fragments_that_double_each_time_are_measured_in_no_time() -> None:
     query = f"{{ me {{ ...F0 }} }} {chain} fragment F60 on Me {{ name }}"
     began = time.perf_counter()
 
-    assert _refused(query, Limits()) == "TOO_MANY_FIELDS"
+    assert _refused(query, Limits(fragments=100)) == "TOO_MANY_FIELDS"
 
     assert time.perf_counter() - began < 1
 
@@ -114,7 +119,7 @@ def test_a_larger_page_never_costs_less(few: int, many: int) -> None:
 @pytest.mark.parametrize("name", committed())
 def test_a_committed_operation_stays_under_half_of_each_limit(name: str) -> None:
     """Room for what clients will add, and a warning before an operation of ours meets a wall."""
-    half = Limits(tokens=2_000, depth=10, fields=500, aliases=15, directives=25, roots=5, cost=10_000)
+    half = Limits(tokens=1_250, depth=10, fields=300, fragments=20, aliases=15, directives=25, roots=5, cost=10_000)
     document = Preparation(schema, half, introspection=False).document(committed()[name])
     assert name in document.operations
 
