@@ -1,1 +1,1 @@
-"""One module for each measure, found by its name: `run(settings, *, dsn: str | None, as_json: bool) -> int`."""
+"""One module for each measure, found by its name: `run(settings, *, dsn, as_json, quick) -> int`."""

@@ -1,0 +1,200 @@
+"""The ground of a measure: an installation of its own with one network of invented people, gone afterwards.
+
+No setting of the environment reaches it: a measure must not find the databases of a real installation. On `dsn`
+(a role that may create databases and roles) it makes two databases and a role with a name drawn for the occasion,
+and drops them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg.conninfo import conninfo_to_dict
+from rich.progress import Progress
+
+from passerelle.identities.directory import Practice, Professional
+from passerelle_ops.bench._population import FINESS, Opening, Physician, Population
+from passerelle_ops.installation import Installation
+from passerelle_ops.settings import Settings
+from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.servers import Stack
+from passerelle_ops.stack.state import StackInfo
+from passerelle_ops.stack.supervisor import Process, Supervisor
+from passerelle_ops.terminal import progress
+from passerelle_tenants.networks import Basin, DeclaredEstablishment, Network
+from passerelle_tenants.onboarding import Site, prepare_database
+
+TENANT: Final = "banc"
+_OPENINGS: Final = "openings.json"
+_KEPT: Final = frozenset({"PASSERELLE_PG_BINDIR"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much to build: patients, and how many different openings to ask in turn."""
+
+    patients: int
+    openings: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a measure works on, once everything runs."""
+
+    settings: Settings
+    info: StackInfo
+    openings: Sequence[Opening]
+    physicians: Sequence[Physician]
+    bar: Progress
+
+    @property
+    def tenant_url(self) -> str:
+        """The network's database, under its serving role."""
+        return Addresses(self.settings, self.info).tenant_url(TENANT)
+
+
+def measured_on_ground(
+    size: Size,
+    dsn: str | None,
+    processes: Callable[[Stack], Sequence[Process]],
+    measure: Callable[[Ground], int],
+) -> int:
+    """Build the ground, run `processes` on it, measure, and take everything away; the exit code."""
+    with _bare_environment(), TemporaryDirectory(prefix="passerelle-bench-") as folder, progress() as bar:
+        state = Path(folder) / "state"
+        with _databases(dsn), Stack(state) as stack:
+            settings = stack.settings
+            task = bar.add_task("Serveurs", total=1)
+            info = stack.start_servers()
+            bar.update(task, completed=1)
+            population = Population(size.patients)
+            asyncio.run(_settle(settings, info, population, bar))
+            openings = population.openings(size.openings)
+            write_openings(state, openings)
+            running = processes(stack)
+
+            def ready(info: StackInfo) -> int:
+                return measure(
+                    Ground(settings=settings, info=info, openings=openings, physicians=population.physicians, bar=bar)
+                )
+
+            return Supervisor(stack, running).run(ready)
+
+
+def write_openings(state: Path, openings: Sequence[Opening]) -> None:
+    """Leave the openings for the processes of a measure."""
+    (state / _OPENINGS).write_text(json.dumps([asdict(each) for each in openings]), "ascii")
+
+
+def read_openings(state: Path) -> list[Opening]:
+    """What `write_openings` left."""
+    return [Opening(**each) for each in json.loads((state / _OPENINGS).read_text("ascii"))]
+
+
+@contextmanager
+def _bare_environment() -> Iterator[None]:
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PASSERELLE_")}
+    for name in kept.keys() - _KEPT:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("PASSERELLE_")]:
+            del os.environ[name]
+        os.environ.update(kept)
+
+
+@contextmanager
+def _databases(dsn: str | None) -> Iterator[None]:
+    """Without `dsn`, those of the embedded server; else two databases and a role of our own on that one."""
+    if dsn is None:
+        yield
+        return
+    name = f"passerelle_bench_{secrets.token_hex(4)}"
+    password = secrets.token_urlsafe(24)
+    places = {"PASSERELLE_DIRECTORY": f"{name}_directory", f"PASSERELLE_TENANT_{TENANT.upper()}": f"{name}_tenant"}
+    try:
+        for setting, database in places.items():
+            os.environ[f"{setting}_OWNER_URL"] = _url(dsn, database)
+            os.environ[f"{setting}_URL"] = _url(dsn, database, name, password)
+            site = Site(
+                owner_url=os.environ[f"{setting}_OWNER_URL"],
+                serving_url=os.environ[f"{setting}_URL"],
+                admin_url=dsn,
+            )
+            asyncio.run(prepare_database(site, lambda _: None))
+        yield
+    finally:
+        with psycopg.connect(dsn, autocommit=True) as admin:
+            for database in places.values():
+                admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
+            admin.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
+
+
+def _url(dsn: str, database: str, user: str | None = None, password: str | None = None) -> str:
+    """The same server, another database; as another role when one is named."""
+    from sqlalchemy import make_url
+
+    given = conninfo_to_dict(dsn)
+    url = make_url("postgresql://").set(
+        host=str(given.get("host") or "127.0.0.1"),
+        port=int(given.get("port") or 5432),
+        username=user or str(given.get("user") or "postgres"),
+        password=password or (str(given["password"]) if given.get("password") else None),
+        database=database,
+    )
+    return url.render_as_string(hide_password=False)
+
+
+def _network() -> Network:
+    return Network(
+        id=TENANT,
+        name="Banc d'essai",
+        is_test=True,
+        basins=(
+            Basin(
+                id="banc",
+                name="Banc d'essai",
+                establishments=tuple(
+                    DeclaredEstablishment(finess=each, name="Hôpital d'essai", category="SA01") for each in FINESS
+                ),
+            ),
+        ),
+    )
+
+
+async def _settle(settings: Settings, info: StackInfo, population: Population, bar: Progress) -> None:
+    installation = Installation(settings, info)
+    try:
+        await installation.prepare_directory()
+        await installation.set_up(_network())
+        await installation.directory.register_professionals(
+            [
+                Professional(
+                    rpps=each.rpps,
+                    family_name=each.family_name,
+                    given_name=each.given_name,
+                    profession="10",
+                    practices=(Practice(tenant_id=TENANT, finess=each.finess),),
+                )
+                for each in population.physicians
+            ]
+        )
+        task = bar.add_task(f"Données ({population.documents:,} documents)".replace(",", " "), total=population.rows)
+        owner_url = Addresses(settings, info).tenant_owner_url(TENANT)
+        async with await AsyncConnection.connect(owner_url) as connection:
+            await population.fill(connection, lambda rows: bar.advance(task, rows))
+        bar.update(task, completed=population.rows)
+    finally:
+        await installation.close()
