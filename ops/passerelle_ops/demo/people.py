@@ -22,6 +22,7 @@ from passerelle.identities.ins import NIR_TEST, Ins
 
 PEOPLE_SEED: Final = "passerelle-demo-1"
 _NO_COMMUNE: Final = 990
+_FIRST_MOTHER: Final = 500
 
 
 class Part(StrEnum):
@@ -183,17 +184,17 @@ def cast_of(tenant_id: str, establishments: Sequence[str], *, patients: int = 44
             specialty=specialty,
             finess=establishments[0] if in_hospital else "",
         )
-    households = [_household(draw, number, index, patients=patients, is_first=is_first) for index in range(patients)]
+    households = [_household(draw, number, index, is_first=is_first) for index in range(patients)]
     return Cast(tenant_id=tenant_id, professionals=professionals, households=tuple(households))
 
 
-def _household(draw: Random, network: int, index: int, *, patients: int, is_first: bool) -> Household:
+def _household(draw: Random, network: int, index: int, *, is_first: bool) -> Household:
     if is_first and index == 0:
         return Household(patient=_person(network, index, "Jeanne", "Valmont", "F", date(1957, 3, 14)))
     if is_first and index == 1:
         return Household(
             patient=_person(network, index, "Noé", "Rouvière", "M", date(2017, 9, 2)),
-            mother=_person(network, patients + index, "Camille", "Rouvière", "F", date(1988, 6, 21)),
+            mother=_person(network, _FIRST_MOTHER + index, "Camille", "Rouvière", "F", date(1988, 6, 21)),
         )
     family, sex = draw.choice(_FAMILY_NAMES), draw.choice("FM")
     given = draw.choice(_WOMEN if sex == "F" else _MEN)
@@ -202,7 +203,7 @@ def _household(draw: Random, network: int, index: int, *, patients: int, is_firs
         mother_born = born - timedelta(days=365 * draw.randrange(22, 40))
         return Household(
             patient=_person(network, index, given, family, sex, born),
-            mother=_person(network, patients + index, draw.choice(_WOMEN), family, "F", mother_born),
+            mother=_person(network, _FIRST_MOTHER + index, draw.choice(_WOMEN), family, "F", mother_born),
         )
     born = date(1934, 1, 1) + timedelta(days=draw.randrange(365 * 68))
     return Household(patient=_person(network, index, given, family, sex, born))

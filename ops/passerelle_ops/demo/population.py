@@ -8,7 +8,7 @@ it again changes nothing: identities and documents are recognised, and relations
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -23,14 +23,11 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import PARIS, Clock
 from passerelle.kernel.context import Context, Tenant
 from passerelle_ops.demo import papers, story
-from passerelle_ops.demo.people import Cast, DemoPerson, Household, Part, cast_of
+from passerelle_ops.demo.casting import STORY_TENANT
+from passerelle_ops.demo.people import Cast, DemoPerson, Household, Part
 from passerelle_ops.installation import Installation
-from passerelle_ops.settings import Settings
 from passerelle_policies.vocabulary import ActorKind, Purpose
-from passerelle_tenants.registry import load_networks
 
-STORY_TENANT: Final = "oncomip"
-PATIENTS: Final = 44
 _AT_ONCE: Final = 4
 _TEAM: Final = (Part.SURGEON, Part.NURSE, Part.SOCIAL_WORKER, Part.BLOCKED)
 
@@ -67,22 +64,6 @@ class Settler:
         """The actor that a patient or a representative is."""
         key = self.tenant.keys.person_key(person.ins.oid, person.ins.value)
         return Actor(kind=ActorKind.PERSON, id=key, name=person.name)
-
-
-def casts(settings: Settings, tenants: Sequence[str] | None = None) -> dict[str, Cast]:
-    """Everyone of these networks, or of all that are declared; the story's network comes first."""
-    networks = load_networks(settings.networks)
-    chosen = list(networks) if tenants is None else list(tenants)
-    chosen.sort(key=lambda each: each != STORY_TENANT)
-    return {
-        tenant_id: cast_of(
-            tenant_id,
-            [each.finess for _, each in networks[tenant_id].establishments()],
-            patients=PATIENTS,
-            is_first=tenant_id == STORY_TENANT,
-        )
-        for tenant_id in chosen
-    }
 
 
 async def register_professionals(directory: Directory, cast: Cast) -> None:

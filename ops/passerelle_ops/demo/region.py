@@ -15,8 +15,6 @@ from typing import Final
 from rich.progress import Progress, TaskID
 
 from passerelle.kernel.errors import InvalidInput
-from passerelle_ops.terminal import output, progress, remark
-from passerelle_ops.demo.population import PATIENTS
 from passerelle_ops.demo.settling import is_settled, settle_all
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
@@ -24,6 +22,7 @@ from passerelle_ops.stack.processes import asgi, web, worker
 from passerelle_ops.stack.servers import Stack
 from passerelle_ops.stack.state import StackInfo
 from passerelle_ops.stack.supervisor import Process, Supervisor
+from passerelle_ops.terminal import notices, output, progress, remark
 from passerelle_tenants.registry import Network, load_networks
 
 _ISSUER_PORT: Final = 8090
@@ -86,6 +85,8 @@ def _with_port(settings: Settings, port: int | None) -> Settings:
 
 @contextmanager
 def _steps() -> Iterator[Progress]:
+    if not notices().is_terminal:
+        remark("PREPARING")
     with progress() as bar:
         yield bar
 
@@ -111,7 +112,7 @@ async def _set_up(settings: Settings, info: StackInfo, networks: dict[str, Netwo
 
 
 def _people(settings: Settings, tenants: list[str], bar: Progress) -> None:
-    total = PATIENTS * len(tenants)
+    total = settings.demo_patients * len(tenants)
     task: TaskID = bar.add_task("Patients et documents", total=total)
     if is_settled(settings, tenants):
         bar.update(task, completed=total)

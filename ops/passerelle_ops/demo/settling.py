@@ -29,7 +29,7 @@ def is_settled(settings: Settings, tenants: Sequence[str]) -> bool:
         marker = json.loads((settings.state / _MARKER).read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return False
-    return bool(marker.get("seed") == PEOPLE_SEED and set(tenants) <= set(marker.get("settled", ())))
+    return bool(marker.get("seed") == _seed(settings) and set(tenants) <= set(marker.get("settled", ())))
 
 
 def settle_all(settings: Settings, tenants: Sequence[str], on_patient: Callable[[str], None]) -> None:
@@ -39,6 +39,7 @@ def settle_all(settings: Settings, tenants: Sequence[str], on_patient: Callable[
     log_path = settings.state / "logs" / "settling.log"
     log_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment = {**os.environ, "PASSERELLE_STATE": str(settings.state)}
+    environment["PASSERELLE_DEMO_PATIENTS"] = str(settings.demo_patients)
     with log_path.open("ab") as log:
         children = [
             subprocess.Popen(  # noqa: S603 - ourselves
@@ -62,8 +63,12 @@ def settle_all(settings: Settings, tenants: Sequence[str], on_patient: Callable[
                     child.stdout.close()
     if any(codes):
         raise Conflict("POPULATION_FAILED", log=str(log_path))
-    marker = {"seed": PEOPLE_SEED, "settled": sorted(tenants)}
+    marker = {"seed": _seed(settings), "settled": sorted(tenants)}
     (settings.state / _MARKER).write_text(json.dumps(marker), "utf-8")
+
+
+def _seed(settings: Settings) -> str:
+    return f"{PEOPLE_SEED}/{settings.demo_patients}"
 
 
 def _listen(outputs: Sequence[IO[bytes]], on_patient: Callable[[str], None]) -> None:
@@ -80,7 +85,8 @@ def _listen(outputs: Sequence[IO[bytes]], on_patient: Callable[[str], None]) -> 
 
 
 async def _settle(tenants: Sequence[str]) -> None:
-    from passerelle_ops.demo.population import casts, settle
+    from passerelle_ops.demo.casting import casts
+    from passerelle_ops.demo.population import settle
     from passerelle_ops.installation import Installation
 
     installation = Installation(Settings())

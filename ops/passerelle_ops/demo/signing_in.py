@@ -7,9 +7,9 @@ from typing import Final
 
 from passerelle.identities.ins import Ins
 from passerelle.kernel.errors import InvalidInput
+from passerelle_ops.demo.casting import STORY_TENANT, casts
 from passerelle_ops.demo.issuer import FOLDER, VALID_FOR, DemoIssuer, Practice
 from passerelle_ops.demo.people import Cast, DemoPerson, DemoProfessional, Part
-from passerelle_ops.demo.population import STORY_TENANT, casts
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.state import StackInfo, StateFolder
 from passerelle_policies.vocabulary import Mode

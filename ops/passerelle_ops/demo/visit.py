@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 import httpx2
 
 from passerelle.identities.ins import Ins
+from passerelle_ops.demo.casting import STORY_TENANT
 from passerelle_ops.demo.people import Cast, DemoPerson, DemoProfessional, Part
-from passerelle_ops.demo.population import STORY_TENANT
 from passerelle_ops.demo.signing_in import SignIn
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.state import StackInfo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -11,18 +12,21 @@ from rich.markup import escape
 from rich.text import Text
 
 from passerelle_ops.demo import story
-from passerelle_ops.demo.people import DemoPerson, Part
-from passerelle_ops.demo.population import STORY_TENANT, casts
-from passerelle_ops.demo.signing_in import SignIn
+from passerelle_ops.demo.casting import STORY_TENANT, casts
+from passerelle_ops.demo.people import Cast, Part
+from passerelle_ops.demo.visit import Visit
 from passerelle_ops.settings import ROOT, Settings
 from passerelle_ops.stack.state import StackInfo
 from passerelle_ops.terminal import sentence, table
 
 _ASK_DOSSIER = (
-    '{"query":"query($ins:InsInput!){patient(by:{ins:$ins}){...on Patient{id familyName}}}",'
-    '"variables":{"ins":{"oid":"%s","value":"%s"}}}'
+    '{"query":"query($id:ID!){dossier(patientId:$id){...on Dossier{documents{totalCount nodes{title type{label}}}}'
+    '...on Refusal{code message}}}","variables":{"id":"\'$1\'"}}'
 )
-_ASK_ME = '{"query":"{me{name kind patientId network{name}}}"}'
+_ASK_JOURNAL = (
+    '{"query":"query($id:ID!){journal(patientId:$id,first:20){...on JournalConnection{nodes{at allowed action kind'
+    ' actor{name}}}...on Refusal{code message}}}","variables":{"id":"\'$1\'"}}'
+)
 _SEES = {
     Part.GP: f"{story.ATTENDING_SEES} documents de Jeanne (tous, sauf celui qu’elle a fait masquer)",
     Part.ONCOLOGIST: f"{story.ONCOLOGIST_SEES} documents, dont le sien, masqué aux autres",
@@ -34,44 +38,42 @@ _SEES = {
     Part.BLOCKED: "refusé : Jeanne l’a bloqué",
     Part.OUTSIDER: "refusé, et Jeanne le lit dans son journal",
 }
+_PERSON_SEES = f"{story.JEANNE_SEES} documents (pas le TEP-scanner, qui attend sa consultation d’annonce)"
 
 
 def welcome(settings: Settings, info: StackInfo) -> RenderableType:
-    """Everything to begin with."""
-    desk = SignIn(settings, info)
-    cast, url, program = desk.story, info.url("web"), _program(settings)
-    jeanne, child = cast.patient, cast.child
+    """Everything to begin with. Looks two patients up over HTTP, to give their ids."""
+    program, url = _program(settings), info.url("web")
+    with Visit(settings, info) as visit:
+        cast = visit.cast
+        ids = {"JEANNE": visit.patient_id(cast.patient), "NOE": visit.patient_id(cast.child.patient)}
+    return Group(
+        table(
+            f"Qui peut se connecter ({STORY_TENANT})", ["Qui", "Rôle", "Jeton", "Ce qu’il voit"], _who(cast, program)
+        ),
+        _networks(settings, url),
+        Text.from_markup(sentence("DEMO_PASTE")),
+        Text("\n" + pasted(cast, ids, url, program) + "\n", overflow="ignore", no_wrap=True),
+        Text.from_markup(sentence("DEMO_RUNS", url=url)),
+    )
+
+
+def _who(cast: Cast, program: str) -> list[list[str]]:
     rows = [
-        [escape(who.name), str(part), f"{program} token professional {who.handle}", escape(_SEES[part])]
+        [escape(who.name), str(part), f"professional {who.handle}", escape(_SEES[part])]
         for part, who in cast.professionals.items()
         if part in _SEES
     ]
-    rows.append(_person_row(program, jeanne, "patiente", f"{story.JEANNE_SEES} documents (pas le TEP à annoncer)"))
-    if child.mother is not None:
-        sees = (
-            f"{story.MOTHER_SEES} documents de son fils {child.patient.given_name} (pas la consultation confidentielle)"
-        )
-        rows.append(_person_row(program, child.mother, "mère d’un mineur", sees))
+    jeanne, mother, son = cast.patient, cast.child.mother, cast.child.patient
+    rows.append([jeanne.name, "patiente", f"person {jeanne.handle}", escape(_PERSON_SEES)])
+    if mother is not None:
+        sees = f"{story.MOTHER_SEES} documents de son fils {son.given_name} (pas la consultation confidentielle)"
+        rows.append([mother.name, "mère d’un mineur", f"person {mother.handle}", sees])
     oncologist = cast.professionals[Part.ONCOLOGIST]
     rows.append(
-        [
-            "DossiMed",
-            "logiciel",
-            f"{program} token software {oncologist.handle}",
-            f"comme {oncologist.name}, nommé au journal",
-        ]
+        ["DossiMed", "logiciel", f"software {oncologist.handle}", f"comme {oncologist.name} ; nommé au journal"]
     )
-    return Group(
-        table(f"Qui peut se connecter ({STORY_TENANT})", ["Qui", "Rôle", "Jeton", "Ce qu’il voit"], rows),
-        _networks(settings, url),
-        Text.from_markup(sentence("DEMO_PASTE")),
-        *(Text(f"\n# {what}\n{command}") for what, command in _commands(url, program, jeanne)),
-        Text.from_markup("\n" + sentence("DEMO_RUNS", url=url)),
-    )
-
-
-def _person_row(program: str, who: DemoPerson, part: str, sees: str) -> list[str]:
-    return [escape(who.name), part, f"{program} token person {who.handle}", escape(sees)]
+    return [[who, part, f"{program} token {token}", sees] for who, part, token, sees in rows]
 
 
 def _networks(settings: Settings, url: str) -> RenderableType:
@@ -82,30 +84,28 @@ def _networks(settings: Settings, url: str) -> RenderableType:
     return table("Les réseaux", ["Réseau", "Adresse", "Un médecin", "Un patient"], rows)
 
 
-def _commands(url: str, program: str, jeanne: DemoPerson) -> list[tuple[str, str]]:
-    address = f"{url}/{STORY_TENANT}/graphql"
+def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
+    """A few lines for a POSIX shell: two functions, then one line for each actor with what it must show."""
 
-    def curl(token: str, body: str) -> str:
+    def function(name: str, body: str) -> str:
         return (
-            f'curl -s {address} -H "Authorization: Bearer $({program} token {token})" \\\n'
-            f"  -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+            f"{name}() {{ curl -s {url}/{STORY_TENANT}/graphql -H 'Content-Type: application/json' \\\n"
+            f'  -H "Authorization: Bearer $({program} token "$2" "$3")" -d \'{body}\'; echo; }}'
         )
 
-    look_up = _ASK_DOSSIER % (jeanne.ins.oid, jeanne.ins.value)
-    return [
-        ("Jeanne se présente ; patientId est son dossier", curl("person jeanne", _ASK_ME)),
-        ("Le médecin traitant la cherche par son INS", curl("professional delmas", look_up)),
-        (
-            "Il ouvre son dossier (mettre l’identifiant reçu à la place de ID)",
-            curl(
-                "professional delmas",
-                '{"query":"query($id:ID!){dossier(patientId:$id){...on Dossier{documents{totalCount nodes{title}}}'
-                '...on Refusal{code message}}}","variables":{"id":"ID"}}',
-            ),
-        ),
-        ("Déposer des documents", f"{program} ingest CHEMIN --tenant {STORY_TENANT}"),
-        ("Vérifier le journal et les contenus", f"{program} verify journal --tenant {STORY_TENANT}"),
+    lines = [
+        *(f"{name}={value}" for name, value in ids.items()),
+        function("dossier", _ASK_DOSSIER),
+        function("journal", _ASK_JOURNAL),
     ]
+    asked = [(f"professional {who.handle}", _SEES[part]) for part, who in cast.professionals.items() if part in _SEES]
+    asked.append((f"person {cast.patient.handle}", _PERSON_SEES))
+    asked.append((f"software {cast.professionals[Part.ONCOLOGIST].handle}", "comme l’oncologue"))
+    lines += [f'dossier "$JEANNE" {token}  # {sees}' for token, sees in asked]
+    if (mother := cast.child.mother) is not None:
+        lines.append(f'dossier "$NOE" person {mother.handle}  # {story.MOTHER_SEES} documents de son fils')
+    lines.append(f'journal "$JEANNE" person {cast.patient.handle}  # chaque accès ci-dessus, refus compris')
+    return "\n".join(lines)
 
 
 def _program(settings: Settings) -> str:
