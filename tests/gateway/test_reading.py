@@ -13,7 +13,7 @@ from passerelle.identities.ins import NIR_TEST
 from passerelle_graphql.committed import committed
 from passerelle_graphql.ids import Node, key_of, node_id
 from tests import builders
-from tests.gateway.records import Record, send
+from tests.gateway.records import Record, new_record, send
 from tests.gateway.serving import GRAPHQL, Serving, ask
 
 
@@ -62,22 +62,22 @@ async def test_an_outsider_is_refused_by_code_alone_and_journalled(serving: Serv
     assert (await _journal(serving, record.patient_id))[len(before) :] == ["dossier.read.refused"]
 
 
-async def test_an_unknown_patient_and_a_closed_door_answer_alike(serving: Serving, record: Record) -> None:
-    _, token = await serving.professional()
+async def test_whatever_a_record_is_an_outsider_reads_the_same(serving: Serving, record: Record) -> None:
+    """Unknown, without a record, open, blocked, closed: five worlds, one answer."""
+    actor, token = await serving.professional()
     outsider = serving.client(token)
+    without = await new_record(serving, open_=False, authorized=False)
+    blocked, closed = await new_record(serving), await new_record(serving)
+    await send(blocked.patient, "BlockProfessional", patientId=blocked.id, rpps=actor.id)
+    await send(closed.patient, "CloseDossier", patientId=closed.id)
+    ids = [node_id(Node.PATIENT, uuid4()), without.id, record.id, blocked.id, closed.id]
 
-    known = await outsider.post(GRAPHQL, json=_open(record.id))
-    unknown = await outsider.post(GRAPHQL, json=_open(node_id(Node.PATIENT, uuid4())))
+    for operation in ("OpenDossier", "Journal", "Authorizations", "CountDocuments"):
+        body = {"query": committed()[operation], "operationName": operation}
+        answers = [await outsider.post(GRAPHQL, json=body | {"variables": {"patientId": each}}) for each in ids]
 
-    assert known.content == unknown.content
-
-
-def _open(patient_id: str) -> dict[str, Any]:
-    return {
-        "query": committed()["OpenDossier"],
-        "operationName": "OpenDossier",
-        "variables": {"patientId": patient_id},
-    }
+        assert len({each.content for each in answers}) == 1, (operation, [each.text for each in answers])
+        assert next(iter(answers[0].json()["data"].values()))["__typename"] == "Refusal"
 
 
 async def test_pages_follow_each_other(serving: Serving, record: Record) -> None:
