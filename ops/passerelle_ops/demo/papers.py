@@ -8,6 +8,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from passerelle.dossier.formats.cda import read_cda
 from passerelle.dossier.formats.submission import IncomingDocument
+from passerelle.identities.ins import Ins
+from passerelle_ops.demo.corpus.kinds import KINDS
+from passerelle_ops.demo.corpus.people import Patient, Structure, Writer
+from passerelle_ops.demo.corpus.write import Paper, write
 from passerelle_ops.demo.people import Cast, DemoPerson, DemoProfessional
 from passerelle_ops.demo.story import Written, unique_id
 from passerelle_policies import nomenclatures
@@ -40,19 +44,47 @@ _NARRATIVES: dict[str, str] = {
 def written_document(
     cast: Cast, structures: Mapping[str, str], patient: DemoPerson, written: Written, at: datetime
 ) -> IncomingDocument:
-    """One of the story's documents about `patient`, written at that instant, as a reader gives it."""
+    """One of the story's documents about `patient`, written at that instant, as a reader gives it.
+
+    What a hospital writes comes from the corpus, one case for each patient; the rest is in a few words.
+    """
     author = cast.professionals[written.author]
+    identifier = unique_id(cast.tenant_id, patient, written.key)
     replaced = unique_id(cast.tenant_id, patient, written.replaces) if written.replaces else None
+    hiding = [code for field, code in _HIDING.items() if getattr(written, field)]
+    if author.finess and written.type_code in KINDS and written.words is None:
+        paper = Paper(
+            type_code=written.type_code,
+            title=written.title,
+            patient=_corpus_patient(patient),
+            writer=Writer(
+                rpps=author.rpps,
+                family_name=author.family_name,
+                given_name=author.given_name,
+                code=_author_code(author),
+                label=str(author.part),
+            ),
+            structure=Structure(finess=author.finess, name=structures.get(author.finess, "")),
+            at=at,
+            seed=cast.case_of(patient),
+            unique_id=Ins(identifier, ""),
+            set_id=unique_id(cast.tenant_id, patient, f"{(written.replaces or written.key).partition('-')[0]}/set"),
+            version=2 if replaced else 1,
+            replaces=Ins(replaced, "") if replaced else None,
+            confidentiality=hiding[0] if hiding else "N",
+        )
+        return read_cda(write(paper))
     return read_cda(
         _cda(
             patient,
             written.type_code,
             written.title,
             at,
-            identifier=unique_id(cast.tenant_id, patient, written.key),
+            identifier=identifier,
             author=_author(author, at, structures.get(author.finess, "")),
-            hiding=[code for field, code in _HIDING.items() if getattr(written, field)],
+            hiding=hiding,
             replaced=replaced,
+            words=written.words,
         )
     )
 
@@ -72,6 +104,7 @@ def own_document(tenant_id: str, patient: DemoPerson, at: datetime) -> IncomingD
             author=author,
             hiding=[],
             replaced=None,
+            words=None,
         )
     )
 
@@ -86,6 +119,7 @@ def _cda(
     author: str,
     hiding: list[str],
     replaced: str | None,
+    words: str | None,
 ) -> bytes:
     kind = nomenclatures.document_type(type_code)
     label = kind.label if kind else title
@@ -112,7 +146,7 @@ def _cda(
 {parent}
 <documentationOf><serviceEvent><effectiveTime><low value="{instant}"/></effectiveTime></serviceEvent></documentationOf>
 <component><structuredBody><component><section><title>{escape(title)}</title>
-<text><paragraph>{escape(_NARRATIVES.get(type_code, title))}</paragraph></text>
+<text><paragraph>{escape(words or _NARRATIVES.get(type_code, title))}</paragraph></text>
 </section></component></structuredBody></component>
 </ClinicalDocument>
 """.encode()
@@ -125,12 +159,26 @@ def _author(author: DemoProfessional, at: datetime, structure: str) -> str:
         if author.finess
         else ""
     )
-    code = f"G15_{author.profession}/{author.specialty}" if author.specialty else f"G15_{author.profession}"
     return f"""<author><time value="{at:%Y%m%d%H%M%S%z}"/><assignedAuthor>
 <id root="1.2.250.1.71.4.2.1" extension="8{author.rpps}"/>
-<code code="{code}" codeSystem="1.2.250.1.213.1.1.4.5" displayName={quoteattr(str(author.part))}/>
+<code code="{_author_code(author)}" codeSystem="1.2.250.1.213.1.1.4.5" displayName={quoteattr(str(author.part))}/>
 <assignedPerson><name><family>{escape(author.family_name)}</family><given>{escape(author.given_name)}</given></name>
 </assignedPerson>{organisation}</assignedAuthor></author>"""
+
+
+def _author_code(author: DemoProfessional) -> str:
+    return f"G15_{author.profession}/{author.specialty}" if author.specialty else f"G15_{author.profession}"
+
+
+def _corpus_patient(person: DemoPerson) -> Patient:
+    return Patient(
+        identifiers=(person.ins,),
+        family_name=person.family_name,
+        given_names=(person.given_name,),
+        birth_date=person.birth_date,
+        sex=person.sex,
+        birth_place=person.birth_place,
+    )
 
 
 def _identity(person: DemoPerson) -> str:

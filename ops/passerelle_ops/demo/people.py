@@ -23,6 +23,8 @@ from passerelle.identities.ins import NIR_TEST, Ins
 PEOPLE_SEED: Final = "passerelle-demo-1"
 _NO_COMMUNE: Final = 990
 _FIRST_MOTHER: Final = 500
+_STORY_FAMILY: Final = "Valmont"
+_STORY_CASE: Final = "jeanne-18"  # a carcinoma of the breast, in the corpus
 
 
 class Part(StrEnum):
@@ -159,6 +161,10 @@ class Cast:
         """The patient of the story."""
         return self.households[0].patient
 
+    def case_of(self, person: DemoPerson) -> str:
+        """The seed of what a patient suffers from: the same case in all that hospitals write about him."""
+        return _STORY_CASE if person.family_name == _STORY_FAMILY else f"{self.tenant_id}/{person.ins.value}"
+
     @property
     def child(self) -> Household:
         """The first minor and his mother."""
@@ -190,7 +196,7 @@ def cast_of(tenant_id: str, establishments: Sequence[str], *, patients: int = 44
 
 def _household(draw: Random, network: int, index: int, *, is_first: bool) -> Household:
     if is_first and index == 0:
-        return Household(patient=_person(network, index, "Jeanne", "Valmont", "F", date(1957, 3, 14)))
+        return Household(patient=_person(network, index, "Jeanne", _STORY_FAMILY, "F", date(1957, 3, 14)))
     if is_first and index == 1:
         return Household(
             patient=_person(network, index, "Noé", "Rouvière", "M", date(2017, 9, 2)),

@@ -195,7 +195,7 @@ async def _relate(
 async def _team(settler: Settler) -> UUID:
     async with transaction(settler.context(settler.professional(Part.ONCOLOGIST))) as act:
         leader = settler.cast.professionals[Part.ONCOLOGIST]
-        team_id = await relations.create_care_team(act, "Équipe d’oncologie digestive", establishment=leader.finess)
+        team_id = await relations.create_care_team(act, "Équipe de sénologie", establishment=leader.finess)
         for part in _TEAM:
             await relations.add_care_team_member(act, team_id, settler.cast.professionals[part].rpps)
     return team_id

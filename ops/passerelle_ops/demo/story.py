@@ -17,7 +17,8 @@ from passerelle_ops.demo.people import PEOPLE_SEED, Cast, DemoPerson, Household,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """One document of the demo. `key` names it within its patient; `replaces` is the key of the one before."""
+    """One document of the demo. `key` names it within its patient; `replaces` is the key of the one before;
+    `words` are its text, in place of what the corpus would write."""
 
     key: str
     type_code: str
@@ -28,6 +29,7 @@ class Written:
     hidden_from_patient: bool = False
     hidden_from_representatives: bool = False
     replaces: str | None = None
+    words: str | None = None
 
 
 JEANNE: Final = (
@@ -39,12 +41,12 @@ JEANNE: Final = (
         days_ago=2_400,
     ),
     Written(
-        key="scanner", type_code="18748-4", title="Scanner thoraco-abdominal", author=Part.RADIOLOGIST, days_ago=75
+        key="mammographie", type_code="18748-4", title="Mammographie bilatérale", author=Part.RADIOLOGIST, days_ago=75
     ),
     Written(key="biologie", type_code="11502-2", title="Bilan biologique", author=Part.ONCOLOGIST, days_ago=60),
     Written(key="operation", type_code="34874-8", title="Compte rendu opératoire", author=Part.SURGEON, days_ago=50),
     Written(key="sortie", type_code="11490-0", title="Lettre de liaison à la sortie", author=Part.SURGEON, days_ago=45),
-    Written(key="rcp", type_code="34794-8", title="Fiche RCP digestive", author=Part.ONCOLOGIST, days_ago=40),
+    Written(key="rcp", type_code="34794-8", title="Fiche RCP de sénologie", author=Part.ONCOLOGIST, days_ago=40),
     Written(key="pps-1", type_code="18776-5", title="Plan personnalisé de soins", author=Part.ONCOLOGIST, days_ago=35),
     Written(
         key="pps-2",
@@ -62,6 +64,7 @@ JEANNE: Final = (
         author=Part.ONCOLOGIST,
         days_ago=25,
         is_masked=True,
+        words="Consultation d’oncogénétique. Recherche de variant proposée, arbre familial établi.",
     ),
     Written(key="consultation", type_code="11488-4", title="Consultation de suivi", author=Part.GP, days_ago=20),
     Written(key="ordonnance", type_code="57833-6", title="Ordonnance", author=Part.GP, days_ago=20),
@@ -77,6 +80,7 @@ JEANNE: Final = (
         author=Part.ONCOLOGIST,
         days_ago=3,
         hidden_from_patient=True,
+        words="Foyer hypermétabolique hépatique unique, à confronter à une IRM. À annoncer en consultation.",
     ),
 )
 NOE: Final = (

@@ -13,12 +13,12 @@ from datetime import timedelta
 import httpx2
 from rich.markup import escape
 
-from passerelle_ops.terminal import notices, output, say, table
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import Part
 from passerelle_ops.demo.visit import CLOSE, DOCUMENT, JOURNAL, ME, REOPEN, Visit, fingerprint
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.state import StackInfo
+from passerelle_ops.terminal import notices, output, say, table
 
 _LOOKUPS_AT_MOST = 80
 
@@ -212,7 +212,7 @@ def _papers(visit: Visit) -> list[Step]:
     hidden = next(each.title for each in story.JEANNE if each.hidden_from_patient)
     revised = next(each.title for each in story.JEANNE if each.replaces)
     first_version = next(each.title for each in story.JEANNE if each.key == "pps-1")
-    scan = next(each.title for each in story.JEANNE if each.key == "scanner")
+    scan = next(each.title for each in story.JEANNE if each.key == "mammographie")
 
     def sees(title: str, token: Callable[[Visit], str]) -> Callable[[Visit], str]:
         return lambda v: "oui" if title in {each["title"] for each in v.documents(token(v), jeanne)} else "non"
