@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from passerelle.dossier import reading
+from passerelle.dossier import documents
 from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, PasserelleError, Refused
@@ -120,12 +120,12 @@ async def _guarded(
     return response
 
 
-async def _opened(request: Request, context: Context, *, same_reading: timedelta | None) -> reading.OpenedContent:
+async def _opened(request: Request, context: Context, *, same_reading: timedelta | None) -> documents.OpenedContent:
     try:
         document_id = key_of(Node.DOCUMENT, request.path_params["id"])
     except InvalidInput as malformed:
         raise Refused("DOCUMENT_UNKNOWN") from malformed
-    return await reading.open_content(context, document_id, same_reading=same_reading)
+    return await documents.open_content(context, document_id, same_reading=same_reading)
 
 
 async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -143,12 +143,12 @@ async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     return all_of_them()
 
 
-def _media_type(opened: reading.OpenedContent) -> str:
+def _media_type(opened: documents.OpenedContent) -> str:
     given = str(opened.document["mime_type"])
     return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
 
 
-def _file_name(request: Request, opened: reading.OpenedContent) -> str:
+def _file_name(request: Request, opened: documents.OpenedContent) -> str:
     """A name that says nothing of the patient: titles are health data, and downloads folders are read by others."""
     return f"document-{request.path_params['id']}.{_EXTENSIONS.get(opened.document['mime_type'], 'bin')}"
 

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import reading, relations
+from passerelle.dossier import documents, reading, relations
 from passerelle.dossier.tables import block, document, dossier, relation
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
@@ -78,7 +78,7 @@ async def test_sql_shows_exactly_what_the_decision_allows(
 ) -> None:
     patient_id, person = await world.patient()
     actor, ties = await _actor(world, who, held, patient_id, person, in_team=in_team)
-    documents = {
+    entries = {
         await _file(world, patient_id, sheet, actor): DocumentFacts(
             type_code=sheet.type_code,
             status=sheet.status,
@@ -112,7 +112,7 @@ async def test_sql_shows_exactly_what_the_decision_allows(
         purpose=Purpose.CARE,
         day=legal_day(world.clock),
     )
-    allowed = {each for each, about in documents.items() if decide(facts, Kind.DOCUMENT, Action.READ, about).allowed}
+    allowed = {each for each, about in entries.items() if decide(facts, Kind.DOCUMENT, Action.READ, about).allowed}
     every_status = reading.DocumentFilter(statuses=[each.value for each in DocumentStatus], whole_history=True)
 
     if decide(facts, Kind.DOSSIER, Action.READ).allowed:
@@ -122,12 +122,12 @@ async def test_sql_shows_exactly_what_the_decision_allows(
     else:
         with pytest.raises(Refused):
             await reading.open_dossier(context, patient_id, every_status)
-    for each in documents:
+    for each in entries:
         if each in allowed:
-            assert (await reading.read_document(context, each)).document["document_id"] == str(each)
+            assert (await documents.read_document(context, each)).document["document_id"] == str(each)
         else:
             with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
-                await reading.read_document(context, each)
+                await documents.read_document(context, each)
 
 
 async def test_every_opening_writes_one_line_with_its_rule(world: World) -> None:
@@ -175,7 +175,7 @@ async def test_a_document_that_nobody_filed_is_refused_like_one_that_is_masked(w
     answers = []
     for each in (masked, NOBODY):
         with pytest.raises(Refused) as refused:
-            await reading.read_document(world.context(doctor), each)
+            await documents.read_document(world.context(doctor), each)
         answers.append((refused.value.code, refused.value.fields))
     assert answers[0] == answers[1]
 

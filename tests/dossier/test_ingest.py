@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from passerelle.dossier import ingest, reading
+from passerelle.dossier import documents, ingest
 from passerelle.dossier.tables import document, set_aside
 from passerelle_ops.demo.corpus.quirks import Quirk, huge, quirks
 from tests.builders import World
@@ -112,5 +112,5 @@ async def test_what_is_fed_is_what_is_read(test_network: World, tmp_path: Path) 
     from passerelle.identities.ins import Ins
 
     person = test_network.person(Ins(row.ins_oid, row.ins_value))
-    opened = await reading.open_content(test_network.context(person), outcome.document_id)
+    opened = await documents.open_content(test_network.context(person), outcome.document_id)
     assert b"".join([piece async for piece in opened.read()]) == quirk.data

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import lifecycle, reading
+from passerelle.dossier import documents, lifecycle, reading
 from passerelle.dossier.lifecycle import Basis
 from passerelle.dossier.tables import dossier, dossier_act
 from passerelle.kernel.actors import Actor
@@ -74,7 +74,7 @@ async def test_a_closed_record_serves_nobody_keeps_everything_and_reopens(world:
     assert (own.state, own.page.documents, own.page.total) == ("closed", [], 0)
     for each in (doctor, person):
         with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
-            await reading.read_document(world.context(each), filed)
+            await documents.read_document(world.context(each), filed)
     with pytest.raises(Conflict, match="DOSSIER_NOT_OPEN"):
         await world.publish(patient_id, document())
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from passerelle.audit.tables import outbox
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import publishing, reading
+from passerelle.dossier import documents, publishing, reading
 from passerelle.dossier.publishing import Filing
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.dossier.tables import document_key
@@ -69,13 +69,13 @@ async def test_a_replacement_supersedes_and_keeps_the_chain(world: World) -> Non
 
     page = (await reading.open_dossier(world.context(person), patient_id)).page
     assert [each["document_id"] for each in page.documents] == [str(third_id)]
-    versions = (await reading.read_document(world.context(person), third_id)).versions
+    versions = (await documents.read_document(world.context(person), third_id)).versions
     assert {each["document_id"]: each["status"] for each in versions} == {
         str(third_id): "current",
         str(second_id): "superseded",
         str(first_id): "superseded",
     }
-    old = (await reading.read_document(world.context(person), first_id)).document
+    old = (await documents.read_document(world.context(person), first_id)).document
     assert (old["metadata_version"], old["superseded_by"]) == (2, str(second_id))
 
 
@@ -148,7 +148,7 @@ async def test_the_patient_adds_his_own_and_it_says_so(world: World) -> None:
     patient_id, person = await world.patient()
     async with transaction(world.context(person)) as act:
         own = await publishing.publish_own(act, patient_id, document(type_code="DOCPAT01"))
-    shown = (await reading.read_document(world.context(person), own.document_id)).document
+    shown = (await documents.read_document(world.context(person), own.document_id)).document
     assert shown["by_patient"] is True
     assert [each["kind"] for each in shown["authors"]] == ["patient"]
 
@@ -176,7 +176,7 @@ async def test_the_content_comes_back_byte_for_byte_and_in_parts(world: World) -
     patient_id, person = await world.patient()
     octets = bytes(range(256)) * 700  # three segments
     filed = await world.publish(patient_id, document(content=octets, author=professional()))
-    opened = await reading.open_content(world.context(person), filed)
+    opened = await documents.open_content(world.context(person), filed)
     assert b"".join([piece async for piece in opened.read()]) == octets
     assert b"".join([piece async for piece in opened.read(65_000, 66_000)]) == octets[65_000:66_000]
 
@@ -191,4 +191,4 @@ async def test_naming_oneself_author_does_not_supersede_what_another_wrote(world
     for who, failure in ((reader, "ACTION_REFUSED"), (stranger, "PARENT_UNKNOWN")):
         with pytest.raises(PasserelleError, match=failure):
             await world.publish(patient_id, document(author=who, replaces=first.metadata.unique_id), by=who)
-    assert (await reading.read_document(world.context(person), filed)).document["status"] == "current"
+    assert (await documents.read_document(world.context(person), filed)).document["status"] == "current"

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import publishing, reading, relations, visibility
+from passerelle.dossier import documents, publishing, reading, relations, visibility
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from passerelle_policies.vocabulary import Mode
@@ -131,7 +131,7 @@ async def test_a_representative_acts_until_the_powers_end(world: World) -> None:
     page = (await reading.open_dossier(world.context(mother), patient_id)).page
     assert [each["document_id"] for each in page.documents] == [str(seen)]
     with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
-        await reading.read_document(world.context(mother), hidden)
+        await documents.read_document(world.context(mother), hidden)
     world.clock.advance(timedelta(days=30))
     assert not await _opens(world, mother, patient_id)
 
@@ -163,5 +163,5 @@ async def test_replacing_a_masked_document_shows_it_to_nobody_new(world: World) 
     async with transaction(world.context(author)) as act:
         new = await publishing.publish(act, patient_id, document(author=author, replaces=first.metadata.unique_id))
     with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
-        await reading.read_document(world.context(reader), new.document_id)
-    assert (await reading.read_document(world.context(author), new.document_id)).document["masked"] is True
+        await documents.read_document(world.context(reader), new.document_id)
+    assert (await documents.read_document(world.context(author), new.document_id)).document["masked"] is True

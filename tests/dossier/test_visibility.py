@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import reading, repair, visibility
+from passerelle.dossier import documents, reading, repair, visibility
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.dossier.tables import document_move, document_version
 from passerelle.kernel.actors import Actor
@@ -27,7 +27,7 @@ async def _do(world: World, by: Actor, change: Change, document_id: UUID) -> Any
 
 async def _sees(world: World, who: Actor, document_id: UUID) -> bool:
     try:
-        await reading.read_document(world.context(who), document_id)
+        await documents.read_document(world.context(who), document_id)
     except Refused as refused:
         if refused.code != "DOCUMENT_UNKNOWN":
             raise
@@ -156,7 +156,7 @@ async def test_a_misfiled_document_moves_and_tells_who_had_read_it(world: World)
 
     assert [each.actor_name for each in moved.readers] == ["Dr Lectrice"]
     assert not await _sees(world, wrong, filed)
-    opened = await reading.open_content(world.context(right), moved.document_id)
+    opened = await documents.open_content(world.context(right), moved.document_id)
     assert b"".join([piece async for piece in opened.read()]) == b"a" * 70_000
     async with world.tenant.database.transaction() as connection:
         trace = (await connection.execute(select(document_move).where(document_move.c.document_id == filed))).one()

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 from graphql import FieldNode, OperationDefinitionNode, Visitor, build_schema, parse, visit
 
-from passerelle.dossier import reading
+from passerelle.dossier import documents
 from passerelle.kernel.messages import catalogue
 from passerelle_graphql.committed import committed
 from passerelle_graphql.export_sdl import COMMITTED, sdl
@@ -73,6 +73,6 @@ def test_every_union_says_what_may_go_wrong() -> None:
             assert members >= {"Refusal", "InvalidInput", "TryLater"}, name
 
 
-@pytest.mark.parametrize(("kind", "action"), [*sorted(_acts()), (reading.CONTENT, "read")])
+@pytest.mark.parametrize(("kind", "action"), [*sorted(_acts()), (documents.CONTENT, "read")])
 def test_the_patient_is_told_every_act_in_french(kind: str, action: str) -> None:
     assert f"JOURNAL_{kind}_{action}".upper() in catalogue()

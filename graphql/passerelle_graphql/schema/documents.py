@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from passerelle.dossier import reading
+from passerelle.dossier import documents, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
@@ -131,7 +131,7 @@ DocumentResult: TypeAlias = Annotated[
 class DocumentQuery:
     @resolved("Ouvrir un document. Absent et refusé ne se distinguent pas.", cost=5)
     async def document(self, info: ResolverInfo, id: strawberry.ID) -> DocumentResult:  # noqa: A002 - the graph's name
-        opened = await reading.read_document(context_of(info), key_of(Node.DOCUMENT, id))
+        opened = await documents.read_document(context_of(info), key_of(Node.DOCUMENT, id))
         return OpenedDocument(
             document=shape(Document, opened.document), versions=[shape(Document, each) for each in opened.versions]
         )

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import ingest, publishing, reading
+from passerelle.dossier import documents, ingest, publishing
 from passerelle.dossier.formats.submission import IncomingSubmission
 from passerelle.kernel import errors
 from passerelle_graphql.context import ResolverInfo, context_of
@@ -48,7 +48,7 @@ class FeedingMutation:
     async def replace_document(
         self, info: ResolverInfo, document_id: strawberry.ID, submission: SubmissionInput
     ) -> FilingResult:
-        before = await reading.read_document(context_of(info), key_of(Node.DOCUMENT, document_id))
+        before = await documents.read_document(context_of(info), key_of(Node.DOCUMENT, document_id))
         given = await asyncio.to_thread(read, submission, before.document["unique_id"])
         if [each.metadata.replaces_unique_id for each in given.documents] != [before.document["unique_id"]]:
             raise errors.InvalidInput("REPLACES_NOTHING")

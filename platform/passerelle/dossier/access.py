@@ -7,16 +7,13 @@ that both ways allow the same documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    CTE,
     Boolean,
     ColumnElement,
     DateTime,
@@ -25,15 +22,10 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
-    any_,
     bindparam,
-    case,
     cast,
-    column,
     func,
     literal,
-    literal_column,
-    not_,
     or_,
     select,
     union_all,
@@ -47,7 +39,7 @@ from passerelle.identities import patients
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Refused
-from passerelle_policies.decision import Decision, DocumentFacts, Facts, Reach, decide, reach
+from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
 from passerelle_policies.packs import Pack, pack_on
 from passerelle_policies.roles import role_of
 from passerelle_policies.vocabulary import Action, ActorKind, DocumentStatus, DossierState, Kind, Mode, Relation, Role
@@ -55,8 +47,8 @@ from passerelle_policies.vocabulary import Action, ActorKind, DocumentStatus, Do
 _NOW = bindparam("access_now", type_=DateTime(timezone=True))
 _SUBJECT = bindparam("access_subject", type_=Text())
 _PERSON = bindparam("access_person", type_=Text())
-_ACTOR_ID = bindparam("access_actor_id", type_=Text())
-_ABOVE_BLOCKS = bindparam("access_above_blocks", type_=Boolean())
+ACTOR_ID = bindparam("access_actor_id", type_=Text())
+ABOVE_BLOCKS = bindparam("access_above_blocks", type_=Boolean())
 
 
 def in_force(valid_from: ColumnElement[datetime], valid_until: ColumnElement[datetime | None]) -> ColumnElement[bool]:
@@ -107,7 +99,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         .where(
             document.c.patient_id == patient_id,
             document.c.status != DocumentStatus.DELETED.value,
-            document.c.author_ids.contains(func.array_append(cast(literal("{}"), ARRAY(Text())), _ACTOR_ID)),
+            document.c.author_ids.contains(func.array_append(cast(literal("{}"), ARRAY(Text())), ACTOR_ID)),
         )
         .exists()
     )
@@ -254,188 +246,3 @@ def unknown_document(context: Context) -> Decision:
         pack=pack_in(context).name,
         sentence="",
     )
-
-
-# --- the same matrix as SQL -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ReachParameters:
-    """`Reach` lines as arrays, one element a line, written once as PostgreSQL reads them."""
-
-    relations: str
-    types: str
-    sees_masked: str
-    sees_hidden_from_patient: str
-    sees_hidden_from_representatives: str
-    rules: str
-
-
-def _array_literal(values: Iterable[str]) -> str:
-    return "{" + ",".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values) + "}"
-
-
-@lru_cache(maxsize=512)
-def _rendered(lines: tuple[Reach, ...]) -> ReachParameters:
-    return ReachParameters(
-        relations=_array_literal(_array_literal(sorted(each.relations)) for each in lines),
-        types=_array_literal(_array_literal(each.types) for each in lines),
-        sees_masked=_array_literal(str(each.sees_masked) for each in lines),
-        sees_hidden_from_patient=_array_literal(str(each.sees_hidden_from_patient) for each in lines),
-        sees_hidden_from_representatives=_array_literal(str(each.sees_hidden_from_representatives) for each in lines),
-        rules=_array_literal(each.rule for each in lines),
-    )
-
-
-def reach_parameters(
-    context: Context, kind: Kind, action: Action, prefix: str = "reach", *, is_open: bool = True
-) -> dict[str, Any]:
-    """Values for the bind parameters of `reach_lines(prefix)`."""
-    day, overrides = legal_day(context.clock), context.tenant.parameters
-    lines = reach(role_in(context), context.mode, kind, action, day, overrides, is_open=is_open)
-    rendered = _rendered(lines)
-    return {f"{prefix}_{name}": getattr(rendered, name) for name in ReachParameters.__slots__}
-
-
-def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = False) -> CTE:
-    """The lines of the matrix that this actor's relations open, one row each.
-
-    Authorship is left to each document, unless `author_counts`: then having written anything here counts.
-    """
-    texts, flags = ARRAY(Text()), ARRAY(Boolean())
-    given = (
-        func.unnest(
-            bindparam(f"{prefix}_relations", type_=texts),
-            bindparam(f"{prefix}_types", type_=texts),
-            bindparam(f"{prefix}_sees_masked", type_=flags),
-            bindparam(f"{prefix}_sees_hidden_from_patient", type_=flags),
-            bindparam(f"{prefix}_sees_hidden_from_representatives", type_=flags),
-            bindparam(f"{prefix}_rules", type_=texts),
-        )
-        .table_valued(
-            column("relations", Text()),
-            column("types", Text()),
-            column("sees_masked", Boolean()),
-            column("sees_hidden_from_patient", Boolean()),
-            column("sees_hidden_from_representatives", Boolean()),
-            column("rule", Text()),
-        )
-        .render_derived(name=f"{prefix}_given")
-    )
-    relations = cast(given.c.relations, texts)
-    # Everyone holds NONE; AUTHOR opens a record, but a document only to its own author.
-    everyone, author = cast(literal("{none}"), texts), cast(literal(Relation.AUTHOR.value), Text())
-    counted = facts.c.relations if author_counts else func.array_remove(facts.c.relations, author, type_=texts)
-    held = counted.op("||", return_type=texts)(everyone)
-    by_relation = relations.op("&&", return_type=Boolean())(held)
-    by_author = cast(literal(Relation.AUTHOR.value), Text()) == any_(relations)
-    return (
-        select(
-            cast(given.c.types, texts).label("types"),
-            given.c.sees_masked,
-            given.c.sees_hidden_from_patient,
-            given.c.sees_hidden_from_representatives,
-            given.c.rule,
-            by_relation.label("by_relation"),
-        )
-        .select_from(facts.join(given, or_(by_relation, by_author)))
-        .cte(f"{prefix}_lines")
-    )
-
-
-def visible(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[bool]:
-    """SQL condition: the actor may read this row of `document` (or of an alias of it)."""
-    matched = (
-        select(literal_column("1"))
-        .select_from(lines)
-        .where(
-            entry.c.type_code == any_(lines.c.types),
-            or_(lines.c.by_relation, any_(entry.c.author_ids) == _ACTOR_ID),
-            or_(not_(entry.c.masked), lines.c.sees_masked),
-            or_(not_(entry.c.hidden_from_patient), lines.c.sees_hidden_from_patient),
-            or_(not_(entry.c.hidden_from_representatives), lines.c.sees_hidden_from_representatives),
-        )
-        .exists()
-    )
-    return and_(serves(facts), entry.c.status != DocumentStatus.DELETED.value, matched)
-
-
-def serves(facts: CTE) -> ColumnElement[bool]:
-    """SQL condition: the record is open and the actor is not blocked (or his mode is above a block)."""
-    return and_(facts.c.state == DossierState.OPEN.value, is_let_through(facts))
-
-
-def verdict(facts: CTE) -> CTE:
-    """The decision about opening a record, in SQL: facts, `allowed`, `rule`, `code`.
-
-    A record that is not open has lines of its own: the patient still learns its state.
-    """
-
-    def rule_of(prefix: str) -> ColumnElement[Any]:
-        lines = reach_lines(facts, prefix, author_counts=True)
-        return select(func.min(lines.c.rule)).where(lines.c.by_relation).scalar_subquery()
-
-    is_open = facts.c.state.is_not_distinct_from(DossierState.OPEN.value)
-    rule = case((is_open, rule_of("verdict")), else_=rule_of("verdict_otherwise"))
-    allowed = and_(is_let_through(facts), rule.is_not(None))
-    return _verdict(facts, allowed, rule, bindparam("verdict_code", type_=Text()))
-
-
-def is_let_through(facts: CTE) -> ColumnElement[bool]:
-    """SQL condition: no block stops the actor, or his mode is above a block."""
-    return or_(not_(facts.c.blocked), _ABOVE_BLOCKS)
-
-
-def document_verdict(facts: CTE, is_found: ColumnElement[bool]) -> CTE:
-    """The decision about one document: it was found among the visible ones, or it is unknown to the actor."""
-    return _verdict(facts, is_found, literal("matrix"), literal("DOCUMENT_UNKNOWN"))
-
-
-def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any], code: ColumnElement[Any]) -> CTE:
-    judged = select(facts, allowed.label("allowed"), rule.label("matrix_rule")).cte("judged")
-    refused_by = case(
-        (and_(judged.c.blocked, not_(_ABOVE_BLOCKS)), "block"),
-        (judged.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
-        else_="default-deny",
-    )
-    return select(
-        judged.c.patient_id,
-        judged.c.state,
-        judged.c.blocked,
-        judged.c.relations,
-        judged.c.allowed,
-        case((judged.c.allowed, judged.c.matrix_rule), else_=refused_by).label("rule"),
-        case((not_(judged.c.allowed), code)).label("code"),
-    ).cte("verdict")
-
-
-def verdict_columns(said: CTE) -> dict[str, ColumnElement[Any]]:
-    """The columns of a journal line that a verdict fills."""
-    return {
-        "outcome": case((said.c.allowed, journal.Outcome.ALLOWED.value), else_=journal.Outcome.REFUSED.value),
-        "code": said.c.code,
-        "rule": said.c.rule,
-        "pack": bindparam("verdict_pack", type_=Text()),
-        "facts": func.jsonb_build_object(
-            literal("role"),
-            bindparam("verdict_role", type_=Text()),
-            literal("relations"),
-            said.c.relations,
-            literal("blocked"),
-            said.c.blocked,
-            literal("state"),
-            said.c.state,
-        ),
-    }
-
-
-def verdict_parameters(context: Context) -> dict[str, Any]:
-    """Values for the bind parameters of a verdict."""
-    otherwise = reach_parameters(context, Kind.DOSSIER, Action.READ, "verdict_otherwise", is_open=False)
-    return {
-        **reach_parameters(context, Kind.DOSSIER, Action.READ, "verdict"),
-        **otherwise,
-        "verdict_pack": pack_in(context).name,
-        "verdict_role": role_in(context).value,
-        "verdict_code": "ACCESS_REFUSED",
-    }

@@ -26,9 +26,9 @@ from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DossierChanged
-from passerelle.dossier.reading import months_before
 from passerelle.dossier.tables import document, dossier, dossier_act
 from passerelle.identities import patients
+from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.vocabulary import Action, DossierState, Kind
 

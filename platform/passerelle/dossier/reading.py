@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import calendar
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +28,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
-    cast,
     func,
     literal,
     or_,
@@ -39,19 +37,15 @@ from sqlalchemy import (
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
-from passerelle.dossier.contents import content_binding
+from passerelle.dossier import access, reach
 from passerelle.dossier.tables import document, dossier
 from passerelle.identities import patients
+from passerelle.kernel.clock import months_before
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, Refused
-from passerelle.kernel.keys import DossierKey
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import Action, DocumentStatus, Kind
-
-#: The kind of a journal line about a document's octets rather than its metadata.
-CONTENT = "content"
 
 #: What a document shows of itself, in the order of the read model.
 SHOWN = (
@@ -118,14 +112,6 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise InvalidInput("CURSOR_INVALID") from wrong
 
 
-def months_before(instant: datetime, months: int) -> datetime:
-    """The same day `months` earlier, or the last day of that month when it is shorter."""
-    index = instant.year * 12 + instant.month - 1 - months
-    year, month = divmod(index, 12)
-    day = min(instant.day, calendar.monthrange(year, month + 1)[1])
-    return instant.replace(year=year, month=month + 1, day=day)
-
-
 def _filtered(entry: Any) -> ColumnElement[bool]:
     def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         given = bindparam(name, type_=ARRAY(Text()))
@@ -150,19 +136,19 @@ def _opened() -> Select[Any]:
     """The statement of `open_dossier`: facts, verdict, journal line, identity and one page, in one go."""
     patient_id = bindparam("access_patient_id", type_=Uuid())
     facts = access.facts_row(patient_id).cte("facts")
-    verdict = access.verdict(facts)
-    lines = access.reach_lines(facts)
+    verdict = reach.verdict(facts)
+    lines = reach.reach_lines(facts)
     journal_line = journal.written_by(
         verdict,
         patient_id=verdict.c.patient_id,
         kind=literal(Kind.DOSSIER.value),
         action=literal(Action.READ.value),
-        **access.verdict_columns(verdict),
+        **reach.verdict_columns(verdict),
     )
     readable = and_(
         document.c.patient_id == patient_id,
         select(verdict.c.allowed).scalar_subquery(),
-        access.visible(document, facts, lines),
+        reach.visible(document, facts, lines),
         _filtered(document),
     )
     after_at = bindparam("after_at", type_=DateTime(timezone=True))
@@ -233,8 +219,8 @@ def open_dossier_parameters(
     after_at, after_id = read_cursor(after) if after else (None, None)
     return {
         **access.facts_parameters(context),
-        **access.reach_parameters(context, Kind.DOCUMENT, Action.READ),
-        **access.verdict_parameters(context),
+        **reach.reach_parameters(context, Kind.DOCUMENT, Action.READ),
+        **reach.verdict_parameters(context),
         **journal.parameters(context),
         **_filter_parameters(context, wanted),
         "access_patient_id": patient_id,
@@ -282,147 +268,6 @@ async def open_dossier(
             since=parameters["filter_since"],
         ),
         rule=said["rule"],
-    )
-
-
-# --- one document -----------------------------------------------------------------------------------------
-
-
-def _one_document() -> Select[Any]:
-    """Facts, verdict on one document, journal line, its row and the visible versions of its chain."""
-    document_id = bindparam("document_id", type_=Uuid())
-    target = select(document.c.patient_id).where(document.c.document_id == document_id).scalar_subquery()
-    nobody = literal(journal.NOBODY, Uuid())
-    facts = access.facts_row(func.coalesce(target, nobody)).cte("facts")
-    lines = access.reach_lines(facts)
-    entry = document.alias("entry")
-    found = (
-        select(entry)
-        .where(
-            entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
-            entry.c.document_id == document_id,
-            access.visible(entry, facts, lines),
-        )
-        .cte("found")
-    )
-    is_found = select(literal(1)).select_from(found).exists()
-    verdict = access.document_verdict(facts, is_found)
-    # One reading of a content may come in many ranges: those that follow the first write no line.
-    since = bindparam("same_reading_since", type_=DateTime(timezone=True))
-    kind = bindparam("journal_kind", type_=Text())
-    journal_line = journal.written_by(
-        verdict,
-        unless=and_(
-            since.is_not(None),
-            verdict.c.allowed,
-            journal.has_line_since(verdict.c.patient_id, document_id, kind, since),
-        ),
-        patient_id=verdict.c.patient_id,
-        kind=kind,
-        action=literal(Action.READ.value),
-        document_id=cast(document_id, Uuid()),
-        **access.verdict_columns(verdict),
-    )
-    other = document.alias("other")
-    versions = (
-        select(*(other.c[name] for name in SHOWN))
-        .where(
-            other.c.patient_id == select(found.c.patient_id).scalar_subquery(),
-            other.c.chain_id == select(found.c.chain_id).scalar_subquery(),
-            access.visible(other, facts, lines),
-        )
-        .order_by(other.c.filed_at.desc(), other.c.document_id.desc())
-        .subquery("versions")
-    )
-    return select(
-        verdict,
-        select(func.row_to_json(found.table_valued())).scalar_subquery().label("document"),
-        select(func.json_agg(func.row_to_json(versions.table_valued()))).scalar_subquery().label("versions"),
-        select(dossier.c.wrapped_key)
-        .where(dossier.c.patient_id == select(found.c.patient_id).scalar_subquery())
-        .scalar_subquery()
-        .label("wrapped_key"),
-        select(journal_line.c.line_id).scalar_subquery().label("line_id"),
-    ).select_from(verdict)
-
-
-READ_DOCUMENT = Statement(_one_document())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedDocument:
-    """One document with the versions of its chain that the actor may see, newest first."""
-
-    patient_id: UUID
-    document: dict[str, Any]
-    versions: list[dict[str, Any]]
-    wrapped_key: bytes
-
-
-async def read_document(context: Context, document_id: UUID) -> OpenedDocument:
-    """Open one document's metadata and versions, journalled; `Refused` with DOCUMENT_UNKNOWN alike for an
-    absent document and for one that the actor may not know of."""
-    return await _read(context, document_id, Kind.DOCUMENT.value, None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedContent:
-    """A content that the actor may read; `read` gives any part of it."""
-
-    context: Context
-    patient_id: UUID
-    document: dict[str, Any]
-    _key: DossierKey
-    _name: str
-
-    @property
-    def size(self) -> int:
-        return int(self.document["size"])
-
-    def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """`content[start:stop]`, each piece authenticated; `BrokenIntegrity` when it was altered."""
-        tenant = self.context.tenant
-        binding = content_binding(tenant.id, UUID(self.document["document_id"]))
-        return tenant.contents.read(self._name, self._key, binding, start, stop)
-
-
-async def open_content(context: Context, document_id: UUID, *, same_reading: timedelta | None = None) -> OpenedContent:
-    """Decide, journal (as kind `content`) and open a document's octets.
-
-    With `same_reading`, a line that this actor wrote for this content within that time stands for this
-    request too. Refused as `read_document`.
-    """
-    since = context.clock.now() - same_reading if same_reading is not None else None
-    opened = await _read(context, document_id, CONTENT, since)
-    tenant = context.tenant
-    return OpenedContent(
-        context=context,
-        patient_id=opened.patient_id,
-        document=opened.document,
-        _key=tenant.keys.dossier_key(tenant.id, opened.patient_id, opened.wrapped_key),
-        _name=opened.document["content_name"],
-    )
-
-
-async def _read(context: Context, document_id: UUID, kind: str, since: datetime | None) -> OpenedDocument:
-    parameters = {
-        **access.facts_parameters(context),
-        **access.reach_parameters(context, Kind.DOCUMENT, Action.READ),
-        **access.verdict_parameters(context),
-        **journal.parameters(context),
-        "document_id": document_id,
-        "journal_kind": kind,
-        "same_reading_since": since,
-    }
-    row = (await context.tenant.database.fetch(READ_DOCUMENT, parameters))[0]
-    said = dict(zip(READ_DOCUMENT.columns, row, strict=True))
-    if not said["allowed"]:
-        raise Refused("DOCUMENT_UNKNOWN")
-    return OpenedDocument(
-        patient_id=said["patient_id"],
-        document=said["document"],
-        versions=said["versions"] or [],
-        wrapped_key=bytes(said["wrapped_key"]),
     )
 
 

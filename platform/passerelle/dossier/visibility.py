@@ -17,8 +17,8 @@ from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DocumentMetadataChanged
-from passerelle.dossier.reading import months_before
 from passerelle.dossier.tables import document, document_version
+from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict
 from passerelle_policies.vocabulary import Action, DocumentStatus
 

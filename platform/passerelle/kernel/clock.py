@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -41,3 +42,11 @@ class SetClock:
 def legal_day(clock: Clock) -> date:
     """The day in metropolitan France, on which a rule is or is not in force."""
     return clock.now().astimezone(PARIS).date()
+
+
+def months_before(instant: datetime, months: int) -> datetime:
+    """The same day `months` earlier, or the last day of that month when it is shorter."""
+    index = instant.year * 12 + instant.month - 1 - months
+    year, month = divmod(index, 12)
+    day = min(instant.day, calendar.monthrange(year, month + 1)[1])
+    return instant.replace(year=year, month=month + 1, day=day)

@@ -30,7 +30,7 @@ from passerelle.kernel.outages import AWAY, outages_told
 # A plan is made once for each connection and kept, whatever the parameters: making one costs more than running it.
 # Rows of one patient are read in the order of an index, so that a page stops at its end however long the record.
 PLANNER = "select set_config(name, value, false) from (values ('plan_cache_mode', 'force_generic_plan'),"
-PLANNER += " ('enable_bitmapscan', 'off'), ('jit', 'off')) as given(name, value)"
+PLANNER += " ('random_page_cost', '1.1'), ('enable_bitmapscan', 'off'), ('jit', 'off')) as given(name, value)"
 
 
 class _Compiler(psycopg_dialect.PGCompiler_psycopg):
