@@ -1,0 +1,241 @@
+"""A whole installation to kill: `passerelle serve` over one network, what is fed to it, and what it holds.
+
+Every process is real and its own: the supervisor, PostgreSQL, Valkey, web and worker, and the commands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from passerelle.dossier.formats.recognise import gather, read
+from passerelle.identities.ins import Ins
+from passerelle.kernel.clock import PARIS
+from passerelle_ops.demo.corpus.exchange import Enclosed, pdf, sidecar_octets, xdm_files, zipped
+from passerelle_ops.demo.corpus.people import patient, structure, writer
+from passerelle_ops.demo.corpus.write import Paper, unique_id, write
+from passerelle_ops.settings import Settings
+from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.state import StackInfo, StateFolder
+
+ROOT = Path(__file__).resolve().parents[2]
+TENANT = "oncomip"
+SECONDS = 60.0
+WRITER = writer("house")
+_TYPES = ("11488-4", "34112-3", "11502-2", "18748-4", "60591-5")
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.02)
+
+
+class Corpus:
+    """Documents of several patients in one folder, replacements among them, and what each must be read back as."""
+
+    def __init__(self, folder: Path, *, documents: int = 150, patients: int = 10) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for number in range(documents):
+            self._write(f"{folder.name}/{number}", number, f"{folder.name}/{number % patients}")
+        self.expected: dict[str, str] = {}
+        """The hash of each content, by uniqueId."""
+        self.by_http: set[str] = set()
+        """The uniqueIds of what goes through the gateway as it is: CDA and XDM."""
+        for path in gather([folder]):
+            for document in read(path).documents:
+                self.expected[document.metadata.unique_id] = document.sha256
+                if path.suffix != ".pdf":
+                    self.by_http.add(document.metadata.unique_id)
+
+    def _write(self, seed: str, number: int, who: str) -> None:
+        # One in ten replaces the one before last of the same patient; half of those come before what they replace.
+        replaced = Ins(unique_id(f"{seed.rpartition('/')[0]}/{number - 10}"), "") if number % 10 == 7 else None
+        paper = Paper(
+            type_code=_TYPES[number % len(_TYPES)],
+            patient=patient(who),
+            writer=WRITER,
+            structure=structure(who),
+            at=datetime(2026, 1, 5, 9, 0, tzinfo=PARIS) + timedelta(hours=7 * number),
+            seed=seed,
+            replaces=replaced if number >= 10 else None,
+            version=2 if replaced and number >= 10 else 1,
+        )
+        name = f"{number:03d}" if number % 20 != 7 else f"0000-{number:03d}"
+        if number % 10 == 3:
+            (self.folder / f"{name}.pdf").write_bytes(pdf([f"Document {seed}"]))
+            (self.folder / f"{name}.pdf.json").write_bytes(sidecar_octets(paper))
+        elif number % 10 == 5:
+            (self.folder / f"{name}.zip").write_bytes(zipped(xdm_files([Enclosed(paper, write(paper))], seed=seed)))
+        else:
+            (self.folder / f"{name}.xml").write_bytes(write(paper))
+
+    def __len__(self) -> int:
+        return len(self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Ingest:
+    """`passerelle ingest` in a process of its own, and what it has acknowledged so far."""
+
+    def __init__(self, house: House, corpus: Corpus, *options: str) -> None:
+        self.report = corpus.folder.with_suffix(".jsonl")
+        self._process = house.command(
+            "ingest", str(corpus.folder), "--tenant", TENANT, "--json", "--report", str(self.report), *options
+        )
+
+    def acknowledged(self) -> list[dict[str, Any]]:
+        """Every line that is whole: a kill may cut the last one."""
+        try:
+            lines = self.report.read_text("utf-8").split("\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def until(self, count: int) -> None:
+        """Wait until so many documents have been acknowledged."""
+
+        def are_there() -> bool:
+            assert self._process.poll() is None, self._process.communicate()
+            return len(self.acknowledged()) >= count
+
+        eventually(are_there, f"{count} documents are acknowledged")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def done(self) -> Done:
+        out, err = self._process.communicate(timeout=SECONDS)
+        return Done(self._process.returncode, out, err)
+
+
+class House:
+    """The running installation. `kill` one of its processes; `open` starts it, the first time or again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(state=folder / "state")
+        self.log = folder / "supervisor.log"
+        networks = folder / "networks"
+        networks.mkdir()
+        shutil.copy(ROOT / "tenants" / f"{TENANT}.toml", networks)
+        self._environment = {**os.environ, "PASSERELLE_NETWORKS": str(networks)}
+        self._supervisor: subprocess.Popen[str] | None = None
+
+    def open(self) -> None:
+        """Start the supervisor."""
+        with self.log.open("ab") as log:
+            self._supervisor = self.command("serve", output=log.fileno())
+
+    def serves(self) -> None:
+        """Wait until the platform serves, started if need be, whatever the test before did."""
+        if self._supervisor is None or self._supervisor.poll() is not None:
+            self.open()
+        eventually(lambda: "worker" in self.info().pids and self.is_ready(), "it serves")
+
+    def close(self) -> None:
+        if self._supervisor is not None and self._supervisor.poll() is None:
+            self._supervisor.send_signal(signal.SIGTERM)
+            self._supervisor.wait(SECONDS)
+
+    def command(self, *words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        """`passerelle …` over this state."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "passerelle_ops", *words, "--state", str(self.settings.state)],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+
+    def run(self, *words: str) -> Done:
+        process = self.command(*words)
+        out, err = process.communicate(timeout=SECONDS)
+        return Done(process.returncode, out, err)
+
+    def info(self) -> StackInfo:
+        assert self._supervisor is not None
+        assert self._supervisor.poll() is None, self.log.read_text("utf-8")
+        return StateFolder(self.settings.state).running() or StackInfo(supervisor=0)
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.info().url("web") + "/health/ready", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def kill(self, victim: str) -> None:
+        """SIGKILL `supervisor`, or one of its processes, which it will start again."""
+        if victim == "supervisor":
+            assert self._supervisor is not None
+            self._supervisor.kill()
+            self._supervisor.wait()
+        else:
+            os.kill(self.info().pids[victim], signal.SIGKILL)
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection]:
+        """The tenant's database under its owner."""
+        with psycopg.connect(Addresses(self.settings).tenant_owner_url(TENANT), autocommit=True) as connection:
+            yield connection
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def holds(self, corpus: Corpus, acknowledged: Mapping[str, str]) -> None:
+        """Every acknowledged document (its id by uniqueId) is there once, with its hash; nothing is half there."""
+        known = list(corpus.expected)
+        stored = self.rows("select unique_id, document_id, sha256 from document where unique_id = any(%s)", known)
+        by_unique_id = {row[0]: row for row in stored}
+        assert len(stored) == len(by_unique_id), "a document is there twice"
+        for each, document_id in acknowledged.items():
+            assert str(by_unique_id[each][1]) == document_id
+        assert {each: row[2] for each, row in by_unique_id.items()}.items() <= corpus.expected.items()
+        half = "select count(*) from document_version full join document using (patient_id, document_id)"
+        half += " where document.document_id is null or document_version.document_id is null"
+        assert self.rows(half) == [(0,)]
+
+    def verifies(self) -> dict[str, Any]:
+        """`passerelle verify contents` opens as many contents as there are documents, each as its entry says."""
+        contents = self.run("verify", "contents", "--tenant", TENANT, "--json")
+        assert contents.code == 0, contents
+        told: dict[str, Any] = contents.json
+        assert told["findings"] == []
+        assert [(told["contents"],)] == self.rows("select count(*) from document")
+        return told
+
+
+def filed(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The document id of each acknowledged uniqueId."""
+    return {each["unique_id"]: each["document_id"] for each in rows if each["document_id"] is not None}
