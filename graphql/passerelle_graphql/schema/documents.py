@@ -85,6 +85,7 @@ class Document:
     service_stop: str | None = shown(description="Tel que donné (HL7).")
     act_at: datetime = shown(by=instant, description="L'instant qui ordonne les listes.")
     by_patient: bool = shown(description="Ajouté par le patient.")
+    submission_set_id: UUID = shown(by=as_uuid, description="Le lot de soumission où il est arrivé.")
     filed_at: datetime = shown(by=instant)
     size: int = shown(description="En octets.")
     sha256: str = shown(description="Empreinte du contenu en clair.")
