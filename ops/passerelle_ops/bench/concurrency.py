@@ -70,10 +70,8 @@ def figures(rounds: Rounds, plan: Plan) -> list[Figure]:
             ("throughput_async_over_sync", rounds.rate_ratio("asynchronous", "synchronous", count)),
         ):
             found.append(Figure(name=f"{name}_c{count}", value=value, unit="ratio"))
-    for side in _SIDES:
-        found.append(
-            Figure(name=f"{side}_cpu_ms_per_request", value=rounds.cpu(side, max(plan.connections)), unit="ms")
-        )
+    most = max(plan.connections)
+    found += [Figure(name=f"{side}_cpu_ms_per_request", value=rounds.cpu(side, most), unit="ms") for side in _SIDES]
     return found
 
 

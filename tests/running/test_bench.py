@@ -1,0 +1,67 @@
+"""A measure runs whole on tiny data and says what it must; how long anything took is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+
+import psycopg
+import pytest
+
+from passerelle_ops.bench import concurrency, dossier
+from passerelle_ops.bench._ground import Size
+from passerelle_ops.bench._report import Figure, Report
+from passerelle_ops.bench._rounds import Plan
+from passerelle_ops.stack.postgres import Postgres
+
+TINY = Size(patients=40, openings=2)
+BRIEF = Plan(rounds=1, seconds=0.02)
+
+
+def shown(
+    bench: ModuleType, capsys: pytest.CaptureFixture[str], dsn: str | None = None
+) -> dict[str, dict[str, object]]:
+    """The figures of a brief measure by name, after checking the shape of the whole."""
+    code = bench.measured(TINY, BRIEF, dsn=dsn, as_json=True)
+    said = json.loads(capsys.readouterr().out)
+    name = bench.__name__.rpartition(".")[2]
+    assert said.keys() == {"bench", "machine", "figures"}
+    assert said["bench"] == name
+    assert said["machine"]["cores"] >= 1
+    figures = said["figures"]
+    assert all(each.keys() == {"name", "value", "unit", "goal", "holds"} for each in figures)
+    assert all((each["goal"] is None) == (each["holds"] is None) for each in figures)
+    assert code == any(each["holds"] is False for each in figures)
+    return {each["name"]: each for each in figures}
+
+
+def test_opening_a_record_is_measured_against_its_own_statement(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = shown(dossier, capsys)
+    goals = {name: each["goal"] for name, each in figures.items() if each["goal"] is not None}
+    assert goals == {"p50_ratio_c1": 1.6, "p50_ratio_c8": 1.6, "throughput_ratio_c32": 0.65}
+    assert {"sql_over_pk_p50", "sql_p50_ms", "cpu_ms_per_request"} <= figures.keys()
+
+
+def test_a_measure_on_another_server_leaves_nothing_there(
+    capsys: pytest.CaptureFixture[str], postgres: Postgres
+) -> None:
+    def there() -> tuple[set[str], set[str]]:
+        with psycopg.connect(postgres.url()) as admin:
+            databases = {str(row[0]) for row in admin.execute("select datname from pg_database")}
+            roles = {str(row[0]) for row in admin.execute("select rolname from pg_roles")}
+        return databases, roles - {"passerelle_serving"}
+
+    before = there()
+    figures = shown(concurrency, capsys, dsn=postgres.url())
+    assert {f"throughput_async_over_sync_c{count}" for count in (1, 8, 32)} <= figures.keys()
+    assert there() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "goal", "is_floor", "holds"),
+    [(1.6, 1.6, False, True), (1.7, 1.6, False, False), (0.65, 0.65, True, True), (0.6, 0.65, True, False)],
+)
+def test_a_goal_is_a_ceiling_or_a_floor(value: float, goal: float, is_floor: bool, holds: bool) -> None:
+    figure = Figure(name="it", value=value, unit="ratio", goal=goal, is_floor=is_floor)
+    assert figure.holds is holds
+    assert Report(bench="it", figures=[figure, Figure(name="other", value=9, unit="ms")]).code == (not holds)
