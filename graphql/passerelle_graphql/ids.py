@@ -51,6 +51,6 @@ def read_line_cursor(given: str) -> int:
         raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as broken:
         raise InvalidInput("CURSOR_INVALID") from broken
-    if len(raw) != 9 or raw[:1] != Node.LINE.encode("ascii"):
+    if len(raw) != 9 or raw[:1] != Node.LINE.encode("ascii") or raw[1] > 0x7F:  # no line is past a signed bigint
         raise InvalidInput("CURSOR_INVALID")
     return int.from_bytes(raw[1:])

@@ -52,6 +52,8 @@ def _read_instant(value: Any) -> datetime:
     read = datetime.fromisoformat(value)
     if read.tzinfo is None:
         raise ValueError("an instant says its offset")
+    if not 1 < read.year < 9999:  # at the edges, neither UTC nor every session's time zone can hold it
+        raise ValueError("an instant of no calendar in use")
     return read
 
 
