@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -30,6 +30,14 @@ from tests.conftest import Cloned
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60.0
 _DATABASE = 3  # of the broker: no other test's
+NETWORK = Network(
+    id="essai",
+    name="Réseau d'essai",
+    is_test=True,
+    basins=(
+        Basin(id="bassin", name="Bassin", establishments=(DeclaredEstablishment(finess="310000001", name="Hôpital"),)),
+    ),
+)
 
 pytestmark = pytest.mark.timeout(180)  # worker processes start several times on a machine that may be busy
 
@@ -50,6 +58,7 @@ class Place:
     owner_url: str
     environment: dict[str, str]
     broker: str
+    set_up: Callable[[], Awaitable[None]]
     worker: subprocess.Popen[bytes] | None = None
 
     async def ring(self, times: list[int]) -> list[UUID]:
@@ -113,26 +122,19 @@ async def place(
 ) -> AsyncIterator[Place]:
     state = tmp_path / "state"
     (state / "keys").mkdir(mode=0o700, parents=True)
-    network = Network(
-        id="essai",
-        name="Réseau d'essai",
-        is_test=True,
-        basins=(
-            Basin(
-                id="bassin", name="Bassin", establishments=(DeclaredEstablishment(finess="310000001", name="Hôpital"),)
-            ),
-        ),
-    )
     with psycopg.connect(directory_database.owner_url, autocommit=True) as owner:
         owner.execute("delete from tenant")  # of the test before: its key lay in another state
-    await onboard(
-        network,
-        Site(owner_url=tenant_database.owner_url, serving_url=tenant_database.url),
-        keys_path=state / "keys" / "essai.key",
-        directory=Directory(directory_database.database),
-        migrate=lambda _: None,
-        clock=clock,
-    )
+
+    async def set_up() -> None:
+        await onboard(
+            NETWORK,
+            Site(owner_url=tenant_database.owner_url, serving_url=tenant_database.url),
+            keys_path=state / "keys" / "essai.key",
+            directory=Directory(directory_database.database),
+            migrate=lambda _: None,
+            clock=clock,
+        )
+
     with psycopg.connect(tenant_database.owner_url, autocommit=True) as owner:
         owner.execute("update outbox set relayed_at = now() where relayed_at is null")
         owner.execute("create table if not exists heard (event_id uuid primary key, times int not null)")
@@ -149,6 +151,7 @@ async def place(
             "PASSERELLE_TENANT_ESSAI_URL": tenant_database.url,
         },
         broker=valkey.url(_DATABASE),
+        set_up=set_up,
     )
     yield place
     if place.worker is not None and place.worker.poll() is None:
@@ -174,6 +177,7 @@ async def test_an_event_of_an_act_that_did_not_happen_is_never_relayed(place: Pl
 
 
 async def test_nothing_is_lost_when_the_worker_is_killed_and_the_broker_flushed(place: Place) -> None:
+    await place.set_up()
     rung = await place.ring(list(range(1, 151)))
     place.start()
     eventually(lambda: len(place.deliveries()) >= 20, "some events are delivered")
@@ -192,7 +196,18 @@ async def test_nothing_is_lost_when_the_worker_is_killed_and_the_broker_flushed(
     assert place.stop() == 0
 
 
+async def test_a_worker_hears_of_a_network_that_is_set_up_after_its_start(place: Place) -> None:
+    place.start()
+    eventually((place.state / "worker.ready").exists, "the worker listens, to nothing yet")
+    await place.set_up()
+    rung = await place.ring([1, 2, 3])
+    eventually(lambda: place.waiting() == 0, "its events are relayed")
+    assert place.heard() == set(rung)
+    assert place.stop() == 0
+
+
 async def test_two_workers_share_an_outbox_and_a_deaf_subscriber_holds_nobody_up(place: Place) -> None:
+    await place.set_up()
     deaf = await place.ring([0] * 120)  # more than one relay takes at once
     rung = await place.ring(list(range(1, 41)))
     other = replace(place)
