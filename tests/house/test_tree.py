@@ -17,7 +17,7 @@ UNWANTED_NAMES = {"utils", "util", "helpers", "helper", "services", "service", "
 # Written in two halves, so that this file does not hold them.
 UNWANTED_WORDS = {
     "a package registry": re.compile("|".join(("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs"))),
-    "a machine's path": re.compile("/" + r"(root|home|Users)/\w|" + "/work/" + r"\w"),
+    "a machine's path": re.compile("/" + r"(root|home|Users)/\w"),
     "work put off": re.compile(r"\b(TO" + "DO|FIX" + "ME|X" + r"XX)\b|NotImplemented" + "Error"),
 }
 

@@ -27,8 +27,8 @@ from passerelle.dossier.formats.submission import (
     IncomingDocument,
     IncomingSubmission,
 )
-from passerelle.dossier.tables import document, document_key, document_version, dossier, submission_set
-from passerelle.dossier.visibility import hidden_until, new_metadata_version
+from passerelle.dossier.tables import document, document_key, dossier, submission_set
+from passerelle.dossier.visibility import first_metadata_version, hidden_until, new_metadata_version
 from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused
 from passerelle_policies import nomenclatures
@@ -116,7 +116,7 @@ async def publish(
         content_binding(tenant.id, document_id),
     )
     await act.connection.execute(insert(document).values(**values))
-    await _first_version(act, patient_id, document_id, values["entry_uuid"])
+    await first_metadata_version(act, patient_id, document_id, values["entry_uuid"], "publish")
     if parent is not None:
         await new_metadata_version(
             act, parent, "supersede", status=DocumentStatus.SUPERSEDED.value, superseded_by=document_id
@@ -290,22 +290,6 @@ async def _submission_set(
         )
     )
     return submission_set_id
-
-
-async def _first_version(act: Act, patient_id: UUID, document_id: UUID, entry_uuid: UUID) -> None:
-    await act.connection.execute(
-        insert(document_version).values(
-            patient_id=patient_id,
-            document_id=document_id,
-            metadata_version=1,
-            entry_uuid=entry_uuid,
-            act="publish",
-            at=act.now,
-            actor_kind=act.context.actor.kind.value,
-            actor_id=act.context.actor.id,
-            changed={},
-        )
-    )
 
 
 def _author_ids(act: Act, metadata: DocumentMetadata, *, by_patient: bool) -> list[str]:

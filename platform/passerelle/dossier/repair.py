@@ -17,8 +17,8 @@ from passerelle.dossier import access
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentMoved
 from passerelle.dossier.publishing import may_file
-from passerelle.dossier.tables import document, document_key, document_move, document_version, dossier, submission_set
-from passerelle.dossier.visibility import new_metadata_version
+from passerelle.dossier.tables import document, document_key, document_move, dossier, submission_set
+from passerelle.dossier.visibility import first_metadata_version, new_metadata_version
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.vocabulary import Action, DocumentStatus
 
@@ -90,19 +90,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
             filed_by=act.context.actor.subject,
         )
     )
-    await act.connection.execute(
-        insert(document_version).values(
-            patient_id=to_patient_id,
-            document_id=to_document_id,
-            metadata_version=1,
-            entry_uuid=entry_uuid,
-            act="move",
-            at=act.now,
-            actor_kind=act.context.actor.kind.value,
-            actor_id=act.context.actor.id,
-            changed={},
-        )
-    )
+    await first_metadata_version(act, to_patient_id, to_document_id, entry_uuid, "move")
     await new_metadata_version(act, row, "move", status=DocumentStatus.DELETED.value)
     await act.connection.execute(
         update(document_key)

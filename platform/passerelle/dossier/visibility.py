@@ -7,6 +7,7 @@ changes, the logicalId stays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -131,19 +132,8 @@ async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: An
         .values(metadata_version=version, entry_uuid=entry_uuid, **changes)
         .returning(document)
     )
-    await act.connection.execute(
-        insert(document_version).values(
-            patient_id=row.patient_id,
-            document_id=row.document_id,
-            metadata_version=version,
-            entry_uuid=entry_uuid,
-            act=what,
-            at=act.now,
-            actor_kind=act.context.actor.kind.value,
-            actor_id=act.context.actor.id,
-            changed={name: str(value) if value is not None else None for name, value in changes.items()},
-        )
-    )
+    shown = {name: str(value) if value is not None else None for name, value in changes.items()}
+    await _history(act, row.patient_id, row.document_id, version, entry_uuid, what, shown)
     await outbox.publish(
         act,
         DocumentMetadataChanged(
@@ -151,3 +141,32 @@ async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: An
         ),
     )
     return written.one()
+
+
+async def first_metadata_version(act: Act, patient_id: UUID, document_id: UUID, entry_uuid: UUID, what: str) -> None:
+    """Begin the history of an entry: `publish`, or `move` for one that came from another record."""
+    await _history(act, patient_id, document_id, 1, entry_uuid, what, {})
+
+
+async def _history(
+    act: Act,
+    patient_id: UUID,
+    document_id: UUID,
+    version: int,
+    entry_uuid: UUID,
+    what: str,
+    changed: Mapping[str, str | None],
+) -> None:
+    await act.connection.execute(
+        insert(document_version).values(
+            patient_id=patient_id,
+            document_id=document_id,
+            metadata_version=version,
+            entry_uuid=entry_uuid,
+            act=what,
+            at=act.now,
+            actor_kind=act.context.actor.kind.value,
+            actor_id=act.context.actor.id,
+            changed=dict(changed),
+        )
+    )
