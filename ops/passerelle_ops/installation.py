@@ -17,6 +17,7 @@ from functools import cached_property
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.database import Database
+from passerelle.kernel.outages import outages_told
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
@@ -69,26 +70,28 @@ class Installation:
             serving_url=self._addresses.directory_url(),
             admin_url=self._administrator_url(),
         )
-        await prepare_database(site, upgrade_directory)
+        with outages_told():
+            await prepare_database(site, upgrade_directory)
 
     async def set_up(self, network: Network, on_step: Callable[[Step], None] = lambda _: None) -> bool:
         """Set a network up, or finish or refresh it; true when it is new. Refusals: `onboarding.onboard`."""
         from passerelle_ops.migrations import upgrade_tenant
 
         premises = self.premises(network.id)
-        return await onboard(
-            network,
-            Site(
-                owner_url=self._addresses.tenant_owner_url(network.id),
-                serving_url=premises.database_url,
-                admin_url=self._administrator_url(),
-            ),
-            keys_path=premises.keys_path,
-            directory=self.directory,
-            migrate=upgrade_tenant,
-            clock=self.clock,
-            on_step=on_step,
-        )
+        with outages_told():
+            return await onboard(
+                network,
+                Site(
+                    owner_url=self._addresses.tenant_owner_url(network.id),
+                    serving_url=premises.database_url,
+                    admin_url=self._administrator_url(),
+                ),
+                keys_path=premises.keys_path,
+                directory=self.directory,
+                migrate=upgrade_tenant,
+                clock=self.clock,
+                on_step=on_step,
+            )
 
     async def close(self) -> None:
         """Close every pool."""
