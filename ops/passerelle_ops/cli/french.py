@@ -23,32 +23,26 @@ _VALUES = (
 _HELP_LINE = "Afficher cette aide et quitter."
 
 
-class FrenchCommand(TyperCommand):
-    """A command whose `--help` describes itself in French."""
+class _French:
+    """What a command and a group of commands have in common: a `--help` that describes itself in French."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _speak_french()
-        super().format_help(ctx, formatter)
+        super().format_help(ctx, formatter)  # type: ignore[misc]
 
     def get_help_option(self, ctx: Any) -> Any:
-        option = super().get_help_option(ctx)
+        option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.help = _HELP_LINE
         return option
 
 
-class FrenchGroup(TyperGroup):
-    """A group of commands whose `--help` describes itself in French."""
+class FrenchCommand(_French, TyperCommand):
+    """A command."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        _speak_french()
-        super().format_help(ctx, formatter)
 
-    def get_help_option(self, ctx: Any) -> Any:
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.help = _HELP_LINE
-        return option
+class FrenchGroup(_French, TyperGroup):
+    """A group of commands."""
 
 
 def _speak_french() -> None:
