@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from passerelle.identities import patients
 from passerelle.identities.ins import INS_C, NIR, NIR_TEST, IdentityStatus, Ins
 from passerelle.identities.tables import identity_warning, patient, patient_identifier
 from passerelle.kernel.clock import legal_day
-from passerelle.kernel.errors import InvalidInput, PasserelleError, Refused, TryLater
+from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused, TryLater
 from passerelle_policies.packs import pack_on
 from tests.builders import World, ins_of, professional
 
@@ -44,6 +45,14 @@ async def test_one_ins_in_two_notations_is_one_patient(world: World) -> None:
     again = await _register(world, Ins(whole.oid, whole.value[:13]))
     assert first == again
     assert await _warnings(world, first) == {"INS_WITHOUT_KEY"}
+
+
+async def test_an_ins_with_separators_is_the_same_person(world: World) -> None:
+    plain = ins_of(510)
+    dotted = Ins(plain.oid, f"{plain.value[0]}.{plain.value[1:3]}.{plain.value[3:5]} {plain.value[5:]}")
+    assert await _register(world, dotted) == await _register(world, plain)
+    async with transaction(world.context(professional())) as act:
+        assert await patients.find_by_ins(act, dotted) == await patients.find_by_ins(act, plain) is not None
 
 
 async def test_a_wrong_key_is_a_warning_and_never_a_refusal(world: World) -> None:
@@ -86,6 +95,52 @@ async def test_an_identity_gains_trust_and_never_loses_it(world: World) -> None:
         async with world.tenant.database.transaction() as connection:
             row = (await connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one()
         assert row.ins_status == held
+
+
+async def test_a_better_status_brings_its_own_traits_and_no_worse_one_lends_itself(world: World) -> None:
+    """A status says how far traits are trusted: it never passes to traits that it was not given for."""
+    ins, true = ins_of(511), patients.Traits(family_name="Vraie", birth_date="19620304", sex="F")
+    patient_id = await _register(world, ins, status=IdentityStatus.PROVISIONAL)
+
+    async def held() -> tuple[str, str]:
+        async with world.tenant.database.transaction() as connection:
+            row = (await connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one()
+        return row.family_name, row.ins_status
+
+    await _register(world, ins, traits=true, status=IdentityStatus.PROVISIONAL)
+    assert await held() == ("Hautesserre", "provisional")
+    await _register(world, ins, traits=true, status=IdentityStatus.QUALIFIED)
+    assert await held() == ("Vraie", "qualified")
+    async with transaction(world.context(professional())) as act:
+        assert await patients.find_by_traits(act, replace(true, given_names=("Odile",))) is not None
+
+
+async def test_registering_shows_an_identity_no_oftener_than_looking_it_up(world: World) -> None:
+    desk = world.context(professional())
+    limit = pack_on(legal_day(world.clock)).number("patient_lookup.per_hour")
+    async with transaction(desk) as act:
+        for number in range(limit):
+            await patients.register_and_show(
+                act, [ins_of(30_000 + number)], TRAITS, IdentityStatus.PROVISIONAL, source="test"
+            )
+    for asked in ([ins_of(501)], [ins_of(40_000)]):
+        with pytest.raises(TryLater, match="PATIENT_LOOKUP_TOO_MANY"):
+            async with transaction(desk) as act:
+                await patients.register_and_show(act, asked, TRAITS, IdentityStatus.PROVISIONAL, source="test")
+    with pytest.raises(TryLater, match="PATIENT_LOOKUP_TOO_MANY"):
+        async with transaction(desk) as act:
+            await patients.find_by_ins(act, ins_of(501))
+
+
+async def test_what_no_index_can_hold_is_refused(world: World) -> None:
+    endless = "".join(chr(0x4E00 + (index * 7919) % 20_000) for index in range(3_000))
+    for identifiers, traits in (
+        ([ins_of(512)], replace(TRAITS, family_name=endless)),
+        ([ins_of(512), Ins("1.2.3", endless)], TRAITS),
+        ([ins_of(512)] * 65, TRAITS),
+    ):
+        with pytest.raises(LimitExceeded):
+            await _register(world, *identifiers, traits=traits)
 
 
 async def test_neither_ins_nor_traits_registers_nobody(world: World) -> None:

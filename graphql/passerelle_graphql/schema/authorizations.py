@@ -11,6 +11,8 @@ import strawberry
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import relations
+from passerelle.identities import patients
+from passerelle.identities.ins import Ins
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, key_of, node_id
@@ -163,7 +165,7 @@ class AuthorizationsMutation:
         until: datetime | None = None,
     ) -> RelationActResult:
         context, key = context_of(info), key_of(Node.PATIENT, patient_id)
-        person = context.tenant.keys.person_key(representative.oid, representative.value)
+        person = patients.person_key(context, Ins(representative.oid, representative.value))
         async with transaction(context) as act:
             grant = await relations.declare_representative(act, key, person, until=until, proof=proof)
         return shape(RelationGrant, asdict(grant))
@@ -176,6 +178,6 @@ class AuthorizationsMutation:
         representative: Annotated[InsInput, strawberry.argument(directives=[Identifying()])],
     ) -> EndResult:
         context, key = context_of(info), key_of(Node.PATIENT, patient_id)
-        person = context.tenant.keys.person_key(representative.oid, representative.value)
+        person = patients.person_key(context, Ins(representative.oid, representative.value))
         async with transaction(context) as act:
             return Ended(count=await relations.end_representation(act, key, person))

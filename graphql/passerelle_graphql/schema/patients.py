@@ -108,19 +108,18 @@ class PatientQuery:
 
 @strawberry.type
 class PatientMutation:
-    @resolved("Enregistrer une identité.", cost=20)
+    @resolved(
+        "Enregistrer une identité ; celle qui l'était déjà est rendue, ce qui compte comme une recherche.", cost=50
+    )
     async def register_patient(self, info: ResolverInfo, input: RegisterPatientInput) -> RegisterPatientResult:  # noqa: A002
         async with transaction(context_of(info)) as act:
-            patient_id = await patients.register(
+            registered = await patients.register_and_show(
                 act,
                 [InsGiven(each.oid, each.value) for each in input.identifiers],
                 traits(input.traits),
                 input.identity_status,
                 source=input.source,
             )
-            registered = await patients.by_id(act, patient_id)
-        if registered is None:
-            raise LookupError("a patient just registered is not there")
         return PatientRegistered(patient=shape(Patient, row_of(registered)))
 
 

@@ -23,7 +23,7 @@ from passerelle.identities.ins import IdentityStatus, Ins, check, current, is_te
 from passerelle.identities.tables import identity_warning, patient, patient_identifier
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import Conflict, InvalidInput, Refused, TryLater
+from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused, TryLater
 from passerelle_policies.decision import Decision, Facts, decide
 from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
@@ -31,6 +31,10 @@ from passerelle_policies.vocabulary import Action, Kind, Relation
 
 _HOUR = timedelta(hours=1)
 _TRUST = {status: rank for rank, status in enumerate(IdentityStatus)}
+_STRICT = frozenset({"family_name", "birth_date", "sex"})
+# What an index must hold: an entry of a B-tree has some 2,700 octets.
+_MAX_CHARACTERS = 256
+_MAX_IDENTIFIERS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,12 @@ def trusted_as(status: IdentityStatus, required: str) -> bool:
 def folded(name: str) -> str:
     """A name as it is searched: no accent, no case, letters only."""
     bare = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(each for each in bare if each.isalnum())
+    return "".join(each for each in bare if each.isalnum())[:_MAX_CHARACTERS]
+
+
+def person_key(context: Context, ins: Ins) -> str:
+    """The pseudonym of whoever holds this INS, however its matricule is written."""
+    return context.tenant.keys.person_key(ins.oid, ins.matricule)
 
 
 def identity() -> Table:
@@ -85,22 +94,26 @@ async def register(
     A wrong key, a missing key or differing traits are warnings on the identity, never a refusal
     (INS_KEY_WRONG, INS_WITHOUT_KEY, TRAITS_DIFFER…). Refused: actors whom the matrix does not let register;
     INS_MISSING when there is neither INS nor traits; INS_OID_FORBIDDEN for a test or demo OID in a tenant
-    that is not a test tenant.
+    that is not a test tenant; VALUE_TOO_LONG, IDENTIFIERS_TOO_MANY.
     """
     context = act.context
     _decided(context, Action.REGISTER)
+    _bounded(identifiers, traits, source)
     ins = current(tuple(identifiers))
     if ins is not None and is_test_oid(ins.oid) and not context.tenant.is_test:
         raise InvalidInput("INS_OID_FORBIDDEN", oid=ins.oid)
     if ins is None and not (traits.family_name and traits.birth_date):
         raise InvalidInput("INS_MISSING")
-    person_key = context.tenant.keys.person_key(ins.oid, ins.value) if ins else None
+    key = person_key(context, ins) if ins else None
     warnings = {code for each in identifiers for code in check(each)}
-    known = await _known(act, person_key)
-    if known is None:
-        patient_id = await _inserted(act, person_key, ins, traits, status)
-    else:
+    known = await _known(act, key)
+    patient_id = known.patient_id if known else await _inserted(act, key, ins, traits, status)
+    if patient_id is None:  # registered by someone else in the same instant
+        known = await _known(act, key)
+        if known is None:
+            raise Conflict("PATIENT_REGISTERED_TWICE")
         patient_id = known.patient_id
+    if known is not None:
         warnings |= await _merged(act, known, traits, status)
     for each in identifiers:
         await act.connection.execute(
@@ -122,14 +135,26 @@ async def register(
     return patient_id
 
 
+async def register_and_show(
+    act: Act, identifiers: Sequence[Ins], traits: Traits, status: IdentityStatus, *, source: str
+) -> Patient:
+    """`register`, then give the whole identity: what is given back may be of someone already known.
+
+    It is therefore a look-up as well, journalled, counted and refused as one.
+    """
+    decision = await _may_look_up(act)
+    patient_id = await register(act, identifiers, traits, status, source=source)
+    await journal.append(act.connection, act.context, _line(decision, Action.FIND, patient_id))
+    return _patient((await act.connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one())
+
+
 async def find_by_ins(act: Act, ins: Ins) -> Patient | None:
     """The patient who holds exactly this INS, or nothing. Journalled and counted either way.
 
     Refused: PATIENT_LOOKUP_TOO_MANY (`TryLater`) past the hourly count, ACCESS_REFUSED by the matrix.
     """
     decision = await _may_look_up(act)
-    key = act.context.tenant.keys.person_key(ins.oid, ins.value)
-    row = await _known(act, key)
+    row = await _known(act, person_key(act.context, ins))
     await journal.append(
         act.connection, act.context, _line(decision, Action.FIND, row.patient_id if row else journal.NOBODY)
     )
@@ -203,11 +228,11 @@ async def _known(act: Act, person_key: str | None) -> Row[Any] | None:
     return (await act.connection.execute(select(patient).where(patient.c.person_key == person_key))).one_or_none()
 
 
-async def _inserted(act: Act, person_key: str | None, ins: Ins | None, traits: Traits, status: IdentityStatus) -> UUID:
-    patient_id = uuid4()
+async def _inserted(act: Act, key: str | None, ins: Ins | None, traits: Traits, status: IdentityStatus) -> UUID | None:
+    """A new identity; nothing when someone else's transaction has just registered this INS."""
     new = upsert(patient).values(
-        patient_id=patient_id,
-        person_key=person_key,
+        patient_id=uuid4(),
+        person_key=key,
         ins_oid=ins.oid if ins else None,
         ins_value=ins.value if ins else None,
         ins_status=status.value,
@@ -221,33 +246,51 @@ async def _inserted(act: Act, person_key: str | None, ins: Ins | None, traits: T
         registered_at=act.now,
     )
     done = await act.connection.execute(new.on_conflict_do_nothing().returning(patient.c.patient_id))
-    if (row := done.one_or_none()) is not None:
-        return UUID(str(row.patient_id))
-    other = await _known(act, person_key)  # registered by someone else in the same instant
-    if other is None:
-        raise Conflict("PATIENT_REGISTERED_TWICE")
-    return UUID(str(other.patient_id))
+    row = done.one_or_none()
+    return UUID(str(row.patient_id)) if row else None
 
 
 async def _merged(act: Act, known: Row[Any], traits: Traits, status: IdentityStatus) -> set[str]:
-    """Raise the status, fill what was empty; what differs stays as it was and is a warning."""
-    changed: dict[str, Any] = {}
-    if _TRUST[status] > _TRUST[IdentityStatus(known.ins_status)]:
-        changed["ins_status"] = status.value
-    warnings = set()
-    for name in ("family_name", "used_name", "birth_date", "sex", "birth_place"):
-        given, held = getattr(traits, name), getattr(known, name) or ""
-        if given and not held:
-            changed[name] = given
-            if name == "family_name":
-                changed["search_name"] = folded(given)
-        elif given and name in {"family_name", "birth_date", "sex"} and folded(given) != folded(held):
-            warnings.add("TRAITS_DIFFER")
-    if traits.given_names and not known.given_names:
-        changed["given_names"] = list(traits.given_names)
+    """Add what is new. A status is that of the traits it came with: a better one brings its traits along, and
+    differing traits of no better status change nothing; either way they are a warning."""
+    is_better = _TRUST[status] > _TRUST[IdentityStatus(known.ins_status)]
+    given: dict[str, Any] = {
+        "family_name": traits.family_name,
+        "used_name": traits.used_name,
+        "given_names": list(traits.given_names),
+        "birth_date": traits.birth_date,
+        "sex": traits.sex,
+        "birth_place": traits.birth_place,
+    }
+    held = {name: getattr(known, name) for name in given}
+    differs = any(given[name] and held[name] and folded(given[name]) != folded(held[name]) for name in _STRICT)
+    warnings = {"TRAITS_DIFFER"} if differs else set()
+    if differs and not is_better:
+        return warnings
+    changed: dict[str, Any] = {"ins_status": status.value} if is_better else {}
+    changed |= {
+        name: value for name, value in given.items() if value and (is_better or not held[name]) and value != held[name]
+    }
+    if "family_name" in changed:
+        changed["search_name"] = folded(traits.family_name)
     if changed:
-        await act.connection.execute(update(patient).where(patient.c.patient_id == known.patient_id).values(**changed))
+        await act.connection.execute(
+            update(patient)
+            .where(patient.c.patient_id == known.patient_id, patient.c.ins_status == known.ins_status)
+            .values(**changed)
+        )
     return warnings
+
+
+def _bounded(identifiers: Sequence[Ins], traits: Traits, source: str) -> None:
+    if len(identifiers) > _MAX_IDENTIFIERS:
+        raise LimitExceeded("IDENTIFIERS_TOO_MANY", limit=_MAX_IDENTIFIERS)
+    given = {name: getattr(traits, name) for name in Traits.__dataclass_fields__ if name != "given_names"}
+    given |= {"given_names": " ".join(traits.given_names), "source": source}
+    given |= {f"identifiers[{index}]": max(each.oid, each.value, key=len) for index, each in enumerate(identifiers)}
+    for name, value in given.items():
+        if len(value) > _MAX_CHARACTERS:
+            raise LimitExceeded("VALUE_TOO_LONG", field=name, limit=_MAX_CHARACTERS)
 
 
 async def _may_look_up(act: Act) -> Decision:
