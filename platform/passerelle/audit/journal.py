@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, DateTime, Select, Text, bindparam, func, insert, literal, not_, select
+from sqlalchemy import CTE, ColumnElement, DateTime, Select, Text, bindparam, func, insert, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import journal
@@ -134,9 +134,17 @@ def parameters(context: Context) -> dict[str, Any]:
 
 
 async def page(
-    connection: AsyncConnection, patient_id: UUID, *, first: int, before_line: int | None = None
+    connection: AsyncConnection,
+    patient_id: UUID,
+    *,
+    first: int,
+    before_line: int | None = None,
+    but_about: Select[Any] | None = None,
 ) -> list[JournalLine]:
-    """The newest lines of one patient's journal, `first` at most, older than `before_line` when given."""
+    """The newest lines of one patient's journal, `first` at most, older than `before_line` when given.
+
+    Lines about the documents whose ids `but_about` selects are left out.
+    """
     shown = (
         select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
         .where(journal.c.patient_id == patient_id)
@@ -145,6 +153,8 @@ async def page(
     )
     if before_line is not None:
         shown = shown.where(journal.c.line_id < before_line)
+    if but_about is not None:
+        shown = shown.where(or_(journal.c.document_id.is_(None), journal.c.document_id.not_in(but_about)))
     return [JournalLine(**row) for row in (await connection.execute(shown)).mappings()]
 
 

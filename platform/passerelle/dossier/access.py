@@ -56,6 +56,11 @@ def in_force(valid_from: ColumnElement[datetime], valid_until: ColumnElement[dat
     return and_(valid_from <= _NOW, or_(valid_until.is_(None), valid_until > _NOW))
 
 
+def is_hidden_from_patient(entry: Any, now: ColumnElement[datetime] = _NOW) -> ColumnElement[bool]:
+    """SQL condition: a row of `document` still awaits its announcement (R.1111-53); past its term it hides no more."""
+    return and_(entry.c.hidden_from_patient, or_(entry.c.hidden_until.is_(None), entry.c.hidden_until > now))
+
+
 def role_in(context: Context) -> Role:
     """The actor's column of the matrix."""
     return role_of(context.actor.profession, context.actor.kind)
@@ -163,13 +168,18 @@ async def facts_of(context: Context, connection: AsyncConnection, patient_id: UU
     return facts_from(context, row)
 
 
+def awaits_announcement(row: Row[Any], now: datetime) -> bool:
+    """`is_hidden_from_patient` for a row that was read."""
+    return bool(row.hidden_from_patient) and (row.hidden_until is None or row.hidden_until > now)
+
+
 def document_facts(context: Context, row: Row[Any]) -> DocumentFacts:
     """What a decision about one document needs, out of a row of `document`."""
     return DocumentFacts(
         type_code=row.type_code,
         status=DocumentStatus(row.status),
         masked=row.masked,
-        hidden_from_patient=row.hidden_from_patient,
+        hidden_from_patient=awaits_announcement(row, context.clock.now()),
         hidden_from_representatives=row.hidden_from_representatives,
         by_actor=context.actor.id in row.author_ids,
     )

@@ -83,16 +83,15 @@ async def publish(
         hidden_from_representatives=metadata.hidden_from_representatives,
         by_actor=act.context.actor.id in author_ids,
     )
-    await may_file(act, patient_id, about)
-    here = await _claimed(act, patient_id, incoming)
-    if here is not None:
-        return here
+    said = await may_file(act, patient_id, about)
+    claim = await _claimed(act, patient_id, incoming)
+    await journal.append(act.connection, act.context, replace(said, document_id=claim.document_id))
+    if claim.filing is Filing.ALREADY_HERE:
+        return claim
     await _identity_is_good_enough(act, patient_id, by_patient=by_patient)
     wrapped_key = await _open_key(act, patient_id)
     parent = await _parent(act, patient_id, metadata)
-    if parent is not None:
-        await _may_supersede(act, parent)
-    document_id = await _document_id_of_claim(act, metadata.unique_id)
+    document_id = claim.document_id
     set_id = await _submission_set(act, patient_id, incoming, submission)
     values = _columns(act, metadata, kind_of, author_ids, by_patient=by_patient)
     if parent is not None:
@@ -161,8 +160,9 @@ def document_type_in(act: Act, type_code: str) -> nomenclatures.DocumentType:
     return known
 
 
-async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> None:
-    """Decide and journal one filing; `Refused`, or the conflict DOSSIER_NOT_OPEN for someone who may feed."""
+async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> journal.Line:
+    """Decide one filing and give its journal line, to be added with the id of the document: the patient may have to
+    wait for it. `Refused`, or the conflict DOSSIER_NOT_OPEN for someone who may feed."""
     action = Action.PUBLISH
     facts = await access.facts_of(act.context, act.connection, patient_id)
     decision = decide(facts, Kind.DOCUMENT, action, about, overrides=act.context.tenant.parameters)
@@ -171,29 +171,29 @@ async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> None:
         if decision.code == "DOSSIER_NOT_OPEN":
             raise Conflict("DOSSIER_NOT_OPEN")
         raise Refused(decision.code or "ACCESS_REFUSED", line=said)
-    await journal.append(act.connection, act.context, said)
+    return said
 
 
-async def _may_supersede(act: Act, parent: Row[Any]) -> None:
-    """Decide and journal the replacement, on what the version before is: naming oneself author opens nothing.
+async def _may_supersede(act: Act, parent: Row[Any]) -> journal.Line:
+    """Decide the replacement, on what the version before is: naming oneself author opens nothing.
 
-    The conflict PARENT_UNKNOWN for someone who may not know of the parent.
+    The conflict PARENT_UNKNOWN for someone who may not know of the parent, whatever its state and its patient.
     """
     context, overrides = act.context, act.context.tenant.parameters
     facts = await access.facts_of(context, act.connection, parent.patient_id)
-    about = access.document_facts(context, parent)
+    about = replace(access.document_facts(context, parent), status=DocumentStatus.CURRENT)
     decision = decide(facts, Kind.DOCUMENT, Action.REPLACE, about, overrides=overrides)
     said = access.line(decision, Kind.DOCUMENT, Action.REPLACE, parent.patient_id, facts, parent.document_id)
     if decision.allowed:
-        await journal.append(act.connection, context, said)
-    elif decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed:
-        raise Refused("ACTION_REFUSED", line=said)
-    else:
+        return said
+    is_seen = decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed
+    if parent.status == DocumentStatus.DELETED or not is_seen:
         raise Conflict("PARENT_UNKNOWN")
+    raise Refused("ACTION_REFUSED", line=said)
 
 
-async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Published | None:
-    """Claim the uniqueId, waiting for whoever claims it in the same instant; tell where it already is."""
+async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Published:
+    """Claim the uniqueId, waiting for whoever claims it in the same instant; tell where it is, or will be."""
     metadata = incoming.metadata
     claim = (
         upsert(document_key)
@@ -207,8 +207,8 @@ async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Pu
         .on_conflict_do_nothing()
         .returning(document_key.c.document_id)
     )
-    if (await act.connection.execute(claim)).one_or_none() is not None:
-        return None
+    if (row := (await act.connection.execute(claim)).one_or_none()) is not None:
+        return Published(patient_id=patient_id, document_id=UUID(str(row.document_id)), filing=Filing.STORED)
     held = (
         await act.connection.execute(select(document_key).where(document_key.c.unique_id == metadata.unique_id))
     ).one()
@@ -217,13 +217,6 @@ async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Pu
     if held.patient_id != patient_id:
         raise Conflict("UNIQUE_ID_OF_ANOTHER_PATIENT")
     return Published(patient_id=patient_id, document_id=held.document_id, filing=Filing.ALREADY_HERE)
-
-
-async def _document_id_of_claim(act: Act, unique_id: str) -> UUID:
-    claimed = await act.connection.execute(
-        select(document_key.c.document_id).where(document_key.c.unique_id == unique_id)
-    )
-    return UUID(str(claimed.scalar_one()))
 
 
 async def _identity_is_good_enough(act: Act, patient_id: UUID, *, by_patient: bool) -> None:
@@ -249,6 +242,7 @@ async def _open_key(act: Act, patient_id: UUID) -> bytes:
 
 
 async def _parent(act: Act, patient_id: UUID, metadata: DocumentMetadata) -> Row[Any] | None:
+    """The version that the document says it replaces, locked, once superseding it is decided and journalled."""
     if metadata.replaces_unique_id is None:
         return None
     found = await act.connection.execute(
@@ -264,10 +258,12 @@ async def _parent(act: Act, patient_id: UUID, metadata: DocumentMetadata) -> Row
     parent = found.one_or_none()
     if parent is None:
         raise Conflict("PARENT_UNKNOWN")
+    said = await _may_supersede(act, parent)
     if parent.patient_id != patient_id:
         raise Conflict("PARENT_OF_ANOTHER_PATIENT")
     if parent.status not in {DocumentStatus.CURRENT, DocumentStatus.ARCHIVED}:
         raise Conflict("PARENT_NOT_CURRENT", status=parent.status)
+    await journal.append(act.connection, act.context, said)
     return parent
 
 

@@ -133,7 +133,7 @@ def visible(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[bool]:
             entry.c.type_code == any_(lines.c.types),
             or_(lines.c.by_relation, any_(entry.c.author_ids) == access.ACTOR_ID),
             or_(not_(entry.c.masked), lines.c.sees_masked),
-            or_(not_(entry.c.hidden_from_patient), lines.c.sees_hidden_from_patient),
+            or_(not_(access.is_hidden_from_patient(entry)), lines.c.sees_hidden_from_patient),
             or_(not_(entry.c.hidden_from_representatives), lines.c.sees_hidden_from_representatives),
         )
         .exists()

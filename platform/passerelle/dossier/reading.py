@@ -30,6 +30,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    not_,
     or_,
     select,
     tuple_,
@@ -45,7 +46,7 @@ from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, Refused
 from passerelle_policies.decision import decide
-from passerelle_policies.vocabulary import Action, DocumentStatus, Kind
+from passerelle_policies.vocabulary import Action, DocumentStatus, Kind, Relation
 
 #: What a document shows of itself, in the order of the read model.
 SHOWN = (
@@ -274,6 +275,28 @@ async def open_dossier(
 async def read_journal(
     act: Act, patient_id: UUID, *, first: int | None = None, before_line: int | None = None
 ) -> list[journal.JournalLine]:
-    """One page of the patient's journal, newest first, itself journalled (L.1111-19)."""
+    """One page of the patient's journal, newest first, itself journalled (L.1111-19).
+
+    Whom a document is hidden from does not read of it either: its lines wait until it is shown.
+    """
     await access.require(act, patient_id, Kind.JOURNAL, Action.READ)
-    return await journal.page(act.connection, patient_id, first=page_size(act.context, first), before_line=before_line)
+    facts = await access.facts_of(act.context, act.connection, patient_id)
+    return await journal.page(
+        act.connection,
+        patient_id,
+        first=page_size(act.context, first),
+        before_line=before_line,
+        but_about=_out_of_sight(act, patient_id, facts.relations),
+    )
+
+
+def _out_of_sight(act: Act, patient_id: UUID, relations: frozenset[Relation]) -> Select[Any]:
+    """The documents of a record that a reader of its journal must not learn of today, deleted ones included."""
+    awaiting = access.is_hidden_from_patient(document, literal(act.now))
+    if Relation.PATIENT in relations:
+        hides = awaiting
+    elif Relation.REPRESENTATIVE in relations:
+        hides = or_(awaiting, document.c.hidden_from_representatives)
+    else:
+        hides = and_(document.c.masked, not_(literal(act.context.actor.id) == any_(document.c.author_ids)))
+    return select(document.c.document_id).where(document.c.patient_id == patient_id, hides)

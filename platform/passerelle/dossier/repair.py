@@ -5,7 +5,7 @@ Source: RNIV (identity vigilance: an error of attribution is corrected and those
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -46,7 +46,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
         raise Conflict("SAME_PATIENT")
     if row.replaces is not None or row.superseded_by is not None:
         raise Conflict("MOVE_OF_A_CHAIN")
-    await may_file(act, to_patient_id, access.document_facts(act.context, row))
+    said = await may_file(act, to_patient_id, access.document_facts(act.context, row))
     keys, tenant = act.context.tenant.keys, act.context.tenant
     held = await act.connection.execute(
         select(dossier.c.patient_id, dossier.c.state, dossier.c.wrapped_key)
@@ -58,6 +58,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
     if target is None or target.state != "open":
         raise Conflict("DOSSIER_NOT_OPEN")
     to_document_id, content_name = uuid4(), str(uuid4())
+    await journal.append(act.connection, act.context, replace(said, document_id=to_document_id))
     clear = b"".join(
         [
             piece

@@ -30,9 +30,9 @@ async def mask(act: Act, document_id: UUID) -> Row[Any]:
     Refused: HIDING_COMBINATION while it is hidden from the patient, DOCUMENT_UNKNOWN.
     """
     row = await access.require_document(act, document_id, Action.MASK)
-    if row.hidden_from_patient:
+    if access.awaits_announcement(row, act.now):
         raise Conflict("HIDING_COMBINATION")
-    return await _changed(act, row, Action.MASK, masked=True)
+    return await _changed(act, row, Action.MASK, masked=True, hidden_from_patient=False, hidden_until=None)
 
 
 async def unmask(act: Act, document_id: UUID) -> Row[Any]:

@@ -1,0 +1,89 @@
+"""What a reader may not know of shows nowhere: not in his journal, not in the answers to a replacement."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import documents, reading, relations, visibility
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.errors import PasserelleError, Refused
+from tests.builders import World, document, ins_of, professional
+
+
+async def _told(world: World, reader: Actor, patient_id: UUID) -> list[tuple[str, str, UUID | None]]:
+    """The journal as its reader sees it, but for his own readings of it."""
+    async with transaction(world.context(reader)) as act:
+        lines = await reading.read_journal(act, patient_id, first=100)
+    return [(each.kind, each.action, each.document_id) for each in lines if each.kind != "journal"]
+
+
+async def _code(world: World, by: Actor, patient_id: UUID, replaces: str) -> str:
+    with pytest.raises(PasserelleError) as failed:
+        await world.publish(patient_id, document(author=by, replaces=replaces), by=by)
+    return failed.value.code
+
+
+async def test_the_journal_does_not_announce_an_announcement(world: World) -> None:
+    patient_id, person = await world.patient()
+    author = professional()
+    await world.authorize(patient_id, person, author)
+    before = await _told(world, person, patient_id)
+    hidden = await world.publish(patient_id, document(author=author, hidden_from_patient=True), by=author)
+    await documents.open_content(world.context(author), hidden)
+    with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
+        await documents.read_document(world.context(person), hidden)
+    assert await _told(world, person, patient_id) == before
+
+    async with transaction(world.context(author)) as act:
+        await visibility.show_to_patient(act, hidden)
+    told = await _told(world, person, patient_id)
+    assert {("document", "publish", hidden), ("content", "read", hidden)} <= set(told)
+
+
+async def test_a_representative_reads_of_no_document_that_is_hidden_from_him(world: World) -> None:
+    patient_id, person = await world.patient()
+    mother = world.person(ins_of(91_101), name="Mère Essai")
+    async with transaction(world.context(person)) as act:
+        await relations.declare_representative(act, patient_id, mother.id, proof="livret de famille")
+    before = await _told(world, mother, patient_id)
+    hidden = await world.publish(patient_id, document(hidden_from_representatives=True))
+    await documents.read_document(world.context(person), hidden)
+    assert await _told(world, mother, patient_id) == before
+    assert ("document", "publish", hidden) in await _told(world, person, patient_id)
+
+
+async def test_what_waits_for_an_announcement_waits_no_longer_than_the_rule_says(world: World) -> None:
+    """R.1111-53: a month at most, whether or not anybody thought of showing it."""
+    patient_id, person = await world.patient()
+    hidden = await world.publish(patient_id, document(hidden_from_patient=True))
+    assert (await reading.open_dossier(world.context(person), patient_id)).page.documents == []
+    world.clock.advance(timedelta(days=31))
+    assert (await documents.read_document(world.context(person), hidden)).document["document_id"] == str(hidden)
+    assert len((await reading.open_dossier(world.context(person), patient_id)).page.documents) == 1
+    assert ("document", "publish", hidden) in await _told(world, person, patient_id)
+    async with transaction(world.context(person)) as act:
+        assert (await visibility.mask(act, hidden)).masked
+
+
+async def test_a_replacement_tells_nothing_of_a_parent_out_of_sight(world: World) -> None:
+    """Whatever became of the version before, and whosever it is, who may not know of it learns that it is not here."""
+    patient_id, person = await world.patient()
+    other_id, other_person = await world.patient()
+    author, stranger = professional(), professional()
+    await world.authorize(patient_id, person, author)
+    await world.authorize(other_id, other_person, author)
+    superseded, deleted, current = document(author=author), document(author=author), document(author=author)
+    _, gone, _ = [await world.publish(patient_id, each, by=author) for each in (superseded, deleted, current)]
+    await world.publish(patient_id, document(author=author, replaces=superseded.metadata.unique_id), by=author)
+    async with transaction(world.context(author)) as act:
+        await visibility.delete(act, gone)
+
+    for to, each in ((patient_id, superseded), (patient_id, deleted), (other_id, current)):
+        assert await _code(world, stranger, to, each.metadata.unique_id) == "PARENT_UNKNOWN"
+    assert await _code(world, author, patient_id, superseded.metadata.unique_id) == "PARENT_NOT_CURRENT"
+    assert await _code(world, author, patient_id, deleted.metadata.unique_id) == "PARENT_NOT_CURRENT"
+    assert await _code(world, author, other_id, current.metadata.unique_id) == "PARENT_OF_ANOTHER_PATIENT"
