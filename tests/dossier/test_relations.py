@@ -165,3 +165,61 @@ async def test_replacing_a_masked_document_shows_it_to_nobody_new(world: World) 
     with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
         await documents.read_document(world.context(reader), new.document_id)
     assert (await documents.read_document(world.context(author), new.document_id)).document["masked"] is True
+
+
+async def test_a_representative_gives_no_power_that_outlasts_his_own(world: World) -> None:
+    """What ends when the minor comes of age is not made endless by the one whose power ends."""
+    patient_id, person = await world.patient()
+    mother, friend = world.person(ins_of(91_201)), world.person(ins_of(91_202))
+    end = world.clock.now() + timedelta(days=30)
+    async with transaction(world.context(person)) as act:
+        await relations.declare_representative(act, patient_id, mother.id, until=end, proof="livret de famille")
+    for who, until in ((mother, None), (friend, end + timedelta(days=1))):
+        with pytest.raises(Conflict, match="REPRESENTATION_OUTLASTS_YOURS"):
+            async with transaction(world.context(mother)) as act:
+                await relations.declare_representative(act, patient_id, who.id, until=until, proof="livret")
+    async with transaction(world.context(mother)) as act:
+        await relations.declare_representative(act, patient_id, friend.id, until=end, proof="livret")
+    assert await _opens(world, friend, patient_id)
+    world.clock.advance(timedelta(days=30))
+    assert [await _opens(world, who, patient_id) for who in (mother, friend)] == [False, False]
+
+
+async def test_nothing_is_granted_that_has_already_ended(world: World) -> None:
+    patient_id, person = await world.patient()
+    founder, now = professional(), world.clock.now()
+    async with transaction(world.context(founder)) as act:
+        team = await relations.create_care_team(act, "Équipe")
+    with pytest.raises(InvalidInput, match="AUTHORIZATION_ENDS_BEFORE_IT_STARTS"):
+        async with transaction(world.context(person)) as act:
+            await relations.consent_to_team(act, patient_id, team, informed_how="entretien", proof="signé", until=now)
+    with pytest.raises(InvalidInput, match="AUTHORIZATION_ENDS_BEFORE_IT_STARTS"):
+        async with transaction(world.context(person)) as act:
+            await relations.declare_representative(act, patient_id, "0" * 32, proof="livret", until=now)
+
+
+async def test_a_newcomer_is_told_to_every_patient_who_consented_to_the_team(world: World) -> None:
+    patient_id, person = await world.patient()
+    left_id, left = await world.patient()
+    founder, newcomer = professional(), professional(NURSE)
+    async with transaction(world.context(founder)) as act:
+        team = await relations.create_care_team(act, "Équipe")
+    for each, who in ((patient_id, person), (left_id, left)):
+        async with transaction(world.context(who)) as act:
+            await relations.consent_to_team(act, each, team, informed_how="entretien", proof="signé")
+    async with transaction(world.context(left)) as act:
+        await relations.withdraw_team_consent(act, left_id, team)
+    for _ in range(2):  # twice is once
+        async with transaction(world.context(founder)) as act:
+            await relations.add_care_team_member(act, team, newcomer.id)
+    for each, who, times in ((patient_id, person, 1), (left_id, left, 0)):
+        async with transaction(world.context(who)) as act:
+            lines = await reading.read_journal(act, each, first=20)
+        assert [line.action for line in lines if line.actor_id == founder.id] == ["grant"] * times
+
+
+async def test_who_has_no_part_in_care_founds_no_team(world: World) -> None:
+    for who in (world.person(ins_of(91_203)), professional("no such profession")):
+        with pytest.raises(Conflict, match="TEAM_UNKNOWN"):
+            async with transaction(world.context(who)) as act:
+                await relations.create_care_team(act, "Équipe")

@@ -14,13 +14,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Table, insert, or_, select, update
 
-from passerelle.audit import outbox
+from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import RelationChanged
 from passerelle.dossier.tables import block, care_team, care_team_member, relation, team_consent
 from passerelle.kernel.errors import Conflict, InvalidInput
-from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
+from passerelle_policies.roles import HEALTH_ROLES
+from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation, Role
 
 _RPPS_DIGITS = 11
 
@@ -49,7 +50,7 @@ class Authorizations:
 
 def professional(rpps: str) -> str:
     """The subject form of a professional; RPPS_INVALID unless 11 digits are given."""
-    if len(rpps) != _RPPS_DIGITS or not rpps.isdigit():
+    if len(rpps) != _RPPS_DIGITS or not (rpps.isascii() and rpps.isdigit()):
         raise InvalidInput("RPPS_INVALID")
     return f"{ActorKind.PROFESSIONAL}:{rpps}"
 
@@ -58,8 +59,7 @@ async def authorize(
     act: Act, patient_id: UUID, rpps: str, *, until: datetime | None = None, proof: str | None = None
 ) -> Grant:
     """Authorise one professional, until a given instant when wanted (AUTHORIZATION_ENDS_BEFORE_IT_STARTS)."""
-    if until is not None and until <= act.now:
-        raise InvalidInput("AUTHORIZATION_ENDS_BEFORE_IT_STARTS")
+    _must_be_to_come(act, until)
     return await _declare(
         act, patient_id, Relation.AUTHORIZED, professional(rpps), Action.GRANT, until=until, proof=proof
     )
@@ -89,18 +89,17 @@ async def declare_attending_physician(act: Act, patient_id: UUID, rpps: str, *, 
 async def declare_representative(
     act: Act, patient_id: UUID, person_key: str, *, until: datetime | None = None, proof: str
 ) -> Grant:
-    """Declare a legal representative, usually until the minor comes of age; PROOF_MISSING without a proof."""
+    """Declare a legal representative, usually until the minor comes of age; PROOF_MISSING without a proof.
+
+    Refused to a representative whose own powers end before (REPRESENTATION_OUTLASTS_YOURS).
+    """
     if not proof.strip():
         raise InvalidInput("PROOF_MISSING", act="declare_representative")
-    return await _declare(
-        act,
-        patient_id,
-        Relation.REPRESENTATIVE,
-        f"{ActorKind.PERSON}:{person_key}",
-        Action.GRANT,
-        until=until,
-        proof=proof,
-    )
+    _must_be_to_come(act, until)
+    await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.GRANT)
+    await _must_not_outlast_the_giver(act, patient_id, until)
+    subject = f"{ActorKind.PERSON}:{person_key}"
+    return await _declare(act, patient_id, Relation.REPRESENTATIVE, subject, None, until=until, proof=proof)
 
 
 async def end_representation(act: Act, patient_id: UUID, person_key: str) -> int:
@@ -160,16 +159,38 @@ async def create_care_team(act: Act, name: str, *, establishment: str | None = N
 
 
 async def add_care_team_member(act: Act, team_id: UUID, rpps: str) -> None:
-    """Bring a professional into a team; only a member may. The consents given to the team cover him at once."""
+    """Bring a professional into a team; only a member may. The consents given to the team cover him at once.
+
+    Every patient whose record this opens to him has a line of it in his journal.
+    """
     _professionals_only(act)
-    member = select(care_team_member.c.subject).where(
+    subject = professional(rpps)
+    members = select(care_team_member.c.subject).where(
         care_team_member.c.team_id == team_id,
-        care_team_member.c.subject == act.context.actor.subject,
+        care_team_member.c.subject.in_([act.context.actor.subject, subject]),
         _not_ended(care_team_member, act.now),
     )
-    if (await act.connection.execute(member)).first() is None:
+    held = set((await act.connection.execute(members)).scalars())
+    if act.context.actor.subject not in held:
         raise Conflict("TEAM_UNKNOWN")
-    await _join(act, team_id, professional(rpps))
+    if subject in held:
+        return
+    await _join(act, team_id, subject)
+    consenting = (
+        select(team_consent.c.patient_id)
+        .where(team_consent.c.team_id == team_id, _not_ended(team_consent, act.now))
+        .distinct()
+    )
+    for patient_id in (await act.connection.execute(consenting)).scalars().all():
+        line = journal.Line(
+            kind=Kind.AUTHORIZATIONS,
+            action=Action.GRANT,
+            outcome=journal.Outcome.ALLOWED,
+            rule="team-newcomer",
+            pack=access.pack_in(act.context).name,
+            patient_id=patient_id,
+        )
+        await journal.append(act.connection, act.context, line)
 
 
 async def consent_to_team(
@@ -184,6 +205,7 @@ async def consent_to_team(
     """Record the patient's initial informed consent to a whole team: who asked, how he was informed, the proof."""
     if not informed_how.strip() or not proof.strip():
         raise InvalidInput("PROOF_MISSING", act="consent_to_team")
+    _must_be_to_come(act, until)
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.GRANT)
     if (await act.connection.execute(select(care_team).where(care_team.c.team_id == team_id))).first() is None:
         raise Conflict("TEAM_UNKNOWN")
@@ -287,8 +309,30 @@ def _not_ended(table: Table, now: datetime) -> Any:
     return or_(table.c.valid_until.is_(None), table.c.valid_until > now)
 
 
+def _must_be_to_come(act: Act, until: datetime | None) -> None:
+    if until is not None and until <= act.now:
+        raise InvalidInput("AUTHORIZATION_ENDS_BEFORE_IT_STARTS")
+
+
+async def _must_not_outlast_the_giver(act: Act, patient_id: UUID, until: datetime | None) -> None:
+    """A representative gives to no one, himself included, powers that outlast his own."""
+    facts = await access.facts_of(act.context, act.connection, patient_id)
+    if Relation.PATIENT in facts.relations or Relation.REPRESENTATIVE not in facts.relations:
+        return
+    own = select(relation.c.valid_until).where(
+        relation.c.patient_id == patient_id,
+        relation.c.relation == Relation.REPRESENTATIVE.value,
+        relation.c.subject == act.context.actor.subject,
+        _not_ended(relation, act.now),
+    )
+    ends = (await act.connection.execute(own)).scalars().all()
+    if None not in ends and (until is None or until > max(ends)):
+        raise Conflict("REPRESENTATION_OUTLASTS_YOURS")
+
+
 def _professionals_only(act: Act) -> None:
-    if act.context.actor.kind not in {ActorKind.PROFESSIONAL, ActorKind.SYSTEM}:
+    """Teams are founded and joined by those whom a team's consent can let in (L.1110-12)."""
+    if access.role_in(act.context) not in HEALTH_ROLES | {Role.SOCIAL_WORKER, Role.SYSTEM}:
         raise Conflict("TEAM_UNKNOWN")
 
 
