@@ -274,11 +274,14 @@ async def _merged(act: Act, known: Row[Any], traits: Traits, status: IdentitySta
     if "family_name" in changed:
         changed["search_name"] = folded(traits.family_name)
     if changed:
-        await act.connection.execute(
+        done = await act.connection.execute(
             update(patient)
             .where(patient.c.patient_id == known.patient_id, patient.c.ins_status == known.ins_status)
             .values(**changed)
         )
+        if done.rowcount == 0:  # someone else gave it a better status in the same instant: statuses only rise
+            found = await act.connection.execute(select(patient).where(patient.c.patient_id == known.patient_id))
+            return await _merged(act, found.one(), traits, status)
     return warnings
 
 
