@@ -35,7 +35,7 @@ from passerelle_policies.vocabulary import (
     Role,
 )
 
-__all__ = ["Decision", "DocumentFacts", "Facts", "Reach", "ask_casbin", "decide", "reach"]
+__all__ = ["Decision", "DocumentFacts", "Facts", "Reach", "ask_casbin", "decide", "is_above_blocks", "reach"]
 
 ACCESS_REFUSED = "ACCESS_REFUSED"
 ACTION_REFUSED = "ACTION_REFUSED"
@@ -105,6 +105,15 @@ def reach(
     return compiled.open if is_open else compiled.otherwise
 
 
+def is_above_blocks(pack: Pack, mode: Mode, overrides: Overrides = NO_OVERRIDES) -> bool:
+    """Whether a block yields to this mode of access: to the regulation centre only, and where it is offered at all."""
+    return (
+        mode is Mode.REGULATION_CENTRE
+        and pack.holds("regulation_centre.offered", overrides)
+        and pack.holds("block.yields_to_regulation_centre", overrides)
+    )
+
+
 def ask_casbin(
     pack: Pack,
     role: Role,
@@ -132,9 +141,7 @@ def _decide(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | 
     compiled = _compiled(pack, facts.role, mode, kind, action, _gates(pack, overrides))
     if kind is Kind.DOCUMENT and document is not None and document.status is DocumentStatus.DELETED:
         return _refusal(pack, "document-deleted", DOCUMENT_UNKNOWN)
-    is_blocked = facts.blocked and not (
-        mode is Mode.REGULATION_CENTRE and pack.holds("block.yields_to_regulation_centre", overrides)
-    )
+    is_blocked = facts.blocked and not is_above_blocks(pack, mode, overrides)
     if is_blocked and _is_stopped(kind, action, pack, overrides):
         return _refusal(pack, "block", _code_of_refusal(kind, action, document))
     relations = _standing(facts, is_blocked, kind, action, document)

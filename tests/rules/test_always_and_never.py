@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passerelle_policies.decision import DocumentFacts, Facts, decide, reach
+from passerelle_policies.decision import DocumentFacts, Facts, decide, is_above_blocks, reach
 from passerelle_policies.packs import Overrides, pack_on
 from passerelle_policies.roles import PROFESSIONAL_ROLES
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
@@ -76,7 +76,7 @@ def test_the_reading_filter_is_that_of_the_decision_for_everyone(
     if document.by_actor:
         held |= {Relation.AUTHOR}
     lines = reach(facts.role, facts.mode, Kind.DOCUMENT, Action.READ, facts.day, overrides)
-    above_blocks = facts.mode is Mode.REGULATION_CENTRE
+    above_blocks = is_above_blocks(pack_on(facts.day), facts.mode, overrides)
     filtered = (
         facts.dossier_state is DossierState.OPEN
         and (not facts.blocked or above_blocks)
@@ -91,7 +91,7 @@ def test_a_block_beats_every_access(
     facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
 ) -> None:
     blocked = replace(facts, blocked=True)
-    if blocked.mode is Mode.REGULATION_CENTRE:
+    if is_above_blocks(pack_on(facts.day), blocked.mode, overrides):
         blocked = replace(blocked, mode=Mode.NORMAL)
     kind, action = question
     decision = decide(blocked, kind, action, document, overrides=overrides)

@@ -39,10 +39,10 @@ from passerelle.identities import patients
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Refused
-from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
+from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide, is_above_blocks
 from passerelle_policies.packs import Pack, pack_on
 from passerelle_policies.roles import role_of
-from passerelle_policies.vocabulary import Action, ActorKind, DocumentStatus, DossierState, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import Action, ActorKind, DocumentStatus, DossierState, Kind, Relation, Role
 
 _NOW = bindparam("access_now", type_=DateTime(timezone=True))
 _SUBJECT = bindparam("access_subject", type_=Text())
@@ -139,8 +139,7 @@ def facts_parameters(context: Context) -> dict[str, Any]:
         "access_subject": actor.subject,
         "access_actor_id": actor.id,
         "access_person": actor.id if actor.kind is ActorKind.PERSON else None,
-        "access_above_blocks": context.mode is Mode.REGULATION_CENTRE
-        and pack_in(context).holds("block.yields_to_regulation_centre", context.tenant.parameters),
+        "access_above_blocks": is_above_blocks(pack_in(context), context.mode, context.tenant.parameters),
     }
 
 
