@@ -214,8 +214,9 @@ async def _actor(
     ties = set(held)
     await _tie(world, patient_id, actor, ties)
     if in_team:
-        async with transaction(world.context(actor)) as act:
+        async with transaction(world.context(professional())) as act:
             team_id = await relations.create_care_team(act, "Équipe d'essai")
+            await relations.add_care_team_member(act, team_id, actor.id)
         async with transaction(world.context(person)) as act:
             await relations.consent_to_team(act, patient_id, team_id, informed_how="entretien", proof="signé")
         ties.add(Relation.CARE_TEAM)
