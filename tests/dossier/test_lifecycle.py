@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, lifecycle, reading
+from passerelle.dossier import documents, lifecycle, publishing, reading
+from passerelle.dossier.formats.submission import EventCode, IncomingSubmission
 from passerelle.dossier.lifecycle import Basis
-from passerelle.dossier.tables import dossier, dossier_act
+from passerelle.dossier.tables import document as filed_documents
+from passerelle.dossier.tables import document_version, dossier, dossier_act, submission_set
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError, Refused
 from passerelle_policies.vocabulary import ActorKind, DossierState
@@ -104,6 +107,31 @@ async def test_past_its_retention_a_record_is_purged_and_its_content_gone_for_go
             await connection.execute(select(dossier.c.wrapped_key).where(dossier.c.patient_id == patient_id))
         ).scalar_one()
     assert key is None
+
+
+async def test_what_is_purged_leaves_no_word_about_health(world: World) -> None:
+    patient_id, person = await world.patient()
+    author = professional()
+    incoming = document(author=author, title="Cancer du sein", practice_setting="ETABLISSEMENT-ONCO")
+    incoming = replace(
+        incoming,
+        metadata=replace(incoming.metadata, event_codes=(EventCode(code="C50", label="Tumeur maligne du sein"),)),
+    )
+    submission = IncomingSubmission(
+        documents=(incoming,), title="Annonce du cancer", author=incoming.metadata.authors[0]
+    )
+    async with transaction(world.context(author)) as act:
+        await publishing.publish(act, patient_id, incoming, submission)
+    async with transaction(world.context(person)) as act:
+        await lifecycle.close(act, patient_id)
+        await lifecycle.purge(act, patient_id, basis=Basis.REQUEST, proof="lettre")
+    async with world.tenant.database.transaction() as connection:
+        kept = [
+            str((await connection.execute(select(table).where(table.c.patient_id == patient_id))).all())
+            for table in (filed_documents, submission_set, document_version)
+        ]
+    for word in ("Cancer", "cancer", "C50", "ONCO", "Tumeur", "11488-4"):
+        assert not [each for each in kept if word in each], word
 
 
 async def test_nothing_opens_without_a_proof(world: World) -> None:

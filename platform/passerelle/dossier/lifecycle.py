@@ -26,11 +26,11 @@ from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DossierChanged
-from passerelle.dossier.tables import document, dossier, dossier_act
+from passerelle.dossier.tables import document, dossier, dossier_act, submission_set
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict, InvalidInput
-from passerelle_policies.vocabulary import Action, DossierState, Kind
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind
 
 
 class Basis(StrEnum):
@@ -147,7 +147,7 @@ async def reopen(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
 
 
 async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Dossier:
-    """Destroy the key of a closed record, and with it every content.
+    """Destroy the key of a closed record, and with it every content; blank what its entries say of them.
 
     On the patient's express request, or once the retention period is over (RETENTION_RUNNING before).
     """
@@ -158,12 +158,25 @@ async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Doss
     if basis not in {Basis.RETENTION, Basis.REQUEST}:
         raise InvalidInput("PURGE_BASIS_INVALID")
     purged = await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof, wrapped_key=None)
+    await act.connection.execute(update(document).where(document.c.patient_id == patient_id).values(**_BLANK))
     await act.connection.execute(
-        update(document)
-        .where(document.c.patient_id == patient_id)
-        .values(status="deleted", title="", authors=[], event_codes=[])
+        update(submission_set).where(submission_set.c.patient_id == patient_id).values(title=None, author=None)
     )
     return purged
+
+
+#: What is left of a purged document: that it was here, when it was filed and by whom.
+_BLANK: dict[str, Any] = {
+    "status": DocumentStatus.DELETED.value,
+    **dict.fromkeys(("title", "class_code", "class_label", "type_code", "type_label", "mime_type"), ""),
+    **dict.fromkeys(("format_code", "language", "structure_id", "facility_type", "practice_setting")),
+    **dict.fromkeys(("set_id", "creation_time", "service_start", "service_stop")),
+    **dict.fromkeys(("service_from", "service_to", "created_from", "created_to")),
+    "authors": [],
+    "author_ids": [],
+    "event_codes": [],
+    "act_at": document.c.filed_at,
+}
 
 
 async def state_of(act: Act, patient_id: UUID) -> DossierState | None:
