@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from passerelle.audit import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, reading, relations, visibility
+from passerelle.dossier import documents, lifecycle, reading, relations, visibility
 from passerelle.kernel.actors import Actor
-from passerelle.kernel.errors import PasserelleError, Refused
+from passerelle.kernel.errors import Conflict, LimitExceeded, PasserelleError, Refused
 from tests.builders import World, document, ins_of, professional
 
 
@@ -87,3 +88,46 @@ async def test_a_replacement_tells_nothing_of_a_parent_out_of_sight(world: World
     assert await _code(world, author, patient_id, superseded.metadata.unique_id) == "PARENT_NOT_CURRENT"
     assert await _code(world, author, patient_id, deleted.metadata.unique_id) == "PARENT_NOT_CURRENT"
     assert await _code(world, author, other_id, current.metadata.unique_id) == "PARENT_OF_ANOTHER_PATIENT"
+
+
+async def _refusals(world: World, patient_id: UUID, by: Actor) -> list[tuple[str, str | None]]:
+    async with world.tenant.database.transaction() as connection:
+        lines = await journal.page(connection, patient_id, first=100)
+    return [(each.action, each.code) for each in lines if each.actor_id == by.id and each.outcome == "refused"]
+
+
+async def test_whoever_is_kept_from_filing_is_in_the_journal(world: World) -> None:
+    patient_id, person = await world.patient()
+    first, stranger = document(author=professional()), professional()
+    await world.publish(patient_id, first)
+    assert await _code(world, stranger, patient_id, first.metadata.unique_id) == "PARENT_UNKNOWN"
+    async with transaction(world.context(person)) as act:
+        await lifecycle.close(act, patient_id)
+    with pytest.raises(Conflict, match="DOSSIER_NOT_OPEN"):
+        await world.publish(patient_id, document(author=stranger), by=stranger)
+    assert await _refusals(world, patient_id, stranger) == [
+        ("publish", "DOSSIER_NOT_OPEN"),
+        ("replace", "DOCUMENT_UNKNOWN"),
+    ]
+
+
+async def test_a_minor_may_read_his_document_and_still_keep_it_from_his_parents(world: World) -> None:
+    patient_id, person = await world.patient()
+    mother = world.person(ins_of(91_102), name="Mère Essai")
+    async with transaction(world.context(person)) as act:
+        await relations.declare_representative(act, patient_id, mother.id, proof="livret de famille")
+    his, hers = [await world.publish(patient_id, document()) for _ in range(2)]
+    await documents.open_content(world.context(person), his)
+    await documents.open_content(world.context(mother), hers)
+    async with transaction(world.context(person)) as act:
+        assert (await visibility.hide_from_representatives(act, his)).hidden_from_representatives
+    with pytest.raises(Conflict, match="ALREADY_SHOWN"):
+        async with transaction(world.context(person)) as act:
+            await visibility.hide_from_representatives(act, hers)
+
+
+async def test_a_filter_is_not_a_list_without_end(world: World) -> None:
+    patient_id, person = await world.patient()
+    endless = reading.DocumentFilter(type_codes=["11488-4"] * (reading.MAX_FILTER_VALUES + 1))
+    with pytest.raises(LimitExceeded, match="FILTER_TOO_LONG"):
+        await reading.open_dossier(world.context(person), patient_id, endless)

@@ -19,7 +19,7 @@ ERRORS = {
     "LimitExceeded": set(),
     "NotAuthenticated": set(),
     "Refused": {"line"},
-    "Conflict": set(),
+    "Conflict": {"line"},
     "TryLater": set(),
     "BrokenIntegrity": set(),
 }

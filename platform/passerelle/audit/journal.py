@@ -13,7 +13,21 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, DateTime, Select, Text, bindparam, func, insert, literal, not_, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import journal
@@ -182,11 +196,14 @@ async def readers_of(connection: AsyncConnection, patient_id: UUID, document_id:
     return [JournalLine(**row) for row in (await connection.execute(lines)).mappings()]
 
 
-def was_read_by_person(patient_id: UUID, document_id: UUID) -> ColumnElement[bool]:
-    """SQL condition: the patient or a representative has opened the document."""
+def was_read_by_person(
+    patient_id: UUID, document_id: UUID, *, but: ColumnElement[Any] | None = None
+) -> ColumnElement[bool]:
+    """SQL condition: the patient or a representative, other than the person `but`, has opened the document."""
     return (
         select(literal(1))
         .where(
+            journal.c.actor_id.is_distinct_from(but) if but is not None else true(),
             journal.c.patient_id == patient_id,
             journal.c.document_id == document_id,
             journal.c.action == Action.READ.value,

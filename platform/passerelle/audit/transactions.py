@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.journal import Line, append
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import Refused
+from passerelle.kernel.errors import Conflict, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Act:
 
 @asynccontextmanager
 async def transaction(context: Context) -> AsyncIterator[Act]:
-    """Open an act. A `Refused` that leaves it rolls everything back, is journalled, and goes on to the caller."""
+    """Open an act. A refusal that leaves it rolls everything back, is journalled, and goes on to the caller."""
     try:
         async with context.tenant.database.transaction() as connection:
             yield Act(context, connection, context.clock.now())
-    except Refused as refusal:
+    except (Refused, Conflict) as refusal:
         if isinstance(refusal.line, Line):
             async with context.tenant.database.transaction() as connection:
                 await append(connection, context, refusal.line)

@@ -169,7 +169,7 @@ async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> journal.
     said = access.line(decision, Kind.DOCUMENT, action, patient_id, facts)
     if not decision.allowed:
         if decision.code == "DOSSIER_NOT_OPEN":
-            raise Conflict("DOSSIER_NOT_OPEN")
+            raise Conflict("DOSSIER_NOT_OPEN", line=said)
         raise Refused(decision.code or "ACCESS_REFUSED", line=said)
     return said
 
@@ -188,7 +188,7 @@ async def _may_supersede(act: Act, parent: Row[Any]) -> journal.Line:
         return said
     is_seen = decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed
     if parent.status == DocumentStatus.DELETED or not is_seen:
-        raise Conflict("PARENT_UNKNOWN")
+        raise Conflict("PARENT_UNKNOWN", line=said)
     raise Refused("ACTION_REFUSED", line=said)
 
 

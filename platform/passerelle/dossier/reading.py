@@ -48,6 +48,9 @@ from passerelle.kernel.errors import InvalidInput, LimitExceeded, Refused
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import Action, DocumentStatus, Kind, Relation
 
+#: Of each filter; there are fewer types of documents than that.
+MAX_FILTER_VALUES = 200
+
 #: What a document shows of itself, in the order of the read model.
 SHOWN = (
     "document_id", "entry_uuid", "metadata_version", "unique_id", "version_number", "chain_id", "replaces",
@@ -182,6 +185,15 @@ OPEN_DOSSIER = Statement(_opened())
 
 
 def _filter_parameters(context: Context, wanted: DocumentFilter) -> dict[str, Any]:
+    for given in (
+        wanted.type_codes,
+        wanted.class_codes,
+        wanted.author_ids,
+        wanted.structure_ids,
+        wanted.facility_types,
+    ):
+        if len(given) > MAX_FILTER_VALUES:
+            raise LimitExceeded("FILTER_TOO_LONG", limit=MAX_FILTER_VALUES)
     since = wanted.since
     if since is None and not wanted.whole_history:
         months = access.number(context, "documents.default_window_months")

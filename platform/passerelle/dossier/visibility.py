@@ -19,6 +19,7 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DocumentMetadataChanged
 from passerelle.dossier.tables import document, document_version
+from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict
 from passerelle_policies.vocabulary import Action, DocumentStatus
@@ -111,7 +112,9 @@ async def _must_not_have_been_shown(act: Act, row: Row[Any], showing: Action) ->
         )
         .exists()
     )
-    was_read = journal.was_read_by_person(row.patient_id, row.document_id)
+    # What the patient himself has read may still be hidden from his representatives.
+    himself = patients.key_of(row.patient_id) if showing is Action.SHOW_TO_REPRESENTATIVES else None
+    was_read = journal.was_read_by_person(row.patient_id, row.document_id, but=himself)
     if (await act.connection.execute(select(was_shown | was_read))).scalar_one():
         raise Conflict("ALREADY_SHOWN")
 

@@ -86,6 +86,11 @@ def is_person(patient_id: ColumnElement[Any], person_key: ColumnElement[Any]) ->
     return select(literal(1)).where(patient.c.patient_id == patient_id, patient.c.person_key == person_key).exists()
 
 
+def key_of(patient_id: UUID) -> ColumnElement[Any]:
+    """SQL value: the pseudonym under which this patient signs in, if he has one."""
+    return select(patient.c.person_key).where(patient.c.patient_id == patient_id).scalar_subquery()
+
+
 async def register(
     act: Act, identifiers: Sequence[Ins], traits: Traits, status: IdentityStatus, *, source: str
 ) -> UUID:

@@ -5,7 +5,7 @@
     │   └── LimitExceeded      too big, too deep, too many; names the limit
     ├── NotAuthenticated       no usable token
     ├── Refused                the rules say no; carries its journal line
-    ├── Conflict               the state of things does not allow it (a person may have to settle it)
+    ├── Conflict               the state of things does not allow it (a person may have to settle it); may carry a line
     ├── TryLater               too many requests, or a component is away; carries seconds
     └── BrokenIntegrity        stored data does not agree with its hash, seal or key
 
@@ -62,7 +62,13 @@ class Refused(PasserelleError):
 
 
 class Conflict(PasserelleError):
+    """The state of things says no. It carries a `line`, as `Refused` does, when a rule was asked and said no too."""
+
     kind = "conflict"
+
+    def __init__(self, code: str, *, line: object = None, **fields: str | int) -> None:
+        super().__init__(code, **fields)
+        self.line = line
 
 
 class TryLater(PasserelleError):
