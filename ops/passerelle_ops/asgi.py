@@ -21,6 +21,7 @@ from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.authentication import REQUEST_ID
 from passerelle_graphql.gateway import Gateway
+from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.routes import routes
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
@@ -105,8 +106,21 @@ class AccessLog:
                 _log.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"] if status != HTTPStatus.NOT_FOUND else "unknown",
+                    path=_told(scope, status),
                     status=status,
                     milliseconds=round((time.perf_counter() - began) * 1000, 1),
                     request_id=request_id,
                 )
+
+
+def _told(scope: Scope, status: int) -> str:
+    """The path, when it is one that we gave: anything may stand in one that leads nowhere, or in place of an id."""
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        return "unknown"
+    given = scope.get("path_params", {}).get("id")
+    try:
+        if given is not None:
+            key_of(Node.DOCUMENT, given)
+    except InvalidInput:
+        return "unknown"
+    return str(scope["path"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from passerelle_graphql.ids import Node, node_id
 from passerelle_ops import logs
 from passerelle_ops.asgi import AccessLog
 from passerelle_ops.settings import Settings
@@ -53,14 +55,28 @@ async def test_a_request_is_one_line_without_its_query(capsys: pytest.CaptureFix
     async def broken(_: Request) -> PlainTextResponse:
         raise ValueError("DUPONT")
 
+    async def closed(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("no token", status_code=401)
+
     logs.configure(Settings())
-    app = Starlette(routes=[Route("/fine", fine), Route("/broken", broken), Route("/health/live", fine)])
+    known = node_id(Node.DOCUMENT, UUID(int=1))
+    app = Starlette(
+        routes=[
+            Route("/fine", fine),
+            Route("/broken", broken),
+            Route("/health/live", fine),
+            Route("/{tenant}/documents/{id}", closed, methods=["GET"]),
+        ]
+    )
     app.add_middleware(AccessLog)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
         await client.get("/fine?name=DUPONT")
         assert (await client.get("/broken")).json() == {"code": "INTERNAL_ERROR"}
         await client.get("/DUPONT")
         await client.get("/health/live")
+        await client.get("/oncomip/documents/DUPONT")
+        await client.post("/DUPONT/documents/x")
+        await client.get(f"/oncomip/documents/{known}")
     said = capsys.readouterr().err
     assert "DUPONT" not in said
     lines = [json.loads(line) for line in said.splitlines()]
@@ -69,6 +85,9 @@ async def test_a_request_is_one_line_without_its_query(capsys: pytest.CaptureFix
         ("unexpected", None, None),
         ("request", "/broken", 500),
         ("request", "unknown", 404),
+        ("request", "unknown", 401),
+        ("request", "unknown", 405),
+        ("request", f"/oncomip/documents/{known}", 401),
     ]
     assert lines[0]["request_id"] == "r1"
 
