@@ -8,6 +8,7 @@ import pytest
 
 from tests.gateway.records import Record, send
 from tests.gateway.serving import GRAPHQL
+from tests.gateway.test_feeding import pdf
 
 EDGES = ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z")
 
@@ -34,3 +35,18 @@ async def test_a_cursor_beyond_every_line_is_no_cursor(record: Record, line: byt
     answer = await send(record.patient, "Journal", patientId=record.id, after=cursor)
 
     assert answer["code"] == "CURSOR_INVALID"
+
+
+@pytest.mark.parametrize("text", ["x" * 2_000_000, "\x01"], ids=["endless", "no text"])
+async def test_no_text_without_end_is_kept(record: Record, text: str) -> None:
+    """Else one title would weigh on every page of the record."""
+    own = {"content": base64.b64encode(pdf()).decode(), "type": "EXPPAT_2", "title": "Mes notes"}
+    for operation, given in (
+        ("AddOwnDocument", {"document": own | {"title": text}}),
+        ("AddOwnDocument", {"document": own | {"serviceStart": text}}),
+        ("CloseDossier", {"reason": text}),
+        ("Authorize", {"rpps": record.doctor_actor.id, "proof": text}),
+    ):
+        answer = await send(record.patient, operation, patientId=record.id, **given)
+        assert (answer["__typename"], answer["code"][:6]) == ("InvalidInput", "VALUE_"), operation
+    assert (await send(record.doctor, "CreateCareTeam", name=text))["__typename"] == "InvalidInput"

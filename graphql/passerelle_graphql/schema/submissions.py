@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import strawberry
 
+from passerelle.dossier.formats import values
 from passerelle.dossier.formats.cda import read_cda
 from passerelle.dossier.formats.pdf import MIME_TYPE, check_pdf, read_pdf
 from passerelle.dossier.formats.submission import (
@@ -115,17 +116,22 @@ def read(submission: SubmissionInput, replaced: str | None = None) -> IncomingSu
 
 
 def own_document(given: OwnDocumentInput, now: datetime) -> IncomingDocument:
-    """The patient's own PDF, with the metadata that a person can give. Refused: what `check_pdf` refuses."""
+    """The patient's own PDF, with the metadata that a person can give.
+
+    Refused: what `check_pdf` refuses; VALUE_TOO_LONG, VALUE_MALFORMED.
+    """
     check_pdf(given.content)
     return IncomingDocument(
         metadata=DocumentMetadata(
             unique_id=f"2.25.{uuid4().int}",
-            type_code=given.type,
+            type_code=values.key(given.type, "type") or "",
             mime_type=MIME_TYPE,
-            title=given.title,
+            title=values.text(given.title, "title") or "",
             language="fr-FR",
             creation_time=Hl7Time.parse(now.astimezone(PARIS).strftime("%Y%m%d%H%M%S%z")),
-            service_start=Hl7Time.parse(given.service_start) if given.service_start else None,
+            service_start=Hl7Time.parse(values.key(given.service_start, "serviceStart"))
+            if given.service_start
+            else None,
             patient=PatientIdentity(),
         ),
         content=given.content,

@@ -26,6 +26,7 @@ from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DossierChanged
+from passerelle.dossier.formats import values
 from passerelle.dossier.tables import document, dossier, dossier_act, submission_set
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
@@ -201,6 +202,7 @@ async def _to(
     decided: bool = False,
     **changes: Any,
 ) -> Dossier:
+    proof = values.text(proof, "proof") or ""
     if not decided:
         await access.require(act, patient_id, Kind.DOSSIER, action)
     if action in {Action.INFORM, Action.OPEN, Action.REOPEN, Action.PURGE} and not proof.strip():

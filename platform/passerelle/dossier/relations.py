@@ -18,6 +18,7 @@ from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import RelationChanged
+from passerelle.dossier.formats import values
 from passerelle.dossier.tables import block, care_team, care_team_member, relation, team_consent
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.roles import HEALTH_ROLES
@@ -147,12 +148,13 @@ async def unblock_professional(act: Act, patient_id: UUID, rpps: str) -> int:
 
 async def create_care_team(act: Act, name: str, *, establishment: str | None = None) -> UUID:
     """Found a care team (équipe de soins, L.1110-12); it opens no record by itself."""
-    if not name.strip():
+    name, establishment = values.text(name, "name") or "", values.key(establishment, "establishment")
+    if not name:
         raise InvalidInput("TEAM_NAME_MISSING")
     _professionals_only(act)
     team_id = uuid4()
     await act.connection.execute(
-        insert(care_team).values(team_id=team_id, name=name.strip(), establishment=establishment, created_at=act.now)
+        insert(care_team).values(team_id=team_id, name=name, establishment=establishment, created_at=act.now)
     )
     await _join(act, team_id, act.context.actor.subject)
     return team_id
@@ -209,6 +211,7 @@ async def consent_to_team(
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.GRANT)
     if (await act.connection.execute(select(care_team).where(care_team.c.team_id == team_id))).first() is None:
         raise Conflict("TEAM_UNKNOWN")
+    informed_how, proof = values.text(informed_how, "informedHow") or "", values.text(proof, "proof") or ""
     consent_id, asked_by = uuid4(), act.context.actor.subject
     await act.connection.execute(
         insert(team_consent).values(
@@ -352,7 +355,7 @@ async def _declare(
 ) -> Grant:
     if action is not None:
         await access.require(act, patient_id, Kind.AUTHORIZATIONS, action)
-    relation_id, by = uuid4(), act.context.actor.subject
+    relation_id, by, proof = uuid4(), act.context.actor.subject, values.text(proof, "proof")
     await act.connection.execute(
         insert(relation).values(
             patient_id=patient_id,

@@ -16,6 +16,7 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentMoved
+from passerelle.dossier.formats import values
 from passerelle.dossier.publishing import may_file
 from passerelle.dossier.tables import document, document_key, document_move, dossier, submission_set
 from passerelle.dossier.visibility import first_metadata_version, new_metadata_version
@@ -39,7 +40,8 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
     sealed anew under its own key. Refused: DOCUMENT_UNKNOWN, SAME_PATIENT, REASON_MISSING, MOVE_OF_A_CHAIN
     (one version among several), DOSSIER_NOT_OPEN.
     """
-    if not reason.strip():
+    reason = values.text(reason, "reason") or ""
+    if not reason:
         raise InvalidInput("REASON_MISSING")
     row = await access.require_document(act, document_id, Action.MOVE)
     if row.patient_id == to_patient_id:
