@@ -96,3 +96,16 @@ async def test_a_block_and_its_lifting_many_times_at_once(world: World) -> None:
     async with world.tenant.database.transaction() as connection:
         held = select(block).where(block.c.subject == doctor.subject, block.c.valid_until.is_(None))
         assert (await connection.execute(held)).all() == []
+
+
+async def test_of_physicians_declared_at_once_one_is_the_attending_physician(world: World) -> None:
+    patient_id, person = await world.patient()
+
+    async def declare() -> None:
+        async with transaction(world.context(person)) as act:
+            await relations.declare_attending_physician(act, patient_id, professional().id)
+
+    await asyncio.gather(*(declare() for _ in range(4)))
+    async with transaction(world.context(person)) as act:
+        held = (await relations.authorizations(act, patient_id)).relations
+    assert [each.what for each in held] == ["attending_physician"]

@@ -19,7 +19,7 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import RelationChanged
 from passerelle.dossier.formats import values
-from passerelle.dossier.tables import block, care_team, care_team_member, relation, team_consent
+from passerelle.dossier.tables import block, care_team, care_team_member, dossier, relation, team_consent
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.roles import HEALTH_ROLES
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation, Role
@@ -75,6 +75,10 @@ async def declare_attending_physician(act: Act, patient_id: UUID, rpps: str, *, 
     """Declare the médecin traitant; the one before stops being it."""
     subject = professional(rpps)
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.GRANT)
+    # Two declarations at once take turns: there is one attending physician.
+    await act.connection.execute(
+        select(dossier.c.patient_id).where(dossier.c.patient_id == patient_id).with_for_update(key_share=True)
+    )
     await act.connection.execute(
         update(relation)
         .where(
