@@ -12,6 +12,7 @@ from passerelle.audit.transactions import transaction
 from passerelle.dossier import documents, lifecycle, reading, relations, visibility
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, LimitExceeded, PasserelleError, Refused
+from passerelle_policies.vocabulary import ActorKind
 from tests.builders import World, document, ins_of, professional
 
 
@@ -131,3 +132,21 @@ async def test_a_filter_is_not_a_list_without_end(world: World) -> None:
     endless = reading.DocumentFilter(type_codes=["11488-4"] * (reading.MAX_FILTER_VALUES + 1))
     with pytest.raises(LimitExceeded, match="FILTER_TOO_LONG"):
         await reading.open_dossier(world.context(person), patient_id, endless)
+
+
+async def test_who_may_inform_does_not_learn_the_state_of_a_record(world: World) -> None:
+    stranger, answers = professional(), set()
+    for state in ("open", "closed", "suspended"):
+        patient_id, person = await world.patient()
+        if state == "closed":
+            async with transaction(world.context(person)) as act:
+                await lifecycle.close(act, patient_id)
+        if state == "suspended":
+            operator = Actor(kind=ActorKind.SYSTEM, id="operator", name="Exploitant")
+            async with transaction(world.context(operator)) as act:
+                await lifecycle.suspend(act, patient_id, reason="fraude")
+        with pytest.raises(Conflict) as refused:
+            async with transaction(world.context(stranger)) as act:
+                await lifecycle.inform(act, patient_id, proof="affiche")
+        answers.add(str(refused.value))
+    assert len(answers) == 1

@@ -212,7 +212,8 @@ async def _to(
     held = await _held(act, patient_id)
     from_state = DossierState(held.state) if held else None
     if from_state not in _FROM[action]:
-        raise Conflict("DOSSIER_STATE", act=action.value, state=from_state.value if from_state else "none")
+        # Which state it is in is for those who may open the record, not for everyone who may inform or feed.
+        raise Conflict("DOSSIER_STATE", act=action.value)
     if held is None:
         written = await act.connection.execute(
             upsert(dossier)
@@ -222,7 +223,7 @@ async def _to(
         )
         row = written.one_or_none()
         if row is None:  # created by someone else in the same instant
-            raise Conflict("DOSSIER_STATE", act=action.value, state="just created")
+            raise Conflict("DOSSIER_STATE", act=action.value)
     else:
         written = await act.connection.execute(
             update(dossier)
