@@ -1,4 +1,4 @@
-"""The matrix as a lawyer reads it: each case of `cases/*.yaml` gets the answer that the text gives."""
+"""The matrix as a lawyer reads it: each case of `policies/…/cases` gets the answer that the text gives."""
 
 from __future__ import annotations
 
@@ -6,32 +6,20 @@ from collections import Counter
 
 import pytest
 
-from passerelle_policies.decision import decide
-from tests.rules.french import Case, cases
+from passerelle_policies.cases import Case, InvalidCase, cases, cases_of, read_cases
+from passerelle_policies.packs import packs
 
-ALLOWED = "autorisé"
-REFUSED = {
-    "refusé": "ACCESS_REFUSED",
-    "acte refusé": "ACTION_REFUSED",
-    "inconnu": "DOCUMENT_UNKNOWN",
-    "dossier non ouvert": "DOSSIER_NOT_OPEN",
-    "type hors DMP": "TYPE_NOT_IN_DMP",
-    "type refusé": "TYPE_REFUSED",
-    "visibilité refusée": "VISIBILITY_REFUSED",
-}
-ALL = list(cases())
+ALL = cases()
 
 
-@pytest.mark.parametrize("case", ALL, ids=[case.text for case in ALL])
+@pytest.mark.parametrize("case", ALL, ids=[f"{case.article} · {case.text}" for case in ALL])
 def test_case(case: Case) -> None:
-    decision = decide(case.facts, case.kind, case.action, case.document, overrides=case.overrides)
-    assert decision.allowed == (case.expected == ALLOWED), decision
-    assert decision.code == (None if case.expected == ALLOWED else REFUSED[case.expected])
-    assert decision.rule
-    assert decision.source
-    assert decision.sentence
-    if case.rule is not None:
-        assert decision.rule == case.rule
+    answer = case.answer()
+    assert case.agrees(answer), answer
+    assert answer.allowed == (case.code is None)
+    assert answer.rule
+    assert answer.source
+    assert answer.sentence
 
 
 def test_no_case_is_written_twice() -> None:
@@ -43,3 +31,42 @@ def test_no_case_is_written_twice() -> None:
 
 def test_there_are_cases_enough() -> None:
     assert len(ALL) >= 120
+
+
+def test_every_case_belongs_to_one_pack_and_every_pack_has_some() -> None:
+    by_pack = [cases_of(pack) for pack in packs()]
+    assert all(by_pack)
+    assert sum(map(len, by_pack)) == len(ALL)
+
+
+QUESTION = "{qui: médecin, lien: équipe de soins, fait: lire, sur: 11488-4, attendu: %s, règle: %s}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule", "agrees"),
+    [
+        ("autorisé", "read-physician", True),
+        ("autorisé", "read-author", False),
+        ("inconnu", "read-physician", False),
+    ],
+)
+def test_a_case_may_disagree_by_its_answer_or_by_its_rule(answer: str, rule: str, agrees: bool) -> None:
+    (case,) = read_cases(f"- article: X\n  cas: [{QUESTION % (answer, rule)}]", "x.yaml")
+    assert case.agrees(case.answer()) == agrees
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("- cas: []\n  x: [", "x.yaml"),
+        ("- article: X\n  cas: [{qui: médecin}]", "'fait'"),
+        ("- article: X\n  cas: [{qui: voisin, fait: lire, attendu: autorisé}]", "voisin"),
+        ("- article: X\n  cas: [{qui: médecin, fait: lire, attendu: peut-être}]", "peut-être"),
+        ("- article: X\n  cas: [{qui: médecin, fait: lire, quand: demain, attendu: autorisé}]", "quand"),
+        ("- article: X\n  cas: [{qui: médecin, fait: lire, sur: [11488-4, égaré], attendu: inconnu}]", "égaré"),
+        ("trois mots", "x.yaml"),
+    ],
+)
+def test_a_case_that_cannot_be_understood_is_refused(text: str, fault: str) -> None:
+    with pytest.raises(InvalidCase, match=fault):
+        list(read_cases(text, "x.yaml"))
