@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import product
-from typing import TypeAlias
+from collections.abc import Iterator
 
-from passerelle_policies.matrix import Line
+from passerelle_policies.cells import Cell, cells_of
+from passerelle_policies.faults import Fault, fault
+from passerelle_policies.matrix import Concealment
 from passerelle_policies.packs import Pack, Value
+from passerelle_policies.reachability import unreachable_lines
 from passerelle_policies.roles import PROFESSIONAL_ROLES
 from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
-
-_Cell: TypeAlias = tuple[str, ...]
-_Cells: TypeAlias = Mapping[str, set[_Cell]]
-_TYPE = 5  # where a cell names the document type
 
 _CREATION = frozenset({Action.PUBLISH})
 _BLIND_ROLES = frozenset({Role.ESTABLISHMENT, Role.SYSTEM})  # act on what they filed or on a timer, read nothing
@@ -44,94 +41,69 @@ NEEDED: dict[str, type[Value]] = {
     "visibility.shown_is_final": bool,
 }
 
+_KINDS: dict[type[Value], str] = {bool: "oui ou non", int: "un nombre entier", str: "un mot"}
 
-def check_pack(pack: Pack) -> list[str]:
-    """What is wrong with `pack`, one sentence each; none when it may take effect."""
-    cells = {line.rule: cells_of(pack, line) for line in pack.lines}
+
+def check_pack(pack: Pack) -> list[Fault]:
+    """What is wrong with `pack`; nothing when it may take effect."""
     return [
         *_parameters(pack),
         *_shapes(pack),
-        *_idle_lines(pack, cells),
-        *_acts_without_sight(pack, cells),
+        *unreachable_lines(pack),
+        *_acts_without_sight(pack),
         *_reading_without_relation(pack),
         *_uncovered_types(pack),
     ]
 
 
-def _parameters(pack: Pack) -> Iterator[str]:
+def _parameters(pack: Pack) -> Iterator[Fault]:
     for name, kind in NEEDED.items():
         parameter = pack.parameters.get(name)
         if parameter is None:
-            yield f"parameter {name} is missing"
+            yield fault("PARAMETER_MISSING", name)
         elif type(parameter.value) is not kind:
-            yield f"parameter {name} must be of type {kind.__name__}"
+            yield fault("PARAMETER_TYPE", name, needed=_KINDS[kind])
     for parameter in pack.parameters.values():
         if parameter.name not in NEEDED:
-            yield f"parameter {parameter.name} is not one that the code reads"
+            yield fault("PARAMETER_UNREAD", parameter.name)
         if parameter.effective > pack.effective:
-            yield f"parameter {parameter.name} takes effect after its pack"
+            yield fault("PARAMETER_LATE", parameter.name)
         if not parameter.source.strip() or not parameter.meaning.strip():
-            yield f"parameter {parameter.name} lacks its source or its meaning"
+            yield fault("PARAMETER_UNSOURCED", parameter.name)
 
 
-def _shapes(pack: Pack) -> Iterator[str]:
+def _shapes(pack: Pack) -> Iterator[Fault]:
     used: set[str] = set()
     for line in pack.lines:
         used.update(line.types)
         if not line.roles or not line.relations or not line.actions or not line.modes:
-            yield f"{line.rule}: a cell is empty"
+            yield fault("CELL_EMPTY", line.rule)
         if (line.kind is Kind.DOCUMENT) != bool(line.types):
-            yield f"{line.rule}: only a line about documents names types, and it must"
+            yield fault("TYPES_MISPLACED", line.rule)
         if line.kind is Kind.DOCUMENT and not line.needs_open_dossier:
-            yield f"{line.rule}: no document is served unless the record is open"
+            yield fault("DOSSIER_NOT_REQUIRED", line.rule)
         if Role.OTHER in line.roles:
-            yield f"{line.rule}: nothing may be granted to whoever has no role"
+            yield fault("ROLE_WITHOUT_QUALITY", line.rule)
         for term in line.types:
             if term not in pack.groups and term not in pack.dmp_types:
-                yield f"{line.rule}: {term} is neither a type of the DMP nor a named set"
+                yield fault("TYPE_UNKNOWN", line.rule, term=term)
     for group in pack.groups:
         if group.startswith("group:") and group not in used:
-            yield f"{group} is used by no line"
+            yield fault("GROUP_UNUSED", group)
 
 
-def _idle_lines(pack: Pack, cells: _Cells) -> Iterator[str]:
-    """Lines that change nothing: given already, wholly taken away, or taking away what nobody gives."""
-    given: set[_Cell] = set()
-    denied: set[_Cell] = set()
-    for line in pack.lines:
-        if line.effect == "deny":
-            denied |= cells[line.rule]
-    for line in pack.lines:
-        if line.effect == "deny":
-            continue
-        these = cells[line.rule]
-        if these <= denied:
-            yield f"{line.rule}: what it allows is wholly denied"
-        if not line.when and these - denied <= given:
-            yield f"{line.rule}: earlier lines already allow all of it"
-        given |= these
-    for line in pack.lines:
-        if line.effect != "deny":
-            continue
-        useful = cells[line.rule] & given
-        words = {word for cell in useful for word in cell}
-        words |= {name for cell in useful for name in pack.sets_of_type.get(cell[_TYPE], ())}
-        for word in sorted({*line.roles, *line.relations, *line.actions, *line.types} - words):
-            yield f"{line.rule}: denies nothing under {word}"
-
-
-def _acts_without_sight(pack: Pack, cells: _Cells) -> Iterator[str]:
+def _acts_without_sight(pack: Pack) -> Iterator[Fault]:
     """Whoever may act on an existing document may also read it, or its existence would leak."""
-    seen: set[_Cell] = set()
-    acts: dict[str, set[_Cell]] = {}
-    denied: set[_Cell] = set()
+    seen: set[tuple[str, ...]] = set()
+    acts: dict[str, set[tuple[str, ...]]] = {}
+    denied: set[tuple[str, ...]] = set()
     for line in pack.lines:
         if line.kind is Kind.DOCUMENT and line.effect == "deny":
-            denied |= cells[line.rule]
+            denied |= cells_of(pack, line)
     for line in pack.lines:
         if line.kind is not Kind.DOCUMENT or line.effect == "deny":
             continue
-        for cell in cells[line.rule] - denied:
+        for cell in cells_of(pack, line) - denied:
             role, relation, kind, action, *rest = cell
             if action == Action.READ:
                 seen.add((role, relation, kind, *rest))
@@ -141,10 +113,10 @@ def _acts_without_sight(pack: Pack, cells: _Cells) -> Iterator[str]:
     for rule, these in acts.items():
         blind = {cell for cell in these - seen if cell[:2] != citizen_author}
         if blind:
-            yield f"{rule}: allows acts on documents that cannot be read, such as {', '.join(min(blind))}"
+            yield fault("ACT_WITHOUT_SIGHT", rule, example=", ".join(min(blind)))
 
 
-def _reading_without_relation(pack: Pack) -> Iterator[str]:
+def _reading_without_relation(pack: Pack) -> Iterator[Fault]:
     for line in pack.lines:
         reads = line.kind in (Kind.DOCUMENT, Kind.DOSSIER, Kind.JOURNAL, Kind.AUTHORIZATIONS)
         if (
@@ -154,51 +126,25 @@ def _reading_without_relation(pack: Pack) -> Iterator[str]:
             and Mode.NORMAL in line.modes
             and Relation.NONE in line.relations
         ):
-            yield f"{line.rule}: nobody reads a record in normal mode without a relation to the patient"
+            yield fault("READS_WITHOUT_RELATION", line.rule)
 
 
-def _uncovered_types(pack: Pack) -> Iterator[str]:
-    read_by_professional: set[str] = set()
-    read_by_patient: set[str] = set()
-    published: set[str] = set()
+def _uncovered_types(pack: Pack) -> Iterator[Fault]:
+    """Types that nobody reads or publishes in normal mode, exceptions taken off and sleeping lines left asleep."""
+    allowed: set[Cell] = set()
+    denied: set[Cell] = set()
     for line in pack.lines:
-        if line.kind is not Kind.DOCUMENT or line.effect == "deny":
-            continue
-        types = _types(pack, line)
-        if Action.PUBLISH in line.actions:
-            published |= types
-        if Action.READ in line.actions and line.roles & PROFESSIONAL_ROLES:
-            read_by_professional |= types
-        if Action.READ in line.actions and Relation.PATIENT in line.relations:
-            read_by_patient |= types
-    for what, covered in (
-        ("is read by no professional", read_by_professional),
-        ("is not read by the patient", read_by_patient),
-        ("is published by nobody", published),
+        if line.kind is Kind.DOCUMENT and Mode.NORMAL in line.modes and line.actions & {Action.READ, Action.PUBLISH}:
+            if line.effect == "deny":
+                denied |= cells_of(pack, line)
+            elif not line.when:
+                allowed |= cells_of(pack, line)
+    left = [cell for cell in allowed - denied if (cell.mode, cell.concealment) == (Mode.NORMAL, Concealment.PLAIN)]
+    reading = [cell for cell in left if cell.action == Action.READ]
+    for code, covered in (
+        ("TYPE_READ_BY_NOBODY", {cell.type for cell in reading if cell.role in PROFESSIONAL_ROLES}),
+        ("TYPE_NOT_READ_BY_PATIENT", {cell.type for cell in reading if cell.relation == Relation.PATIENT}),
+        ("TYPE_PUBLISHED_BY_NOBODY", {cell.type for cell in left if cell.action == Action.PUBLISH}),
     ):
         for type_code in sorted(pack.dmp_types - covered):
-            yield f"type {type_code} {what}"
-
-
-def _types(pack: Pack, line: Line) -> frozenset[str]:
-    found: frozenset[str] = frozenset()
-    for term in line.types:
-        found |= pack.groups.get(term, frozenset({term}))
-    return found
-
-
-def cells_of(pack: Pack, line: Line) -> set[_Cell]:
-    """Every cell of the matrix that a line is about: role, relation, kind, action, mode, type, concealment, state."""
-    states = ("open",) if line.needs_open_dossier else ("open", "other")
-    return set(
-        product(
-            sorted(line.roles),
-            sorted(line.relations),
-            (line.kind.value,),
-            sorted(line.actions),
-            sorted(line.modes),
-            sorted(_types(pack, line)) or ("-",),
-            sorted(line.even_if),
-            states,
-        )
-    )
+            yield fault(code, type_code)

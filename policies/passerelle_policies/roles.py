@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from passerelle_policies import nomenclatures
-from passerelle_policies.vocabulary import ActorKind, Role
+from passerelle_policies.vocabulary import ActorKind, Relation, Role
 
 _BY_KIND: Mapping[ActorKind, Role] = {
     ActorKind.PERSON: Role.PERSON,
@@ -25,6 +25,23 @@ HEALTH_ROLES = frozenset(
     }
 )
 PROFESSIONAL_ROLES = HEALTH_ROLES | {Role.SOCIAL_WORKER, Role.SECRETARY, Role.OTHER}
+
+_OF_PROFESSIONALS = frozenset({Relation.CARE_TEAM, Relation.AUTHORIZED, Relation.AUTHOR, Relation.NONE})
+
+
+def relations_of(role: Role) -> frozenset[Relation]:
+    """The relations that someone of `role` may have to a patient; a rule under any other is never asked."""
+    match role:
+        case Role.PERSON:
+            return frozenset({Relation.PATIENT, Relation.REPRESENTATIVE, Relation.AUTHOR, Relation.NONE})
+        case Role.ESTABLISHMENT:
+            return frozenset({Relation.AUTHOR, Relation.NONE})
+        case Role.SYSTEM:
+            return frozenset({Relation.NONE})
+        case Role.PHYSICIAN:
+            return _OF_PROFESSIONALS | {Relation.ATTENDING_PHYSICIAN}
+        case _:
+            return _OF_PROFESSIONALS
 
 
 def role_of(profession_code: str | None, actor_kind: ActorKind) -> Role:

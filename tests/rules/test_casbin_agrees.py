@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from passerelle_policies.checks import cells_of
+from passerelle_policies.cells import cells_of
 from passerelle_policies.decision import DocumentFacts, Facts, Reach, ask_casbin, decide, reach
 from passerelle_policies.matrix import NO_TYPE, Concealment
 from passerelle_policies.packs import Overrides, Pack, packs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,6 +15,9 @@ from passerelle_policies.checks import check_pack
 from passerelle_policies.matrix import InvalidPack
 from passerelle_policies.packs import Pack, load_pack
 
+YEARS = "dossier.retention_years"
+TYPE_NOT_READ = "TYPE_NOT_READ_BY_PATIENT"
+PATIENT_REMB = (TYPE_NOT_READ, "REMB")
 BASE = "2023-10-26-habilitations"
 Change: TypeAlias = Callable[[str], str]
 Write: TypeAlias = Callable[[str, Change], Pack]
@@ -55,14 +59,21 @@ def row(
     relation: str = "care_team",
     types: str = "dmp:*",
     action: str = "move",
+    mode: str = "normal",
+    even_if: str = "",
     dossier: str = "open",
     when: str = "",
     effect: str = "allow",
 ) -> Change:
     """A further line of the matrix about documents."""
     return add(
-        f"x-rule,{role},{relation},document,{types},{action},normal,,{dossier},{when},{effect},yes,texte,Phrase."
+        f"x-rule,{role},{relation},document,{types},{action},{mode},{even_if},{dossier},{when},{effect},yes,texte,Phrase."
     )
+
+
+def gated(rule: str) -> str:
+    """A line that gives no more than `read-physician`, but only when a parameter holds."""
+    return f"{rule},physician,care_team,document,11488-4,read,*,,open,{SEES_MASKED},allow,yes,texte,Phrase."
 
 
 def repeat_first_row(text: str) -> str:
@@ -95,32 +106,80 @@ def test_an_unreadable_pack_is_refused(write: Write, file: str, change: Change, 
         write(file, change)
 
 
+MATRIX, PARAMETERS = "matrix.csv", "parameters.toml"
+SEES_MASKED = "attending_physician.sees_masked"
+
+
 @pytest.mark.parametrize(
-    ("file", "change", "fault"),
+    ("file", "change", "code", "about"),
     [
-        ("matrix.csv", row(dossier="any"), "unless the record is open"),
-        ("matrix.csv", row(types="99999-9"), "99999-9"),
-        ("matrix.csv", row(types="11488-4", action="read"), "already allow"),
-        ("matrix.csv", row(types="ATTEST-RESID", action="read"), "wholly denied"),
-        ("matrix.csv", row(types="ATTEST-RESID", action="archive"), "cannot be read"),
-        ("matrix.csv", row(relation="none", action="read"), "without a relation"),
-        ("matrix.csv", row(role="other"), "has no role"),
-        ("matrix.csv", row(action="delete", effect="deny"), "denies nothing under"),
-        ("matrix.csv", row(types="-", action="read"), "names types"),
-        ("matrix.csv", row(action=""), "cell is empty"),
-        ("matrix.csv", swap("dmp:*,publish,", "class:10,publish,"), "published by nobody"),
-        ("matrix.csv", swap("patient,document,dmp:*,read,", "patient,document,class:10,read,"), "by the patient"),
-        ("groups.csv", add("unused,11488-4,x"), "used by no line"),
-        ("parameters.toml", swap("dossier.retention_years", "dossier.retention_decades"), "missing"),
-        ("parameters.toml", swap("dossier.retention_years", "dossier.retention_decades"), "that the code reads"),
-        ("parameters.toml", swap("value = 42", 'value = "six weeks"'), "of type int"),
-        ("parameters.toml", swap("effective = 2022-01-01", "effective = 2031-01-01"), "after its pack"),
-        ("parameters.toml", swap('source = "CSP, art. R.1111-36"', 'source = ""'), "lacks its source"),
+        (MATRIX, row(dossier="any"), "DOSSIER_NOT_REQUIRED", "x-rule"),
+        (MATRIX, row(types="99999-9"), "TYPE_UNKNOWN", "x-rule"),
+        (MATRIX, row(types="ATTEST-RESID", action="archive"), "ACT_WITHOUT_SIGHT", "x-rule"),
+        (MATRIX, row(relation="none", action="read"), "READS_WITHOUT_RELATION", "x-rule"),
+        (MATRIX, row(role="other"), "ROLE_WITHOUT_QUALITY", "x-rule"),
+        (MATRIX, row(types="-", action="read"), "TYPES_MISPLACED", "x-rule"),
+        (MATRIX, row(action=""), "CELL_EMPTY", "x-rule"),
+        (MATRIX, swap("dmp:*,publish,", "class:10,publish,"), "TYPE_PUBLISHED_BY_NOBODY", "34133-9"),
+        (MATRIX, swap("patient,document,dmp:*,read,", "patient,document,class:10,read,"), TYPE_NOT_READ, "34133-9"),
+        (MATRIX, row(role="person", relation="patient", types="REMB", action="read", effect="deny"), *PATIENT_REMB),
+        ("groups.csv", add("unused,11488-4,x"), "GROUP_UNUSED", "group:unused"),
+        (PARAMETERS, swap(YEARS, "dossier.retention_decades"), "PARAMETER_MISSING", YEARS),
+        (PARAMETERS, swap(YEARS, "dossier.retention_decades"), "PARAMETER_UNREAD", "dossier.retention_decades"),
+        (PARAMETERS, swap("value = 42", 'value = "six weeks"'), "PARAMETER_TYPE", "dossier.objection_days"),
+        (PARAMETERS, swap("effective = 2022-01-01", "effective = 2031-01-01"), "PARAMETER_LATE", None),
+        (PARAMETERS, swap('source = "CSP, art. R.1111-36"', 'source = ""'), "PARAMETER_UNSOURCED", YEARS),
     ],
 )
-def test_a_pack_that_would_do_wrong_is_told_of(write: Write, file: str, change: Change, fault: str) -> None:
+def test_a_pack_that_would_do_wrong_is_told_of(
+    write: Write, file: str, change: Change, code: str, about: str | None
+) -> None:
     faults = check_pack(write(file, change))
-    assert any(fault in each for each in faults), faults
+    assert any(each.code == code and about in (None, each.about) for each in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (row(types="11488-4", action="read"), "LINE_UNREACHABLE", "read-physician "),
+        (row(types="11488-4", action="read", when=SEES_MASKED), "LINE_UNREACHABLE", "read-physician "),
+        (row(role="dentist", types="EXPPAT_3", action="read", effect="deny"), "LINE_UNREACHABLE", "not-directives "),
+        (row(types="ATTEST-RESID", action="read"), "LINE_DENIED", "read-physician-not-residence,"),
+        (row(types="ATTEST-RESID", action="read", when=SEES_MASKED), "LINE_DENIED", "read-physician-not-residence,"),
+        (row(types="ATTEST-RESID|11488-4", action="mask"), "LINE_CONTRADICTED", "sous ATTEST-RESID, contredite par"),
+        (row(role="nurse", action="read", mode="*", even_if="*", effect="deny"), "LINE_CONTRADICTED", "sous care_team"),
+        (row(action="delete", effect="deny"), "DENIES_NOTHING", "sous delete"),
+        (row(action="grant"), "QUESTION_NEVER_ASKED", "grant sur document"),
+        (row(role="person", action="read"), "RELATION_NEVER_HELD", "sous person"),
+        (row(role="physician|nurse", relation="care_team|patient"), "RELATION_NEVER_HELD", "sous patient"),
+        (row(role="nurse", relation="attending_physician"), "RELATION_NEVER_HELD", "sous attending_physician"),
+        (
+            lambda text: swap("read-physician,", "read-physician-first,")(text).replace(
+                text.splitlines()[1], gated("read-gated") + "\n" + text.splitlines()[1]
+            ),
+            "GATE_IDLE",
+            SEES_MASKED,
+        ),
+    ],
+)
+def test_a_line_that_never_answers_or_says_the_contrary_is_told_of(
+    write: Write, change: Change, code: str, said: str
+) -> None:
+    faults = check_pack(write(MATRIX, change))
+    assert any(each.code == code and said in each.sentence for each in faults), faults
+
+
+def test_a_line_that_answers_only_while_another_sleeps_is_no_fault(write: Write) -> None:
+    masked = "masked|hidden_from_patient|hidden_from_representatives"
+    line = f"x-rule,physician,attending_physician,document,dmp:*,read,*,{masked},open,{{}},allow,no,texte,Phrase."
+    assert check_pack(write(MATRIX, add(line.format("attending_physician.reads_journal")))) == []
+    faults = check_pack(write(MATRIX, swap("attending_physician.reads_journal,allow", f"{SEES_MASKED},allow", 9)))
+    assert [each.code for each in faults] == ["LINE_UNREACHABLE"]
+
+
+def test_every_fault_is_a_french_sentence() -> None:
+    text = files("passerelle_policies").joinpath("faults.toml").read_text("utf-8")
+    assert all(sentence.endswith((".", "{reason}")) for sentence in tomllib.loads(text).values())
 
 
 def test_a_pack_without_matrix_is_refused(tmp_path: Path) -> None:

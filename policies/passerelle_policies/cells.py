@@ -1,0 +1,44 @@
+"""The matrix cell by cell: the plainest reading of a line, without Casbin."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+from passerelle_policies.matrix import NO_TYPE, Line
+from passerelle_policies.packs import Pack
+
+
+class Cell(NamedTuple):
+    """One question that the matrix may be asked. `dossier` is `open` or `other`; `type` is `-` where none is meant."""
+
+    role: str
+    relation: str
+    kind: str
+    action: str
+    mode: str
+    type: str
+    concealment: str
+    dossier: str
+
+
+def cells_of(pack: Pack, line: Line) -> set[Cell]:
+    """Every cell of the matrix that a line is about."""
+    return {
+        Cell(*words)
+        for words in product(
+            sorted(line.roles),
+            sorted(line.relations),
+            (line.kind.value,),
+            sorted(line.actions),
+            sorted(line.modes),
+            sorted(types_of(pack, line)) or (NO_TYPE,),
+            sorted(line.even_if),
+            ("open",) if line.needs_open_dossier else ("open", "other"),
+        )
+    }
+
+
+def types_of(pack: Pack, line: Line) -> frozenset[str]:
+    """The document types that a line names, one by one or by a set."""
+    return frozenset[str]().union(*(pack.groups.get(term, frozenset({term})) for term in line.types))
