@@ -14,8 +14,8 @@ from sqlalchemy import insert, select, update
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, reading, relations
-from passerelle.dossier.tables import block, document, dossier, relation
+from passerelle.dossier import access, documents, lifecycle, reading, relations, repair, visibility
+from passerelle.dossier.tables import block, document, document_author, dossier, relation
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.errors import Refused
@@ -128,6 +128,32 @@ async def test_sql_shows_exactly_what_the_decision_allows(
         else:
             with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
                 await documents.read_document(context, each)
+
+
+async def test_author_is_whoever_wrote_something_that_still_stands(world: World) -> None:
+    author = professional()
+    (here, person), (there, _) = await world.patient(), await world.patient()
+
+    async def is_author(patient_id: UUID) -> bool:
+        async with world.tenant.database.transaction() as connection:
+            held = (await access.facts_of(world.context(author), connection, patient_id)).relations
+        return Relation.AUTHOR in held
+
+    assert not await is_author(here)
+    first, second = [await world.publish(here, incoming(author=author)) for _ in range(2)]
+    assert await is_author(here)
+    async with transaction(world.context(author)) as act:
+        await visibility.delete(act, first)
+    assert await is_author(here)
+    async with transaction(world.context(world.feeder)) as act:
+        await repair.move_document(act, second, there, reason="identité corrigée")
+    assert [await is_author(each) for each in (here, there)] == [False, True]
+    await world.publish(here, incoming(author=author))
+    assert await is_author(here)
+    async with transaction(world.context(person)) as act:
+        await lifecycle.close(act, here)
+        await lifecycle.purge(act, here, basis=lifecycle.Basis.REQUEST, proof="lettre")
+    assert [await is_author(each) for each in (here, there)] == [False, True]
 
 
 async def test_every_opening_writes_one_line_with_its_rule(world: World) -> None:
@@ -254,4 +280,8 @@ async def _file(world: World, patient_id: UUID, sheet: Sheet, actor: Actor) -> U
             .where(document.c.document_id == document_id)
             .values(status=sheet.status.value, author_ids=[actor.id] if sheet.by_actor else [])
         )
+        if sheet.by_actor:
+            await connection.execute(
+                insert(document_author).values(patient_id=patient_id, author_id=actor.id, document_id=document_id)
+            )
     return document_id

@@ -16,7 +16,7 @@ from passerelle.dossier import documents, lifecycle, publishing, reading
 from passerelle.dossier.formats.submission import EventCode, IncomingSubmission
 from passerelle.dossier.lifecycle import Basis
 from passerelle.dossier.tables import document as filed_documents
-from passerelle.dossier.tables import document_version, dossier, dossier_act, submission_set
+from passerelle.dossier.tables import document_author, document_version, dossier, dossier_act, submission_set
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError, Refused
 from passerelle_policies.vocabulary import ActorKind, DossierState
@@ -130,6 +130,11 @@ async def test_what_is_purged_leaves_no_word_about_health(world: World) -> None:
             str((await connection.execute(select(table).where(table.c.patient_id == patient_id))).all())
             for table in (filed_documents, submission_set, document_version)
         ]
+    async with world.tenant.database.transaction() as connection:
+        named = select(document_author.c.author_id).where(document_author.c.patient_id == patient_id)
+        authors = (await connection.execute(named)).scalars().all()
+    assert len(authors) == 2
+    assert not {author.id, incoming.metadata.structure_id} & set(authors)
     for word in ("Cancer", "cancer", "C50", "ONCO", "Tumeur", "11488-4"):
         assert not [each for each in kept if word in each], word
 

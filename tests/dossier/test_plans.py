@@ -20,7 +20,7 @@ HOT = {
     "read a document": documents.READ_DOCUMENT,
     "gather the facts": Statement(facts_row(bindparam("patient_id", type_=Uuid()))),
 }
-GROWING = {"patient", "dossier", "document", "relation", "block", "team_consent", "journal"}
+GROWING = {"patient", "dossier", "document", "document_author", "relation", "block", "team_consent", "journal"}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,18 @@ async def test_a_page_is_read_in_the_order_of_its_index(peopled: Cloned) -> None
     nodes = list(_nodes(await _plan(peopled, reading.OPEN_DOSSIER)))
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
     assert "ix_document_newest" in {node.get("Index Name") for node in nodes if node["Node Type"] == "Index Scan"}
+
+
+async def test_who_wrote_nothing_costs_no_reading_of_what_others_wrote(peopled: Cloned) -> None:
+    """The authors of a record are asked first; its documents only for what the actor wrote."""
+    nodes = list(_nodes(await _plan(peopled, HOT["gather the facts"])))
+    joined = next(
+        node["Plans"]
+        for node in nodes
+        if {below.get("Relation Name") for below in node.get("Plans", ())} == {"document_author", "document"}
+    )
+    assert [below["Relation Name"] for below in joined] == ["document_author", "document"]
+    assert joined[1]["Index Name"] in {"pk_document", "ix_document_document_id"}
 
 
 async def _plan(peopled: Cloned, statement: Statement) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _TEAM_SIZE: Final = 10
 _WRITERS: Final = 400
 READERS: Final = 40
 _BUFFER: Final = 1 << 18
+_AUTHORS: Final = b"insert into document_author select patient_id, unnest(author_ids), document_id from document"
 FINESS: Final = ("310782347", "310783055", "310783048", "310780259", "810000505")
 
 
@@ -110,6 +111,7 @@ class Population:
         async with connection.transaction():
             for table, columns, rows in self._tables():
                 await _copy(connection, table, columns, rows, on_rows)
+            await connection.execute(_AUTHORS)
         await connection.set_autocommit(True)
         await connection.execute("vacuum (analyze)")
 

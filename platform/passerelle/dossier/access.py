@@ -34,7 +34,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier.tables import block, care_team_member, document, dossier, relation, team_consent
+from passerelle.dossier.tables import (
+    block,
+    care_team_member,
+    document,
+    document_author,
+    dossier,
+    relation,
+    team_consent,
+)
 from passerelle.identities import patients
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
@@ -101,10 +109,19 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
     )
     wrote = (
         select(literal(1))
+        .select_from(
+            document_author.join(
+                document,
+                and_(
+                    document.c.patient_id == document_author.c.patient_id,
+                    document.c.document_id == document_author.c.document_id,
+                ),
+            )
+        )
         .where(
-            document.c.patient_id == patient_id,
+            document_author.c.patient_id == patient_id,
+            document_author.c.author_id == ACTOR_ID,
             document.c.status != DocumentStatus.DELETED.value,
-            document.c.author_ids.contains(func.array_append(cast(literal("{}"), ARRAY(Text())), ACTOR_ID)),
         )
         .exists()
     )

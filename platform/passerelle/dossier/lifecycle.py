@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Text, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import outbox
@@ -27,7 +27,7 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DossierChanged
 from passerelle.dossier.formats import values
-from passerelle.dossier.tables import document, dossier, dossier_act, submission_set
+from passerelle.dossier.tables import document, document_author, dossier, dossier_act, submission_set
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict, InvalidInput
@@ -160,6 +160,12 @@ async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Doss
         raise InvalidInput("PURGE_BASIS_INVALID")
     purged = await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof, wrapped_key=None)
     await act.connection.execute(update(document).where(document.c.patient_id == patient_id).values(**_BLANK))
+    # Nobody may delete a line: what stays of it names nobody.
+    await act.connection.execute(
+        update(document_author)
+        .where(document_author.c.patient_id == patient_id)
+        .values(author_id=cast(func.gen_random_uuid(), Text()))
+    )
     await act.connection.execute(
         update(submission_set).where(submission_set.c.patient_id == patient_id).values(title=None, author=None)
     )

@@ -28,7 +28,7 @@ from passerelle.dossier.formats.submission import (
     IncomingSubmission,
 )
 from passerelle.dossier.tables import document, document_key, dossier, submission_set
-from passerelle.dossier.visibility import first_metadata_version, hidden_until, new_metadata_version
+from passerelle.dossier.visibility import enter, hidden_until, new_metadata_version
 from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused
 from passerelle_policies import nomenclatures
@@ -114,8 +114,7 @@ async def publish(
         tenant.keys.dossier_key(tenant.id, patient_id, wrapped_key),
         content_binding(tenant.id, document_id),
     )
-    await act.connection.execute(insert(document).values(**values))
-    await first_metadata_version(act, patient_id, document_id, values["entry_uuid"], "publish")
+    await enter(act, "publish", values)
     if parent is not None:
         await new_metadata_version(
             act, parent, "supersede", status=DocumentStatus.SUPERSEDED.value, superseded_by=document_id

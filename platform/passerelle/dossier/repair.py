@@ -18,8 +18,8 @@ from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentMoved
 from passerelle.dossier.formats import values
 from passerelle.dossier.publishing import may_file
-from passerelle.dossier.tables import document, document_key, document_move, dossier, submission_set
-from passerelle.dossier.visibility import first_metadata_version, new_metadata_version
+from passerelle.dossier.tables import document_key, document_move, dossier, submission_set
+from passerelle.dossier.visibility import enter, new_metadata_version
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.vocabulary import Action, DocumentStatus
 
@@ -78,22 +78,19 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
         content_binding(act.context.tenant.id, to_document_id),
     )
     submission_set_id = await _copied_submission_set(act, row, to_patient_id)
-    kept = {name: value for name, value in row._mapping.items() if name not in _NEW}
-    await act.connection.execute(
-        insert(document).values(
-            **kept,
-            patient_id=to_patient_id,
-            document_id=to_document_id,
-            chain_id=to_document_id,
-            entry_uuid=(entry_uuid := uuid4()),
-            metadata_version=1,
-            submission_set_id=submission_set_id,
-            content_name=content_name,
-            filed_at=act.now,
-            filed_by=act.context.actor.subject,
-        )
-    )
-    await first_metadata_version(act, to_patient_id, to_document_id, entry_uuid, "move")
+    moved = {
+        "patient_id": to_patient_id,
+        "document_id": to_document_id,
+        "chain_id": to_document_id,
+        "entry_uuid": uuid4(),
+        "metadata_version": 1,
+        "submission_set_id": submission_set_id,
+        "content_name": content_name,
+        "filed_at": act.now,
+        "filed_by": act.context.actor.subject,
+    }
+    kept = {name: value for name, value in row._mapping.items() if name not in moved}
+    await enter(act, "move", kept | moved)
     await new_metadata_version(act, row, "move", status=DocumentStatus.DELETED.value)
     await act.connection.execute(
         update(document_key)
@@ -124,19 +121,6 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
     )
     readers = await journal.readers_of(act.connection, row.patient_id, document_id)
     return Moved(document_id=to_document_id, to_patient_id=to_patient_id, readers=readers)
-
-
-_NEW = {
-    "patient_id",
-    "document_id",
-    "chain_id",
-    "entry_uuid",
-    "metadata_version",
-    "submission_set_id",
-    "content_name",
-    "filed_at",
-    "filed_by",
-}
 
 
 async def _copied_submission_set(act: Act, row: Any, to_patient_id: UUID) -> UUID:

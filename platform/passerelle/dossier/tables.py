@@ -156,6 +156,17 @@ document = Table(
     Index("ix_document_document_id", "document_id", unique=True),
 )
 
+document_author = Table(
+    "document_author",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("author_id", Text, nullable=False, comment="one of document.author_ids; drawn at random once purged"),
+    Column("document_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("patient_id", "author_id", "document_id"),
+    ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
+    comment="Who wrote what: document.author_ids in the order in which a record asks for it.",
+)
+
 document_version = Table(
     "document_version",
     metadata.tenant,

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, Row, insert, select, update
+from sqlalchemy import CursorResult, Row, func, insert, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DocumentMetadataChanged
-from passerelle.dossier.tables import document, document_version
+from passerelle.dossier.tables import document, document_author, document_version
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict
@@ -146,9 +146,22 @@ async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: An
     return written.one()
 
 
-async def first_metadata_version(act: Act, patient_id: UUID, document_id: UUID, entry_uuid: UUID, what: str) -> None:
-    """Begin the history of an entry: `publish`, or `move` for one that came from another record."""
-    await _history(act, patient_id, document_id, 1, entry_uuid, what, {})
+async def enter(act: Act, what: str, values: Mapping[str, Any]) -> None:
+    """Put an entry into a record, with its authors and the beginning of its history.
+
+    `values` are columns of `document`; `what` is `publish`, or `move` for one that came from another record.
+    """
+    patient_id, document_id = values["patient_id"], values["document_id"]
+    await act.connection.execute(insert(document).values(**values))
+    await act.connection.execute(
+        insert(document_author).from_select(
+            ["patient_id", "author_id", "document_id"],
+            select(document.c.patient_id, func.unnest(document.c.author_ids), document.c.document_id)
+            .where(document.c.patient_id == patient_id, document.c.document_id == document_id)
+            .distinct(),
+        )
+    )
+    await _history(act, patient_id, document_id, 1, values["entry_uuid"], what, {})
 
 
 async def _history(

@@ -375,6 +375,21 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "document_author",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "author_id", sa.Text(), nullable=False, comment="one of document.author_ids; drawn at random once purged"
+        ),
+        sa.Column("document_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["patient_id", "document_id"],
+            ["document.patient_id", "document.document_id"],
+            name=op.f("fk_document_author_patient_id_document_id"),
+        ),
+        sa.PrimaryKeyConstraint("patient_id", "author_id", "document_id", name=op.f("pk_document_author")),
+        comment="Who wrote what: document.author_ids in the order in which a record asks for it.",
+    )
+    op.create_table(
         "document_version",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
         sa.Column("document_id", sa.Uuid(), nullable=False),
@@ -405,6 +420,7 @@ def upgrade() -> None:
         "care_team",
         "care_team_member",
         "document",
+        "document_author",
         "document_key",
         "document_move",
         "document_version",
