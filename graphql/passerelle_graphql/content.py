@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from passerelle.dossier import documents
 from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import InvalidInput, PasserelleError, Refused
+from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused
 from passerelle_graphql import errors, ranges
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.bodies import as_json
@@ -93,6 +93,8 @@ class ViewEndpoint:
         opened = await _opened(request, context, same_reading=None)
         if opened.document["mime_type"] != CDA:
             raise InvalidInput("VIEW_NOT_CDA")
+        if opened.size > self._gateway.limits.view_bytes:
+            raise LimitExceeded("VIEW_TOO_LARGE", limit=self._gateway.limits.view_bytes)
         octets = b"".join([piece async for piece in opened.read()])
         page = await asyncio.to_thread(rendering.render, octets)
         policy = f"{rendering.CONTENT_SECURITY_POLICY}; sandbox; frame-ancestors 'none'"

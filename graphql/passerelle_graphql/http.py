@@ -8,6 +8,8 @@ it for old clients. What is not a GraphQL request at all is 4xx with both.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError
+from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, TryLater
 from passerelle_graphql import errors, requests
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.bodies import as_json, read_body
@@ -29,6 +31,7 @@ from passerelle_graphql.requests import Parameters
 
 ALLOWED = "GET, POST"
 _THREAD_BYTES = 256 * 1024
+_LARGE_BYTES = 1024 * 1024
 
 
 class GraphQLEndpoint:
@@ -36,6 +39,7 @@ class GraphQLEndpoint:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._large = asyncio.Semaphore(gateway.limits.large_bodies_at_once)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.answer(Request(scope, receive))
@@ -58,10 +62,11 @@ class GraphQLEndpoint:
             context = await enter(self._gateway, request, request_id)
             if media_type is None:
                 raise InvalidInput("NOT_ACCEPTABLE")
-            parameters = await self._parameters(request)
-            prepared = self._gateway.preparation.prepare(parameters)
-            asked = Asked(context, prepared, self._gateway.path_of(context.tenant.id))
-            answer = await execute(self._gateway.schema, asked, seconds=self._gateway.limits.seconds)
+            async with self._room_for(request):
+                parameters = await self._parameters(request)
+                prepared = self._gateway.preparation.prepare(parameters)
+                asked = Asked(context, prepared, self._gateway.path_of(context.tenant.id))
+                answer = await execute(self._gateway.schema, asked, seconds=self._gateway.limits.seconds)
         except RequestErrors as wrong:
             status = HTTPStatus.BAD_REQUEST if shown_as is MediaType.RESPONSE else HTTPStatus.OK
             return _answer(shown_as, status, wrong.shown, request_id)
@@ -72,6 +77,18 @@ class GraphQLEndpoint:
             shown = errors.internal(unexpected, request_id)
             return _answer(shown_as, HTTPStatus.INTERNAL_SERVER_ERROR, [shown], request_id)
         return _respond(shown_as, HTTPStatus.OK, answer.body, request_id)
+
+    @asynccontextmanager
+    async def _room_for(self, request: Request) -> AsyncIterator[None]:
+        """A place among the requests that take much memory; TOO_MANY_LARGE_BODIES at once when there is none."""
+        declared = request.headers.get("content-length", "")
+        if request.method == "GET" or (declared.isdigit() and int(declared) <= _LARGE_BYTES):
+            yield
+            return
+        if self._large.locked():
+            raise TryLater("TOO_MANY_LARGE_BODIES", retry_after=2)
+        async with self._large:
+            yield
 
     async def _parameters(self, request: Request) -> Parameters:
         limits = self._gateway.limits

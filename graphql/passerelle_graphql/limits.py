@@ -29,6 +29,8 @@ class Limits:
     """The ceilings of one request. `cost` is in the unit of `cost.py`, the others count what they name."""
 
     body_bytes: int = 48 * 1024 * 1024  # 32 MiB of content in base64, and its metadata
+    large_bodies_at_once: int = 4  # of more than 1 MiB, or of a size not told; each may take five times its size
+    view_bytes: int = 24 * 1024 * 1024
     url_bytes: int = 16 * 1024
     document_chars: int = 128 * 1024
     tokens: int = 2_500

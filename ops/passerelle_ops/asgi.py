@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from passerelle.identities.bearers import BearerKind
 from passerelle.identities.issuers import Issuer
 from passerelle.identities.tokens import TokenVerifier
 from passerelle.kernel.context import Tenant
@@ -29,6 +30,17 @@ from passerelle_ops.settings import Settings
 
 _log = structlog.get_logger("passerelle.web")
 _SIGN_OF_LIFE = Statement(select(literal(1)))
+
+
+def _issuers(settings: Settings, url: str) -> list[Issuer]:
+    """Who is trusted to say who comes: one issuer for all, or one for professionals and one for citizens."""
+    if settings.person_issuer is None:
+        return [Issuer(url=url, audience=settings.audience)]
+    persons = frozenset({BearerKind.PERSON})
+    return [
+        Issuer(url=url, audience=settings.audience, vouches_for=frozenset(BearerKind) - persons),
+        Issuer(url=settings.person_issuer, audience=settings.audience, vouches_for=persons),
+    ]
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -51,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     gateway = Gateway(
         registry=_Networks(installation),
-        verifier=TokenVerifier([Issuer(url=settings.issuer, audience=settings.audience)], installation.clock),
+        verifier=TokenVerifier(_issuers(settings, settings.issuer), installation.clock),
         directory=installation.directory,
         clock=installation.clock,
         introspection=settings.environment == "development",

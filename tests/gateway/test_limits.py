@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
+from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any
 
@@ -20,7 +23,7 @@ from passerelle_graphql.preparation import Preparation, RequestErrors
 from passerelle_graphql.requests import Parameters
 from passerelle_graphql.schema import schema
 from tests.gateway.audit_rules import JSON, RESPONSE
-from tests.gateway.serving import GRAPHQL
+from tests.gateway.serving import GRAPHQL, Serving, listening
 
 TIGHT = Limits(
     depth=4, fields=20, aliases=3, directives=2, roots=3, tokens=200, cost=500, fragments=2, document_chars=1_500
@@ -182,3 +185,35 @@ async def test_an_address_too_long_is_414(doctor: httpx2.AsyncClient) -> None:
     response = await doctor.get(GRAPHQL, params={"query": "{ __typename }" + " " * 20_000})
 
     assert response.status_code == 414
+
+
+async def test_a_fifth_large_body_at_once_is_told_to_come_back(serving: Serving, doctor_token: str) -> None:
+    four_are_in, may_go_on = asyncio.Event(), asyncio.Event()
+    begun = 0
+
+    async def slowly() -> AsyncIterator[bytes]:
+        nonlocal begun
+        begun += 1
+        if begun == Limits().large_bodies_at_once:
+            four_are_in.set()
+        yield b'{"query": "{ me { kind } }", '
+        await may_go_on.wait()
+        yield b'"variables": {}}'
+
+    async with listening(serving.app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as client:
+        headers = {"authorization": f"Bearer {doctor_token}", "content-type": "application/json"}
+
+        async def large() -> httpx2.Response:
+            return await client.post(GRAPHQL, content=slowly(), headers=headers)
+
+        held = [asyncio.create_task(large()) for _ in range(Limits().large_bodies_at_once)]
+        await four_are_in.wait()
+        await asyncio.sleep(0.2)
+        padded = json.dumps({"query": "{ me { kind } }", "extensions": {"pad": "x" * 2**20}})
+        one_more = await client.post(GRAPHQL, content=padded, headers=headers)
+        small = await client.post(GRAPHQL, json={"query": "{ me { kind } }"}, headers=headers)
+        may_go_on.set()
+        answers = await asyncio.gather(*held)
+    assert (one_more.status_code, one_more.headers["retry-after"]) == (503, "2")
+    assert one_more.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_LARGE_BODIES"
+    assert [each.status_code for each in (small, *answers)] == [200] * 5
