@@ -85,6 +85,7 @@ class Action(StrEnum):
     PURGE = "purge"
     GRANT = "grant"  # authorise, consent to a team, declare an attending physician
     WITHDRAW = "withdraw"
+    REPRESENT = "represent"  # declare a legal representative, or end his powers
     BLOCK = "block"
     UNBLOCK = "unblock"
 

@@ -224,3 +224,14 @@ async def test_who_has_no_part_in_care_founds_no_team(world: World) -> None:
         with pytest.raises(Conflict, match="TEAM_UNKNOWN"):
             async with transaction(world.context(who)) as act:
                 await relations.create_care_team(act, "Équipe")
+
+
+async def test_the_attending_physician_declares_no_representative(world: World) -> None:
+    patient_id, person = await world.patient()
+    physician, mother = professional(), world.person(ins_of(91_777))
+    async with transaction(world.context(person)) as act:
+        await relations.declare_attending_physician(act, patient_id, physician.id)
+    with pytest.raises(Refused):
+        async with transaction(world.context(physician)) as act:
+            await relations.declare_representative(act, patient_id, mother.id, proof="parole donnée")
+    assert not await _opens(world, mother, patient_id)

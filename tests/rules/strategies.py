@@ -41,7 +41,7 @@ ACTS = {
         Action.MOVE,
     ],
     Kind.JOURNAL: [Action.READ],
-    Kind.AUTHORIZATIONS: [Action.READ, Action.GRANT, Action.WITHDRAW, Action.BLOCK, Action.UNBLOCK],
+    Kind.AUTHORIZATIONS: [Action.READ, Action.GRANT, Action.WITHDRAW, Action.REPRESENT, Action.BLOCK, Action.UNBLOCK],
 }
 QUESTIONS = [(kind, action) for kind, actions in ACTS.items() for action in actions]
 

@@ -101,7 +101,7 @@ async def declare_representative(
     if not proof.strip():
         raise InvalidInput("PROOF_MISSING", act="declare_representative")
     _must_be_to_come(act, until)
-    await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.GRANT)
+    await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.REPRESENT)
     await _must_not_outlast_the_giver(act, patient_id, until)
     subject = f"{ActorKind.PERSON}:{person_key}"
     return await _declare(act, patient_id, Relation.REPRESENTATIVE, subject, None, until=until, proof=proof)
@@ -110,7 +110,7 @@ async def declare_representative(
 async def end_representation(act: Act, patient_id: UUID, person_key: str) -> int:
     """End a representative's powers; says how many declarations there were."""
     subject = f"{ActorKind.PERSON}:{person_key}"
-    return await _end(act, patient_id, relation, Relation.REPRESENTATIVE, subject, Action.WITHDRAW)
+    return await _end(act, patient_id, relation, Relation.REPRESENTATIVE, subject, Action.REPRESENT)
 
 
 async def block_professional(act: Act, patient_id: UUID, rpps: str) -> Grant:
