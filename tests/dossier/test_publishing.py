@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import func, select
 
-from passerelle.audit.tables import outbox
+from passerelle.audit.tables import journal, outbox
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import documents, publishing, reading
 from passerelle.dossier.publishing import Filing
@@ -32,6 +32,11 @@ async def test_the_same_document_again_is_already_here(world: World) -> None:
     async with transaction(world.context(world.feeder)) as act:
         again = await publishing.publish(act, patient_id, incoming)
     assert (again.filing, again.document_id) == (Filing.ALREADY_HERE, first)
+    async with world.tenant.database.transaction() as connection:
+        lines = await connection.execute(
+            select(func.count()).select_from(journal).where(journal.c.document_id == first)
+        )
+    assert lines.scalar_one() == 1  # the journal tells of one filing, not of two
     assert await _count(world) == before
 
 

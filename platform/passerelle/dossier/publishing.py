@@ -85,9 +85,9 @@ async def publish(
     )
     said = await may_file(act, patient_id, about)
     claim = await _claimed(act, patient_id, incoming)
-    await journal.append(act.connection, act.context, replace(said, document_id=claim.document_id))
     if claim.filing is Filing.ALREADY_HERE:
         return claim
+    await journal.append(act.connection, act.context, replace(said, document_id=claim.document_id))
     await _identity_is_good_enough(act, patient_id, by_patient=by_patient)
     wrapped_key = await _open_key(act, patient_id)
     parent = await _parent(act, patient_id, metadata)
