@@ -35,7 +35,17 @@ from passerelle_policies.vocabulary import (
     Role,
 )
 
-__all__ = ["Decision", "DocumentFacts", "Facts", "Reach", "ask_casbin", "decide", "is_above_blocks", "reach"]
+__all__ = [
+    "Decision",
+    "DocumentFacts",
+    "Facts",
+    "Reach",
+    "ask_casbin",
+    "decide",
+    "is_above_blocks",
+    "reach",
+    "reach_under",
+]
 
 ACCESS_REFUSED = "ACCESS_REFUSED"
 ACTION_REFUSED = "ACTION_REFUSED"
@@ -100,7 +110,20 @@ def reach(
     A document passes when the actor holds one of a line's relations (everyone holds NONE, its author holds AUTHOR)
     and `Reach.shows` it. `decide` says the same of each document one by one.
     """
-    pack = pack_on(day)
+    return reach_under(pack_on(day), role, mode, kind, action, overrides, is_open=is_open)
+
+
+def reach_under(
+    pack: Pack,
+    role: Role,
+    mode: Mode,
+    kind: Kind,
+    action: Action,
+    overrides: Overrides = NO_OVERRIDES,
+    *,
+    is_open: bool = True,
+) -> tuple[Reach, ...]:
+    """`reach` under a pack that need not be in force. Packs are told apart by their names."""
     compiled = _compiled(pack, role, mode, kind, action, _gates(pack, overrides))
     return compiled.open if is_open else compiled.otherwise
 

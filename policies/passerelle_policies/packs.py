@@ -82,6 +82,10 @@ class Pack:
             return parameter.value
         return _checked(parameter, overrides[name])
 
+    def line(self, rule: str) -> Line | None:
+        """The line of the matrix of that name; None for a rule that is no line of it (a block, the default)."""
+        return next((each for each in self.lines if each.rule == rule), None)
+
     def number(self, name: str, overrides: Overrides = NO_OVERRIDES) -> int:
         """`parameter`, when it must be a whole number."""
         value = self.parameter(name, overrides)
@@ -118,9 +122,17 @@ def pack_named(name: str) -> Pack:
 @cache
 def packs() -> tuple[Pack, ...]:
     """Every pack of the distribution, oldest first."""
-    folder = files("passerelle_policies").joinpath("packs")
-    found = [load_pack(each, folder) for each in folder.iterdir() if each.joinpath("pack.toml").is_file()]
-    return tuple(sorted(found, key=lambda pack: pack.effective))
+    return tuple(sorted(map(read_pack, pack_names()), key=lambda pack: pack.effective))
+
+
+def pack_names() -> list[str]:
+    """The names of the packs of the distribution, readable or not."""
+    return sorted(each.name for each in _folder().iterdir() if each.joinpath("pack.toml").is_file())
+
+
+def read_pack(name: str) -> Pack:
+    """Read one pack of the distribution anew. Raises `InvalidPack`."""
+    return load_pack(_folder().joinpath(name), _folder())
 
 
 def load_pack(folder: Traversable, beside: Traversable) -> Pack:
@@ -170,6 +182,10 @@ def check_overrides(pack: Pack, overrides: Overrides) -> list[str]:
         except InvalidOverride as fault:
             faults.append(str(fault))
     return faults
+
+
+def _folder() -> Traversable:
+    return files("passerelle_policies").joinpath("packs")
 
 
 def _checked(parameter: Parameter, value: Value) -> Value:
