@@ -17,6 +17,7 @@ GROUPS = {
     "tenant": ("create", "list", "show"),
     "token": ("professional", "person", "software"),
     "verify": ("journal", "contents"),
+    "policy": ("check", "explain", "diff"),
 }
 HELPS = [
     [],
@@ -26,7 +27,10 @@ HELPS = [
 
 
 @pytest.mark.parametrize("words", HELPS, ids=" ".join)
-def test_help_speaks_french(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_speaks_french(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # no sentence looked for is broken over two lines
     assert main([*words, "--help"]) == 0
 
     shown = capsys.readouterr().out

@@ -1,7 +1,7 @@
 """From what a command raises to its exit code and its sentence: the command line's own table.
 
 0    done
-1    what was asked for failed (a step of the tour, a file not filed, a broken line, a bench's goal)
+1    what was asked for failed (a step of the tour, a file not filed, a broken line, a faulty rule, a bench's goal)
 2    the request itself is wrong: an option, an argument, a file given         InvalidInput, usage
 3    nothing runs over this state                                              NOT_RUNNING
 4    the state of things does not allow it                                     Conflict

@@ -1,0 +1,222 @@
+"""`passerelle policy` through the real command: its answers, its faults, its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from passerelle_ops.cli import main
+
+BASE, RULING = "2023-10-26-habilitations", "2025-10-15-team-consent"
+READING = ["--relation", "care_team", "--type", "11488-4", "--action", "READ"]
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main(["policy", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_packs_hold_and_their_cases_get_their_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    reports = asked(capsys, "check")["packs"]
+
+    assert [each["name"] for each in reports] == [BASE, RULING]
+    for each in reports:
+        assert each["faults"] == []
+        assert each["cases_astray"] == []
+        assert each["types"] == 103
+        assert each["cases"] >= each["lines_cited_by_cases"] > 0
+    assert sum(each["cases"] for each in reports) >= 300
+
+
+def test_one_pack_is_shown_with_its_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["policy", "check", RULING]) == 0
+
+    shown = capsys.readouterr().out
+    assert RULING in shown
+    assert BASE not in shown
+    assert "✓ 1 paquets bien formés" in shown
+
+
+def test_an_allowed_reading_names_its_line_its_text_and_its_pack(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = asked(capsys, "explain", "--profession", "10", *READING, "--on", "2026-11-16")
+
+    assert (answer["allowed"], answer["rule"], answer["code"], answer["told"]) == (True, "read-physician", None, None)
+    assert (answer["pack"], answer["established"], answer["role"]) == (RULING, True, "physician")
+    assert "CE, 15 oct. 2025" in answer["source"]
+    assert answer["sentence"].startswith("Le médecin")
+    assert asked(capsys, "explain", "--role", "médecin", *READING, "--on", "2024-01-01")["pack"] == BASE
+
+
+def test_what_the_refused_is_told_stands_apart_from_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = asked(capsys, "explain", "--role", "physician", *READING, "--masked")
+
+    assert (answer["allowed"], answer["rule"], answer["code"]) == (False, "document-masked", "DOCUMENT_UNKNOWN")
+    assert "masqué" in answer["sentence"]
+    assert "masqué" not in answer["told"]
+    assert answer["established"] is None
+    assert main(["policy", "explain", "--role", "physician", *READING, "--masked"]) == 0
+    assert "Ce qui est dit au demandeur" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["--role", "physician", *READING, "--masked", "--relation", "auteur"], "read-author"),
+        (["--role", "physician", *READING, "--blocked"], "block"),
+        (["--role", "physician", *READING, "--state", "closed"], "dossier-not-open"),
+        (["--role", "physician", *READING, "--state", "none"], "dossier-not-open"),
+        (["--role", "physician", *READING, "--status", "deleted"], "document-deleted"),
+        (["--role", "citoyen", *READING, "--relation", "patient", "--hidden-from-patient"], "default-deny"),
+        (["--role", "person", *READING, "--relation", "représentant", "--hidden-from-representatives"], "default-deny"),
+        (
+            ["--role", "nurse", "--relation", "équipe de soins", "--type", "83901-9", "--action", "lire"],
+            "read-nurse-not",
+        ),
+        (["--role", "citoyen", "--relation", "patient", "--action", "lire le journal"], "journal-own"),
+        (["--role", "person", "--relation", "patient", "--kind", "journal", "--action", "read"], "journal-own"),
+        (["--role", "physician", "--action", "read", "--mode", "bris de glace", "--objection"], "default-deny"),
+        (["--profession", "42", *READING], "default-deny"),
+    ],
+)
+def test_the_rule_that_answers(words: list[str], rule: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(capsys, "explain", *words)["rule"] == rule
+
+
+def test_a_prudent_choice_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--role", "nurse", "--relation", "care_team", "--type", "83901-9", "--action", "read"]
+    assert asked(capsys, "explain", *words)["established"] is False
+    assert main(["policy", "explain", *words]) == 0
+    assert "choix prudent" in capsys.readouterr().out
+
+
+def test_two_packs_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = asked(capsys, "diff", BASE, RULING)
+
+    assert changes["rights"] == []
+    assert [(each["name"], each["before"], each["after"]) for each in changes["parameters"]] == [
+        ("care_team.requires_consent", False, True)
+    ]
+    assert {each["change"] for each in changes["lines"]} == {"reworded"}
+    assert main(["policy", "diff", BASE, RULING]) == 0
+    assert "Personne ne gagne ni ne perd de droit." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check", "2008-reves"], "paquets connus"),
+        (["diff", BASE, "2008-reves"], "paquets connus"),
+        (["diff", BASE], "Il manque"),
+        (["explain", "--action", "read"], "il faut dire l’un ou l’autre"),
+        (["explain", "--role", "physician", "--profession", "10", "--action", "read"], "il faut dire l’un ou l’autre"),
+        (["explain", "--role", "voisin", "--action", "read"], "mots connus : physician (médecin)"),
+        (["explain", "--profession", "999", "--action", "read"], "TRE_G15"),
+        (["explain", "--role", "physician", "--action", "voler"], "actes connus sur dossier"),
+        (["explain", "--role", "physician", "--action", "mask", "--kind", "journal"], "actes connus sur journal"),
+        (["explain", "--role", "physician", "--action", "read", "--kind", "maison"], "--kind"),
+        (["explain", "--role", "physician", "--action", "read", "--type", "0"], "n’est pas connu"),
+        (["explain", "--role", "physician", "--action", "read", "--masked"], "de quel document"),
+        (["explain", "--role", "physician", *READING, "--kind", "journal"], "ne porte pas sur un document"),
+        (["explain", "--role", "physician", *READING, "--relation", "voisin"], "mots connus"),
+        (["explain", "--role", "physician", *READING, "--state", "cassé"], "mots connus"),
+        (["explain", "--role", "physician", *READING, "--mode", "turbo"], "mots connus"),
+        (["explain", "--role", "physician", *READING, "--on", "hier"], "il faut une date"),
+        (["explain", "--role", "physician", *READING, "--on", "2008-01-01"], "aucun paquet de règles"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["policy", *words]) == 2
+
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A copy of the rules of the distribution, which `policy` in a process of its own finds first."""
+    with as_file(files("passerelle_policies")) as folder:
+        return Path(shutil.copytree(folder, tmp_path / "passerelle_policies"))
+
+
+def policy(rules: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "passerelle_ops", "policy", *words],
+        env={**os.environ, "PYTHONPATH": str(rules.parent), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def append(path: Path, line: str) -> None:
+    path.write_text(path.read_text("utf-8") + line + "\n", "utf-8")
+
+
+def test_a_dead_line_and_a_case_astray_are_told_and_the_exit_code_says_so(rules: Path) -> None:
+    idle = "x-idle,physician,care_team,document,11488-4,read,normal,,open,,allow,yes,texte,Phrase."
+    append(rules / "packs" / RULING / "matrix.csv", idle)
+    astray = '- article: "Essai"\n  cas: [{qui: médecin, fait: consulter le dossier, attendu: autorisé}]'
+    (rules / "cases" / "99-essai.yaml").write_text(astray, "utf-8")
+
+    done = policy(rules, "check", "--json")
+
+    assert done.returncode == 1, done.stderr
+    by_name = {each["name"]: each for each in json.loads(done.stdout)["packs"]}
+    assert [(each["code"], each["about"]) for each in by_name[RULING]["faults"]] == [("LINE_UNREACHABLE", "x-idle")]
+    (case,) = by_name[RULING]["cases_astray"]
+    assert case["article"] == "Essai"
+    assert case["got"] == {"code": "ACCESS_REFUSED", "rule": "default-deny"}
+    assert by_name[BASE]["faults"] == []
+    assert policy(rules, "check", BASE).returncode == 0
+    shown = policy(rules, "check", RULING)
+    assert shown.returncode == 1
+    assert "aucune question ne l’atteint" in shown.stdout
+    assert "refusé (default-deny)" in shown.stdout
+    assert "✗ 1 fautes, 1 cas sans leur réponse." in shown.stdout
+
+
+def test_what_cannot_be_read_is_a_fault_not_a_crash(rules: Path) -> None:
+    append(rules / "packs" / RULING / "matrix.csv", "x-rule,physician")
+    (rules / "cases" / "99-essai.yaml").write_text("- article: X\n  cas: [{qui: voisin}]", "utf-8")
+
+    done = policy(rules, "check", "--json")
+
+    assert done.returncode == 1, done.stderr
+    by_name = {each["name"]: each for each in json.loads(done.stdout)["packs"]}
+    assert [each["code"] for each in by_name[RULING]["faults"]] == ["PACK_UNREADABLE"]
+    assert [each["code"] for each in by_name[BASE]["faults"]] == ["CASES_UNREADABLE"]
+    assert policy(rules, "check").returncode == 1
+    for words in (["diff", BASE, RULING], ["explain", "--role", "physician", *READING]):
+        refused = policy(rules, *words)
+        assert refused.returncode == 1
+        assert "PACK_UNREADABLE" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_comparison_names_the_profession_the_relation_and_the_types(rules: Path) -> None:
+    loss = "x-loss,dentist,care_team|authorized,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase."
+    append(rules / "packs" / RULING / "matrix.csv", loss)
+
+    (change,) = json.loads(policy(rules, "diff", BASE, RULING, "--json").stdout)["rights"]
+
+    assert (change["role"], change["action"], change["relations"]) == ("dentist", "read", ["care_team", "authorized"])
+    assert change["types_lost"] == [{"code": "11488-4", "label": "CR ou fiche de consultation ou de visite"}]
+    assert change["types_gained"] == []
+    shown = policy(rules, "diff", RULING, BASE).stdout
+    for word in (
+        "chirurgien-dentiste",
+        "équipe de soins, autorisé",
+        "CR ou fiche de consultation ou de visite (11488-4)",
+    ):
+        assert word in shown
