@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from passerelle_policies.cells import Cell, cells_of
 from passerelle_policies.faults import Fault, fault
-from passerelle_policies.matrix import Line
+from passerelle_policies.matrix import Concealment, Line
 from passerelle_policies.packs import Pack
 from passerelle_policies.roles import relations_of
 from passerelle_policies.vocabulary import Role
@@ -34,9 +34,11 @@ def unreachable_lines(pack: Pack) -> Iterator[Fault]:
         yield from _never_asked(line)
     for position, line in enumerate(allowing):
         yield from _allows_in_vain(pack, line, allowing[:position], allowing, denying, cells)
-    given = set[Cell]().union(*(cells[line.rule] for line in allowing))
+    given = _union(allowing, cells)
+    left = given - _union(denying, cells)
     for position, line in enumerate(denying):
         yield from _denies_in_vain(pack, line, given, denying[:position], cells)
+        yield from _takes_only_the_visible(line, cells[line.rule], left)
 
 
 def _never_asked(line: Line) -> Iterator[Fault]:
@@ -81,6 +83,14 @@ def _denies_in_vain(
     first = [each for each in earlier if _wakes_with(each, line) and cells[each.rule] & useful]
     if useful and useful <= _union(first, cells):
         yield fault("LINE_UNREACHABLE", line.rule, by=_names(first))
+
+
+def _takes_only_the_visible(line: Line, these: set[Cell], left: set[Cell]) -> Iterator[Fault]:
+    """An exception that forgets `even_if` would show a document once it is concealed, and only then."""
+    for cell in sorted(each for each in these if each.concealment == Concealment.PLAIN):
+        if any(cell._replace(concealment=each.value) in left for each in Concealment):
+            yield fault("CONCEALED_SHOWS_MORE", line.rule, example=f"{cell.role}, {cell.action}, {cell.type}")
+            return
 
 
 def _wakes_with(other: Line, line: Line) -> bool:

@@ -148,6 +148,11 @@ def test_a_pack_that_would_do_wrong_is_told_of(
         (row(types="ATTEST-RESID", action="read", when=SEES_MASKED), "LINE_DENIED", "read-physician-not-residence,"),
         (row(types="ATTEST-RESID|11488-4", action="mask"), "LINE_CONTRADICTED", "sous ATTEST-RESID, contredite par"),
         (row(role="nurse", action="read", mode="*", even_if="*", effect="deny"), "LINE_CONTRADICTED", "sous care_team"),
+        (
+            row(role="nurse", types="11488-4", action="read", effect="deny"),
+            "CONCEALED_SHOWS_MORE",
+            "nurse, read, 11488-4",
+        ),
         (row(action="delete", effect="deny"), "DENIES_NOTHING", "sous delete"),
         (row(action="grant"), "QUESTION_NEVER_ASKED", "grant sur document"),
         (row(role="person", action="read"), "RELATION_NEVER_HELD", "sous person"),
