@@ -11,6 +11,7 @@ from passerelle_policies import nomenclatures
 from passerelle_policies.comparison import Comparison, LineChange, RightsChange
 from passerelle_policies.matrix import NO_TYPE
 from passerelle_policies.packs import Pack, Parameter
+from passerelle_policies.vocabulary import Mode
 from passerelle_policies.words import ACT_WORDS, CONCEALMENT_WORDS, MODE_WORDS, RELATION_WORDS, ROLE_WORDS
 
 _FEW = 12  # types that a cell names one by one
@@ -84,15 +85,16 @@ def show(comparison: Comparison) -> None:
 
 def _right(change: RightsChange, comparison: Comparison) -> list[str]:
     about_documents = NO_TYPE not in {*change.gained, *change.lost}
-    when = [MODE_WORDS[mode] for mode in change.modes]
-    when += [CONCEALMENT_WORDS[each] for each in change.concealments] if about_documents else []
-    if not about_documents:
-        when.append("dossier ouvert" if change.on_open_record else "dossier non ouvert")
+    modes = "tout mode" if set(change.modes) == set(Mode) else ", ".join(MODE_WORDS[mode] for mode in change.modes)
+    if about_documents:
+        what = ", ".join(CONCEALMENT_WORDS[each] for each in change.concealments)
+    else:
+        what = "dossier ouvert" if change.on_open_record else "dossier non ouvert"
     return [
         ROLE_WORDS[change.role],
         ", ".join(RELATION_WORDS[each] for each in change.relations),
         ACT_WORDS[change.kind, change.action],
-        ", ".join(when),
+        f"{modes} ; {what}",
         _types(change.gained, comparison.after, "green"),
         _types(change.lost, comparison.before, "red"),
     ]
@@ -103,7 +105,7 @@ def _types(codes: Sequence[str], pack: Pack, colour: str) -> str:
     if not codes:
         return ""
     if NO_TYPE in codes:
-        return f"[{colour}]oui[/]"
+        return f"[{colour}]cet acte[/]"
     if frozenset(codes) == pack.dmp_types:
         return f"[{colour}]tous les types du DMP ({len(codes)})[/]"
     told = _by_class(codes, pack) if len(codes) > _FEW else map(_named, codes)
@@ -117,10 +119,13 @@ def _by_class(codes: Sequence[str], pack: Pack) -> Iterable[str]:
     for class_code, found in by_class.items():
         label = pack.class_of(found[0]).label
         whole = pack.groups.get(f"class:{class_code}", frozenset())
-        if whole == frozenset(found):
+        but = sorted(whole - frozenset(found))
+        if not but:
             yield f"{label} : tous ({len(found)})"
+        elif len(but) < len(found):
+            yield f"{label} ({len(found)} sur {len(whole)}) : tous sauf {', '.join(map(_named, but))}"
         else:
-            yield f"{label} ({len(found)} sur {len(whole)}) : {', '.join(_named(code) for code in found)}"
+            yield f"{label} ({len(found)} sur {len(whole)}) : {', '.join(map(_named, found))}"
 
 
 def _named(code: str) -> str:

@@ -220,3 +220,18 @@ def test_a_comparison_names_the_profession_the_relation_and_the_types(rules: Pat
         "CR ou fiche de consultation ou de visite (11488-4)",
     ):
         assert word in shown
+
+
+def test_many_types_are_told_by_their_classes(rules: Path) -> None:
+    loss = "x-loss,dentist,care_team|authorized,document,class:10|REMB,read,*,*,open,,deny,yes,texte,Phrase."
+    matrix = rules / "packs" / RULING / "matrix.csv"
+    append(matrix, loss)
+    opening = "other_health|secretary|establishment,none,dossier,-,open"
+    text = matrix.read_text("utf-8")
+    assert opening in text
+    matrix.write_text(text.replace(opening, opening.replace("secretary|", "")), "utf-8")
+
+    shown = policy(rules, "diff", BASE, RULING).stdout
+
+    for words in ("tout mode ; visible", "Compte rendu (33 sur 35)", "tous sauf", "secrétaire", "cet acte"):
+        assert words in shown
