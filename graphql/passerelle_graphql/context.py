@@ -26,3 +26,8 @@ ResolverInfo: TypeAlias = Info[Asked, None]
 def context_of(info: ResolverInfo) -> Context:
     """The kernel's context of the request that a resolver serves."""
     return info.context.context
+
+
+def asked_of(info: ResolverInfo) -> frozenset[str]:
+    """The names of the fields that the document asks for, wherever in it: no field is resolved that is not among."""
+    return info.context.prepared.document.field_names

@@ -12,6 +12,7 @@ from typing import Any
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLFormattedError,
     GraphQLSyntaxError,
@@ -50,12 +51,13 @@ class RequestErrors(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that passed the limits and validation."""
+    """A document that passed the limits and validation; `field_names` are those it asks for anywhere."""
 
     text: str
     ast: DocumentNode
     operations: Mapping[str | None, OperationDefinitionNode]
     fragments: Mapping[str, FragmentDefinitionNode]
+    field_names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Preparation:
                 if isinstance(each, OperationDefinitionNode)
             },
             fragments={each.name.value: each for each in ast.definitions if isinstance(each, FragmentDefinitionNode)},
+            field_names=_field_names(ast),
         )
         # A text that holds a content would fill the memory; variables are the place for one.
         if len(text) <= self._limits.kept_chars:
@@ -140,6 +143,23 @@ class Preparation:
         if isinstance(coerced, list):
             raise RequestErrors(errors.variable_errors(coerced))
         return coerced.coerced
+
+
+class _Fields(Visitor):
+    """Gathers the names of the fields, whatever their alias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        self.names.add(node.name.value)
+
+
+def _field_names(ast: DocumentNode) -> frozenset[str]:
+    gathered = _Fields()
+    visit(ast, gathered)
+    return frozenset(gathered.names)
 
 
 class _Texts(Visitor):

@@ -11,7 +11,7 @@ import strawberry
 
 from passerelle.dossier import documents, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.context import ResolverInfo, asked_of, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import DocumentStatus
@@ -57,7 +57,7 @@ def event_codes(value: Sequence[Mapping[str, Any]]) -> list[EventCode]:
 
 @strawberry.type(description="Un document du dossier (DocumentEntry XDS).")
 class Document:
-    id: strawberry.ID = shown("document_id", by=document_id)
+    id: strawberry.ID = shown("document_id", by=document_id, needed_by=("contentUrl", "viewUrl"))
     logical_id: UUID = shown("document_id", by=as_uuid, description="logicalId XDS : stable.")
     entry_uuid: UUID = shown(by=as_uuid, description="entryUUID XDS : neuf à chaque version des métadonnées.")
     metadata_version: int = shown()
@@ -134,13 +134,14 @@ class DocumentQuery:
     async def document(self, info: ResolverInfo, id: strawberry.ID) -> DocumentResult:  # noqa: A002 - the graph's name
         opened = await documents.read_document(context_of(info), key_of(Node.DOCUMENT, id))
         return OpenedDocument(
-            document=shape(Document, opened.document), versions=[shape(Document, each) for each in opened.versions]
+            document=shape(Document, opened.document, asked_of(info)),
+            versions=[shape(Document, each, asked_of(info)) for each in opened.versions],
         )
 
 
-def connection(page: reading.DocumentPage, *, is_first: bool) -> DocumentConnection:
-    """A page of the read model as a Relay connection."""
-    edges = [DocumentEdge(cursor=reading.cursor_of(row), node=shape(Document, row)) for row in page.documents]
+def connection(page: reading.DocumentPage, asked: frozenset[str], *, is_first: bool) -> DocumentConnection:
+    """A page of the read model as a Relay connection; `asked` as for `shape`."""
+    edges = [DocumentEdge(cursor=reading.cursor_of(row), node=shape(Document, row, asked)) for row in page.documents]
     return DocumentConnection(
         edges=edges,
         page_info=PageInfo(

@@ -11,7 +11,7 @@ import strawberry
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import lifecycle, reading
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.context import ResolverInfo, asked_of, context_of
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.documents import DocumentConnection, connection
@@ -74,7 +74,7 @@ class Dossier:
         page = self.page
         if asked != self.page_asked:
             page = (await _opened(info, self.key, asked)).page
-        return connection(page, is_first=after is None)
+        return connection(page, asked_of(info), is_first=after is None)
 
 
 #: filter, first, after, and whether the total is wanted
