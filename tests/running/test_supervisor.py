@@ -185,6 +185,14 @@ def test_a_process_that_does_not_start_is_named_and_the_rest_stops(toys: Callabl
     assert StateFolder(toy.state).running() is None
 
 
+def test_processes_start_side_by_side_and_stop_backwards(toys: Callable[..., Toy]) -> None:
+    toy = toys("first")
+    info = toy.ready()
+    assert list(info.pids) == ["postgres", "valkey", "first", "shelf", "last"]
+    assert toy.end() == 0
+    assert not [pid for pid in info.pids.values() if is_alive(pid)]
+
+
 def test_without_parent_death_signals_a_pipe_does_it(toys: Callable[..., Toy]) -> None:
     """As on macOS."""
     toy = toys(PASSERELLE_DEATH_PIPE="1")

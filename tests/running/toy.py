@@ -1,7 +1,7 @@
 """A small installation to start, kill and stop: `python -m tests.running.toy STATE [WORD…]`.
 
 It keeps PostgreSQL, Valkey and one web server running; words: `fall` (the errand raises), `done` (it returns 7),
-`stubborn` (a process that is never ready).
+`stubborn` (a process that is never ready), `first` (one, listed first, that is ready once the last one has started).
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ def main(state: str, *words: str) -> int:
         if "stubborn" in words:
             command = Command(argv=["/bin/sh", "-c", "echo I will not; exit 3"])
             processes.append(Process(name="stubborn", command=command, is_ready=lambda: False))
+        if "first" in words:
+            seen = stack.state.path / "seen"
+            touch = Command(argv=["/bin/sh", "-c", 'touch "$0"; exec sleep 600', str(seen)])
+            idle = Command(argv=["/bin/sh", "-c", "exec sleep 600"])
+            processes.insert(0, Process(name="first", command=idle, is_ready=seen.exists))
+            processes.append(Process(name="last", command=touch))
         return Supervisor(stack, processes).run(errand)
 
 

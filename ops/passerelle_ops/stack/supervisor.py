@@ -1,6 +1,7 @@
 """One foreground process that starts the others in order, restarts what falls, and stops all of it cleanly.
 
-Order: PostgreSQL, Valkey, then the processes given, each once the one before is ready; the end runs backwards.
+Order: PostgreSQL, Valkey, each once the one before is ready, then the processes given, side by side: none may need
+another in order to be ready. The end runs backwards.
 A process that ends by itself, a database server included, starts again after 0.5 s, then twice as long each
 time, up to 30 s; a minute of life makes it new. Nothing outlives the supervisor, not even its SIGKILL.
 """
@@ -18,13 +19,13 @@ from types import FrameType
 
 from passerelle.kernel import messages
 from passerelle.kernel.errors import Conflict
-from passerelle_ops.stack.children import Command, rotate
-from passerelle_ops.stack.servers import Stack, wait_until_ready
+from passerelle_ops.stack.children import Child, Command, rotate
+from passerelle_ops.stack.servers import Stack
 from passerelle_ops.stack.state import StackInfo
 
 _FIRST_DELAY, _LONGEST_DELAY, _NEW_AFTER = 0.5, 30.0, 60.0
 _START_ATTEMPTS = 3
-_TICK, _ROTATE_EVERY = 0.1, 30.0
+_READY_TICK, _TICK, _ROTATE_EVERY = 0.03, 0.1, 30.0
 
 OnReady = Callable[[StackInfo], int | None]
 
@@ -38,6 +39,15 @@ class Process:
     is_ready: Callable[[], bool] = lambda: True
     may_start: Callable[[], bool] = lambda: True
     start_seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class _Start:
+    process: Process
+    child: Child
+    falls: int = 0
+    retry_at: float | None = None
+    is_ready: bool = False
 
 
 @dataclass(slots=True)
@@ -90,23 +100,30 @@ class Supervisor:
             if each is not None
         ]
         self._watched = [_Watch(each) for each in servers]
-        for process in self._processes:
-            for attempt in range(_START_ATTEMPTS):
-                if self._signals:
-                    return False
-                child = self._stack.spawn(process.name, process.command)
-                if wait_until_ready(child, process.is_ready, process.start_seconds, until=lambda: bool(self._signals)):
-                    break
-                if self._signals:
-                    return False
-                child.kill()
-                if attempt + 1 == _START_ATTEMPTS:
-                    raise Conflict("PROCESS_NOT_READY", process=process.name, log=str(child.log)) from RuntimeError(
-                        child.last_words()
-                    )
-                time.sleep(_FIRST_DELAY * 2**attempt)
-            self._watched.append(_Watch(process))
+        starting = [_Start(process, self._stack.spawn(process.name, process.command)) for process in self._processes]
+        while not self._signals and (waiting := [each for each in starting if not each.is_ready]):
+            for each in waiting:
+                self._look_at(each)
+            time.sleep(_READY_TICK)
+        self._watched += [_Watch(each) for each in self._processes]
         return not self._signals
+
+    def _look_at(self, start: _Start) -> None:
+        """Note that it is ready, or try it once more when it ended or took too long; PROCESS_NOT_READY after three."""
+        process, child, now = start.process, start.child, time.monotonic()
+        if start.retry_at is not None:
+            if now >= start.retry_at:
+                start.child, start.retry_at = self._stack.spawn(process.name, process.command), None
+        elif child.code is None and process.is_ready():
+            start.is_ready = True
+        elif not self._signals and (child.code is not None or now - child.started_at > process.start_seconds):
+            child.kill()
+            start.falls += 1
+            if start.falls == _START_ATTEMPTS:
+                raise Conflict("PROCESS_NOT_READY", process=process.name, log=str(child.log)) from RuntimeError(
+                    child.last_words()
+                )
+            start.retry_at = now + _FIRST_DELAY * 2 ** (start.falls - 1)
 
     def _keep(self) -> None:
         now = time.monotonic()
