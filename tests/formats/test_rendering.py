@@ -209,9 +209,11 @@ def test_images_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_body_without_sections_is_a_card_and_plain_text_is_shown() -> None:
     page = harmless(render(write(replace(sound(), body=("application/pdf", pdf(["x"]))))))
     assert "Fichier joint : document PDF" in page.text
+    assert "téléchargez le document d’origine (contentUrl)" in page.text
     words = "État <stable> & bon"
     page = harmless(render(write(replace(sound(), body=("text/plain", words.encode())))))
     assert words in page.text
+    assert "contentUrl" not in page.text
     outside = (
         '<nonXMLBody><text mediaType="application/pdf"><reference value="http://exemple.invalid"/></text></nonXMLBody>'
     )

@@ -16,6 +16,11 @@ MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 MAX_IMAGES_BYTES: Final = 25 * 1024 * 1024
 MAX_TEXT: Final = 200_000
 
+_WHERE_IT_IS: Final = (
+    "Le texte de ce document est dans ce fichier, que cette page n’ouvre pas. Pour le lire, téléchargez le document "
+    "d’origine (contentUrl) : le fichier y est contenu, encodé en base64."
+)
+
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _JPEG: Final = b"\xff\xd8\xff"
 _KINDS: Final = {
@@ -92,7 +97,7 @@ def card_of(media_type: str, data: bytes | None) -> Html:
 
 
 def unstructured(body: etree._Element) -> Html:
-    """The body of a document without sections: a card, and the words when they are plain text."""
+    """The body of a document without sections: a card, and the words when they are plain text or how to get them."""
     value = find(body, "text")
     if value is None:
         return _card("Document sans contenu", None)
@@ -102,7 +107,7 @@ def unstructured(body: etree._Element) -> Html:
     media_type = (value.get("mediaType") or "text/plain").strip().lower()
     card = card_of(media_type, data)
     if media_type != "text/plain" or data is None:
-        return card
+        return markup.joined([card, markup.element("p", markup.text(_WHERE_IT_IS))])
     words = data.decode("utf-8", "replace")[:MAX_TEXT]
     return markup.joined([card, markup.element("pre", markup.text(words))])
 
