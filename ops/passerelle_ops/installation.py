@@ -53,11 +53,11 @@ class Installation:
 
     def premises(self, tenant_id: str) -> Premises:
         """Where one network's database, contents and key lie."""
-        contents = self.settings.contents_url or self.state.folder("contents").absolute().as_uri()
+        contents = self.settings.contents_url or (self.state.path / "contents").as_uri()
         return Premises(
             database_url=self._addresses.tenant_url(tenant_id),
             contents_url=f"{contents.rstrip('/')}/{tenant_id}",
-            keys_path=self.state.folder("keys") / f"{tenant_id}.key",
+            keys_path=self.state.path / "keys" / f"{tenant_id}.key",
         )
 
     async def prepare_directory(self) -> None:

@@ -97,13 +97,14 @@ class Registry:
 
     def _opened(self, network: Network) -> Tenant:
         premises = self._premises(network.id)
+        keys = Keys.load(premises.keys_path)  # first: without them, no folder for contents is made
         return Tenant(
             id=network.id,
             name=network.name,
             is_test=network.is_test,
             database=Database(premises.database_url, pool_size=self._pool_size),
             contents=Contents(premises.contents_url),
-            keys=Keys.load(premises.keys_path),
+            keys=keys,
             parameters=dict(network.parameters),
             identity_status_when_unsaid={
                 oid: status.value for oid, status in network.identity.status_when_unsaid.items()

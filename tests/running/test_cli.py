@@ -105,6 +105,47 @@ def test_what_goes_wrong_has_its_code_and_its_sentence(
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tenant", "list"],
+        ["tenant", "show", "oncomip"],
+        ["tenant", "create", "oncomip"],
+        ["token", "professional", "delmas"],
+        ["token", "person", "jeanne"],
+        ["verify", "journal", "-t", "oncomip"],
+        ["verify", "contents", "-t", "oncomip"],
+        ["ingest", "README.md", "-t", "oncomip"],
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+@pytest.mark.parametrize("issuer", ["", "https://issuer.example.test"])
+def test_looking_at_a_state_that_is_not_ours_writes_nothing_and_names_it(
+    words: list[str],
+    is_there: bool,
+    issuer: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PASSERELLE_ISSUER", issuer)
+    monkeypatch.chdir(Path(__file__).parents[2])
+    state = tmp_path / "a" / "state"
+    if is_there:
+        state.mkdir(parents=True)
+        (state / "mine.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+
+    assert main([*words, "--state", str(state)]) == 3
+
+    shown = capsys.readouterr().err
+    assert f"dossier d'état {state} " in shown
+    assert "(issuer)" not in shown
+    assert "(stack)" not in shown
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_state_of_somebody_s_own_is_not_wiped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "mine.txt"
     kept.write_text("à moi")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from passerelle.identities.ins import Ins
-from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_ops.demo.casting import STORY_TENANT, casts
 from passerelle_ops.demo.issuer import FOLDER, VALID_FOR, DemoIssuer, Practice
 from passerelle_ops.demo.people import Cast, DemoPerson, DemoProfessional, Part
@@ -19,14 +19,21 @@ _SOFTWARE_NAME, _SOFTWARE_VERSION = "DossiMed (démonstration)", "1.0"
 
 
 class SignIn:
-    """Tokens for the people of the demo, with the keys of the state's own issuer. Refused: NOT_RUNNING."""
+    """Tokens for the people of the demo, with the keys of the state's own issuer.
+
+    Refused: NOT_RUNNING; DEMO_ISSUER_NOT_RUNNING when another issuer was named to what runs.
+    """
 
     def __init__(self, settings: Settings, info: StackInfo | None = None) -> None:
         self._casts = casts(settings)
-        url = settings.issuer
+        url, running = settings.issuer, info
+        # The keys of another installation's issuer are looked for here too, and never drawn by looking.
+        if running is None and (url is None or not (settings.state / FOLDER).is_dir()):
+            running = StateFolder(settings.state).what_runs()
         if url is None:
-            running = info or StateFolder(settings.state).running()
-            url = (running or StackInfo(supervisor=0)).url("issuer")
+            if running is None or "issuer" not in running.ports:
+                raise Conflict("DEMO_ISSUER_NOT_RUNNING")
+            url = running.url("issuer")
         self.issuer = DemoIssuer(settings.state / FOLDER, url, settings.audience)
 
     @property

@@ -87,12 +87,10 @@ class Addresses:
             raise Conflict("TENANT_URL_MISSING", tenant=tenant_id)
 
     def _embedded(self, role: str, database: str, *, kept_as: str | None = None) -> str:
-        password = self._state.secret(kept_as or role)
-        return f"postgresql://{role}:{password}@127.0.0.1:{self._running().postgres_port}/{database}"
+        port = self._running().postgres_port  # first: where nothing runs, no secret is drawn
+        return f"postgresql://{role}:{self._state.secret(kept_as or role)}@127.0.0.1:{port}/{database}"
 
     def _running(self) -> StackInfo:
         if self._info is None:
-            self._info = self._state.running()
-        if self._info is None:
-            raise Conflict("NOT_RUNNING", process="stack")
+            self._info = self._state.what_runs()
         return self._info

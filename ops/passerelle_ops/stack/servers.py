@@ -96,6 +96,7 @@ class Stack:
             valkey_port=self.valkey.port if self.valkey else None,
             ports=dict(self.ports),
             pids={name: child.pid for name, child in self.children.items()},
+            state=str(self.state.path),
         )
         self.state.publish(info)
         return info

@@ -40,26 +40,38 @@ class StackInfo(BaseModel):
     valkey_port: int | None = None  # None: the broker is external
     ports: dict[str, int] = {}
     pids: dict[str, int] = {}
+    state: str = ""
 
     def url(self, name: str) -> str:
         """The HTTP address of a process that listens: `web`, `issuer`. Refused with NOT_RUNNING."""
         if name not in self.ports:
-            raise Conflict("NOT_RUNNING", process=name)
+            raise Conflict("NOT_RUNNING", folder=self.state)
         return f"http://127.0.0.1:{self.ports[name]}"
 
 
 class StateFolder:
-    """Everything the installation keeps. Refused with STATE_NOT_OURS when another account owns it."""
+    """Everything the installation keeps. Refused with STATE_NOT_OURS when another account owns it.
+
+    Looking at it writes nothing: the folder is made by what keeps something in it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        if self.path.exists():
+            self._is_ours()
+
+    def _made(self) -> Path:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.path.stat().st_uid != os.geteuid():
-            raise Conflict("STATE_NOT_OURS", owner=self.path.stat().st_uid)
+        self._is_ours()
+        return self.path
+
+    def _is_ours(self) -> None:
+        if (owner := self.path.stat().st_uid) != os.geteuid():
+            raise Conflict("STATE_NOT_OURS", owner=owner)
 
     def folder(self, name: str) -> Path:
         """A folder of the state, made at need."""
-        folder = self.path / name
+        folder = self._made() / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
@@ -77,7 +89,7 @@ class StateFolder:
 
     def port(self, name: str, preferred: int | None = None) -> int:
         """The port that `name` had last time, else `preferred`, else another; always one that is free now."""
-        file = self.path / "ports.json"
+        file = self._made() / "ports.json"
         try:
             known: dict[str, int] = json.loads(file.read_text("ascii"))
         except (FileNotFoundError, ValueError):
@@ -107,7 +119,7 @@ class StateFolder:
 
     def publish(self, info: StackInfo) -> None:
         """Tell other commands what runs."""
-        self.replace(self.path / "stack.json", info.model_dump_json())
+        self.replace(self._made() / "stack.json", info.model_dump_json())
 
     def withdraw(self) -> None:
         (self.path / "stack.json").unlink(missing_ok=True)
@@ -116,9 +128,15 @@ class StateFolder:
         """The stack that runs over this state, if one does."""
         try:
             info = StackInfo.model_validate_json((self.path / "stack.json").read_bytes())
-        except (FileNotFoundError, ValidationError):
+        except (FileNotFoundError, NotADirectoryError, ValidationError):
             return None
         return info if is_alive(info.supervisor) and is_held(self.path / "stack.lock") else None
+
+    def what_runs(self) -> StackInfo:
+        """The stack that runs over this state. Refused with NOT_RUNNING, naming the folder."""
+        if (info := self.running()) is None:
+            raise Conflict("NOT_RUNNING", folder=str(self.path))
+        return info
 
     @contextlib.contextmanager
     def locked(self, *, patience: float = 30.0) -> Iterator[int]:
@@ -135,7 +153,7 @@ class StateFolder:
             os.close(descriptor)
 
     def _take(self, patience: float) -> int:
-        file = self.path / "stack.lock"
+        file = self._made() / "stack.lock"
         end = time.monotonic() + patience
         while (descriptor := hold(file)) is None:
             holder = int(file.read_text("ascii") or "0")
