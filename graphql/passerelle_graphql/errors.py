@@ -8,11 +8,11 @@ unexpected exception may quote a row.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 import structlog
-from graphql import GraphQLError, GraphQLFormattedError
+from graphql import GraphQLError, GraphQLFormattedError, VariableDefinitionNode, get_location
 
 from passerelle.kernel import messages
 from passerelle.kernel.errors import (
@@ -111,16 +111,15 @@ def validation_errors(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedEr
     return [_of_the_document(each, "GRAPHQL_INVALID") for each in errors]
 
 
-def variable_errors(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedError]:
-    """Variables that do not fit. Their values are never echoed: one may be an INS."""
+def variable_errors(misfits: Mapping[VariableDefinitionNode, Sequence[str]]) -> list[GraphQLFormattedError]:
+    """Variables that do not fit, by the places in each that do not. Their values are never echoed."""
     shown: list[GraphQLFormattedError] = []
-    for each in errors:
-        name = _variable_named_in(each)
-        message = messages.sentence("VARIABLE_INVALID", {"variable": name})
-        entry: GraphQLFormattedError = {"message": message, "extensions": {"code": "VARIABLE_INVALID"}}
-        if each.locations:
-            entry["locations"] = [location.formatted for location in each.locations]
-        if entry not in shown:
+    for declared, places in misfits.items():
+        for place in places:
+            message = messages.sentence("VARIABLE_INVALID", {"variable": place})
+            entry: GraphQLFormattedError = {"message": message, "extensions": {"code": "VARIABLE_INVALID"}}
+            if declared.loc:
+                entry["locations"] = [get_location(declared.loc.source, declared.loc.start).formatted]
             shown.append(entry)
     return shown
 
@@ -147,11 +146,3 @@ def _of_the_document(error: GraphQLError, code: str) -> GraphQLFormattedError:
     if error.locations:
         entry["locations"] = [location.formatted for location in error.locations]
     return entry
-
-
-def _variable_named_in(error: GraphQLError) -> str:
-    for node in error.nodes or ():
-        name = getattr(getattr(getattr(node, "variable", None), "name", None), "value", None)
-        if isinstance(name, str):
-            return name
-    return "?"

@@ -20,10 +20,13 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     StringValueNode,
+    VariableDefinitionNode,
     Visitor,
     get_variable_values,
+    is_input_type,
     parse,
     specified_rules,
+    type_from_ast,
     validate,
     visit,
 )
@@ -37,6 +40,7 @@ from passerelle_graphql.cost import PriceList
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.requests import Parameters, is_text
 from passerelle_graphql.sensitive import refuse_over_get
+from passerelle_graphql.variables import misfits
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -141,8 +145,20 @@ class Preparation:
             self._schema, operation.variable_definitions or (), dict(parameters.variables), max_errors=20
         )
         if isinstance(coerced, list):
-            raise RequestErrors(errors.variable_errors(coerced))
+            raise RequestErrors(errors.variable_errors(self._misfits(operation, parameters.variables)))
         return coerced.coerced
+
+    def _misfits(
+        self, operation: OperationDefinitionNode, given: Mapping[str, Any]
+    ) -> dict[VariableDefinitionNode, list[str]]:
+        found: dict[VariableDefinitionNode, list[str]] = {}
+        declarations = operation.variable_definitions or ()
+        for declared in declarations:
+            type_, name = type_from_ast(self._schema, declared.type), declared.variable.name.value
+            if is_input_type(type_) and (name in given or declared.default_value is None):
+                found[declared] = misfits(given.get(name), type_, name)
+        # What graphql-core alone refuses (nested too deeply) is in no one place.
+        return found if any(found.values()) else {each: [each.variable.name.value] for each in declarations}
 
 
 class _Fields(Visitor):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from uuid import uuid4
 
 import httpx2
 import pytest
+from graphql import GraphQLInputType, is_input_type, validate_input_value
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +18,13 @@ from passerelle_graphql import requests
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.negotiation import MediaType, answer_type
+from passerelle_graphql.schema import schema
+from passerelle_graphql.variables import misfits
 from tests.gateway.audit_rules import JSON, RESPONSE
 from tests.gateway.serving import GRAPHQL, Serving, serving_over
+
+GIVEN_NAME = "by.traits.givenNames[1]"
+SECRET = "280019900001234 ESSAI"
 
 
 def _code(response: httpx2.Response) -> str:
@@ -189,14 +196,54 @@ async def test_a_request_that_takes_too_long_is_503(serving: Serving, tmp_path_f
 
 async def test_a_variable_that_does_not_fit_is_never_echoed(doctor: httpx2.AsyncClient) -> None:
     query = "query Q($by: PatientLookup!) { patient(by: $by) { __typename } }"
-    secret = "280019900001234 ESSAI"
-    for by in ({"ins": {"oid": "1.2", "value": [secret]}}, {"ins": secret}, {secret: 1}, secret):
+    secret = SECRET
+    for by, place in (
+        ({"ins": {"oid": "1.2", "value": [secret]}}, "by.ins.value"),
+        ({"ins": secret}, "by.ins"),
+        ({"traits": {"familyName": secret}}, "by.traits.birthDate"),
+        ({"traits": {"familyName": secret, "birthDate": "19800101", "givenNames": ["A", [secret]]}}, GIVEN_NAME),
+        ({"ins": {"oid": "1.2", "value": "1", secret: 1}}, "by.ins"),
+        ({secret: 1}, "by"),
+        ({"ins": None}, "by"),
+        ({}, "by"),
+        (secret, "by"),
+        (None, "by"),
+    ):
         response = await doctor.post(GRAPHQL, json={"query": query, "variables": {"by": by}})
 
         assert _code(response) == "VARIABLE_INVALID"
         assert secret not in response.text
-        assert "« by »" in response.json()["errors"][0]["message"]
+        assert f"« {place} »" in response.json()["errors"][0]["message"]
         assert "data" not in response.json()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.just(SECRET),
+        lambda inside: (
+            st.lists(inside, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["identifiers", "traits", "oid", "value", "birthDate", "givenNames", "sex", SECRET]),
+                inside,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_a_place_in_a_variable_is_made_of_names_of_the_schema(value: object) -> None:
+    declared = schema._schema.type_map["RegisterPatientInput"]
+    assert is_input_type(declared)
+    for place in misfits(value, declared, "input"):
+        assert SECRET not in place
+        assert re.fullmatch(r"input(\.[a-z][A-Za-z]*|\[\d+\])*", place)
+    assert bool(misfits(value, declared, "input")) is _is_refused(value, declared)
+
+
+def _is_refused(value: object, type_: GraphQLInputType) -> bool:
+    told: list[object] = []
+    validate_input_value(value, type_, lambda *fault: told.append(fault))
+    return bool(told)
 
 
 async def test_an_unexpected_failure_says_nothing_but_its_number(
