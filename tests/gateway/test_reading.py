@@ -269,6 +269,22 @@ async def test_a_patient_is_found_by_exact_ins_or_by_enough_traits(serving: Serv
     assert (few["__typename"], few["code"]) == ("InvalidInput", "TRAITS_NOT_ENOUGH")
 
 
+@pytest.mark.parametrize("value", ["", "2800199", "2800199000012", "280019900001234567", "X80019900001234"])
+async def test_what_is_no_ins_is_refused_before_it_is_looked_up(value: str, serving: Serving) -> None:
+    actor, token = await serving.professional()
+    answer = await send(serving.client(token), "FindPatient", by={"ins": {"oid": NIR_TEST, "value": value}})
+
+    async with serving.world.tenant.database.transaction() as connection:
+        rows = await connection.execute(text("select action from journal where actor_id = :a"), {"a": actor.id})
+        journalled = [row.action for row in rows]
+    if len(value) == 13:  # without its key, an INS all the same
+        assert (answer["code"], journalled) == ("PATIENT_NOT_FOUND", ["find"])
+    else:
+        assert (answer["__typename"], answer["code"]) == ("InvalidInput", "INS_MALFORMED")
+        assert journalled == []
+        assert value not in answer["message"] or not value
+
+
 async def test_nobody_can_browse(serving: Serving) -> None:
     _, token = await serving.professional()
     client = serving.client(token)

@@ -11,6 +11,8 @@ import strawberry
 from passerelle.audit.transactions import Act, transaction
 from passerelle.identities import patients
 from passerelle.identities.ins import Ins as InsGiven
+from passerelle.identities.ins import check
+from passerelle.kernel import errors
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, node_id
@@ -99,6 +101,9 @@ RegisterPatientResult: TypeAlias = Annotated[
 class PatientQuery:
     @resolved("Chercher un patient. Chaque recherche est au journal et comptée ; par POST seulement.", cost=50)
     async def patient(self, info: ResolverInfo, by: PatientLookup) -> PatientResult:
+        # Before the look-up: no one holds such an INS, so that neither the journal nor the count has to know.
+        if by.ins is not None and "INS_MALFORMED" in check(InsGiven(by.ins.value.oid, by.ins.value.value)):
+            raise errors.InvalidInput("INS_MALFORMED")
         async with transaction(context_of(info)) as act:
             found = await _looked_up(act, by)
         if found is None:
