@@ -21,7 +21,7 @@ from passerelle.kernel.outages import outages_told
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
-from passerelle_tenants.onboarding import Site, Step, onboard, prepare_database
+from passerelle_tenants.onboarding import Site, Step, onboard, prepare_database, refuse_taken
 from passerelle_tenants.registry import Network, Premises, Registry, recorded_networks
 
 
@@ -77,8 +77,9 @@ class Installation:
         """Set a network up, or finish or refresh it; true when it is new. Refusals: `onboarding.onboard`."""
         from passerelle_ops.migrations import upgrade_tenant
 
-        premises = self.premises(network.id)
         with outages_told():
+            await refuse_taken(network, self.directory)  # here too: the passwords of its roles are drawn next
+            premises = self.premises(network.id)
             return await onboard(
                 network,
                 Site(

@@ -72,13 +72,15 @@ async def onboard(
     """Set a network up, or finish or refresh it; true when it is new. Safe to run again at any time.
 
     Refused: KEY_FILE_LOST when the network was set up before and its key file is gone (restore it);
-    TENANT_TEST_FLAG_FIXED when a real network would become a test one or the reverse; ESTABLISHMENT_ELSEWHERE.
+    TENANT_TEST_FLAG_FIXED when a real network would become a test one or the reverse; ESTABLISHMENT_ELSEWHERE,
+    before anything is made.
     """
     known = await _recorded(directory, network.id)
     if known is not None and known != network.is_test:
         raise Conflict("TENANT_TEST_FLAG_FIXED", tenant=network.id)
     if known is not None and not await asyncio.to_thread(keys_path.exists):
         raise Conflict("KEY_FILE_LOST", tenant=network.id, file=keys_path.name)
+    await refuse_taken(network, directory)
     on_step(Step.DATABASE)
     if site.admin_url is not None:
         await _create(site, site.admin_url)
@@ -98,6 +100,14 @@ async def onboard(
     )
     await _record(directory, network, clock)
     return known is None
+
+
+async def refuse_taken(network: Network, directory: Directory) -> None:
+    """Refused with ESTABLISHMENT_ELSEWHERE when another network that is set up holds one of its establishments."""
+    for _, declared in network.establishments():
+        found = await directory.establishment(declared.finess)
+        if found is not None and found.tenant_id != network.id:
+            raise Conflict("ESTABLISHMENT_ELSEWHERE", finess=found.finess, network=found.tenant_id)
 
 
 async def _create(site: Site, admin_url: str) -> None:

@@ -155,9 +155,17 @@ async def test_an_establishment_of_another_network_is_not_taken(ground: Ground, 
     await ground.set_up(network("premier", finess="460000110"))
     other = Ground(postgres, ground.folder, ground.directory, ground.clock, "onboarding_second")
 
-    with pytest.raises(Conflict, match="ESTABLISHMENT_ELSEWHERE"):
+    with pytest.raises(Conflict, match="ESTABLISHMENT_ELSEWHERE") as refused:
         await other.set_up(network("second", finess="460000110"))
 
+    assert "premier" in refused.value.message
+    assert "retirez-le" in refused.value.message
+    assert other.steps == []
+    assert not other.keys_path.exists()
+    with psycopg.connect(postgres.url()) as connection:
+        left = "select datname from pg_database where datname = %(name)s union all"
+        left += " select rolname from pg_roles where rolname = 'serving_' || %(name)s"
+        assert connection.execute(left.encode(), {"name": "onboarding_second"}).fetchall() == []
     assert "second" not in await recorded_networks(ground.directory.database)
     found = await ground.directory.establishment("460000110")
     assert found is not None

@@ -253,6 +253,22 @@ def test_a_right_too_many_and_an_act_without_line_are_found(region: Region, run:
     assert {each["code"] for each in json.loads(said)["findings"]} == {"JOURNAL_MAY_BE_CHANGED", "ACT_WITHOUT_LINE"}
 
 
+def test_a_network_that_declares_another_s_establishment_leaves_nothing(
+    region: Region, run: Run, tmp_path: Path
+) -> None:
+    declared = (ROOT / "tenants" / "oncopl.toml").read_text("utf-8").replace('id = "oncopl"', 'id = "double"')
+    (tmp_path / "double.toml").write_text(declared, "utf-8")
+
+    assert run("tenant", "create", tmp_path / "double.toml")[0] == 4
+
+    state = region.settings.state
+    assert not [each for each in state.rglob("*double*") if not each.is_relative_to(state / "postgres")]
+    with psycopg.connect(Addresses(region.settings).administrator_url(), autocommit=True) as admin:
+        left = "select datname from pg_database where datname like '%double%' union all"
+        left += " select rolname from pg_roles where rolname like '%double%'"
+        assert admin.execute(left.encode()).fetchall() == []
+
+
 def test_one_state_runs_one_region(region: Region, run: Run) -> None:
     assert run("demo")[0] == 4
 

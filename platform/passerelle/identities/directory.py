@@ -222,7 +222,10 @@ class Directory:
             )
             elsewhere = {each.finess for each in establishments} - set(rows.scalars())
             if elsewhere:
-                raise Conflict("ESTABLISHMENT_ELSEWHERE", finess=min(elsewhere))
+                taken = min(elsewhere)
+                holder = select(establishment.c.tenant_id).where(establishment.c.finess == taken)
+                network = str(await connection.scalar(holder))
+                raise Conflict("ESTABLISHMENT_ELSEWHERE", finess=taken, network=network)
         for each in establishments:
             self._establishments.pop(each.finess, None)
 
