@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -144,6 +145,32 @@ def test_looking_at_a_state_that_is_not_ours_writes_nothing_and_names_it(
     assert "(issuer)" not in shown
     assert "(stack)" not in shown
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_folder_is_no_ingest_that_went_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "documents" / "within").mkdir(parents=True)
+
+    assert main(["ingest", str(tmp_path / "documents"), "-t", "oncomip", "--state", str(tmp_path / "state")]) == 1
+
+    shown = capsys.readouterr()
+    assert "Aucun fichier trouvé" in shown.err
+    assert shown.out == ""
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_port_that_is_taken_is_refused_before_anything_is_built(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main([command, "--state", str(state), "--port", str(port)]) == 4
+
+    shown = capsys.readouterr().err
+    assert f"Le port {port} est déjà pris" in shown
+    assert "--port" in shown
+    assert not state.exists()
 
 
 def test_a_state_of_somebody_s_own_is_not_wiped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,7 +72,8 @@ def ingest(
 
     Chaque fichier est déposé, déjà là, remplace un autre, mis de côté (une personne doit trancher) ou refusé, avec
     la règle et le remède. Relancer reprend où l’on en était : ce qui est acquis le reste, quoi qu’il arrive. Sort
-    avec 1 si un fichier est mis de côté ou refusé, avec 6 si la plateforme n’a plus répondu avant la fin.
+    avec 1 si un fichier est mis de côté ou refusé, ou si aucun n’est trouvé, avec 6 si la
+    plateforme n’a plus répondu avant la fin.
     """
     import asyncio
 
@@ -120,17 +121,19 @@ async def _run(
     """What became of each document, and what cut the run short, if something did."""
     from passerelle.dossier import ingest as feeding
     from passerelle.dossier.formats.recognise import gather
-    from passerelle.kernel.errors import TryLater
+    from passerelle.kernel.errors import PasserelleError, TryLater
     from passerelle_ops.feeding import feeding_context
     from passerelle_ops.installation import Installation
     from passerelle_ops.terminal import progress, remark
 
+    total = sum(1 for _ in gather(paths))
+    if total == 0:
+        raise PasserelleError("NOTHING_TO_INGEST")
     installation = Installation(settings_of(state))
     outcomes: list[Outcome] = []
     waiting = feeding.Patience(seconds=patience, on_wait=lambda: remark("INGEST_WAITS", seconds=f"{patience:g}"))
     try:
         context = await feeding_context(installation, tenant_id, structure)
-        total = sum(1 for _ in gather(paths))
         with progress() as bar:
             task = bar.add_task("Dépôt", total=total)
             seen: set[str] = set()

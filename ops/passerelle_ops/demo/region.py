@@ -14,13 +14,13 @@ from typing import Final
 
 from rich.progress import Progress, TaskID
 
-from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_ops.demo.settling import is_settled, settle_all
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.processes import asgi, web, worker
 from passerelle_ops.stack.servers import Stack
-from passerelle_ops.stack.state import StackInfo
+from passerelle_ops.stack.state import StackInfo, StateFolder, is_free
 from passerelle_ops.stack.supervisor import Process, Supervisor
 from passerelle_ops.terminal import notices, output, progress, remark
 from passerelle_tenants.registry import Network, load_networks
@@ -36,6 +36,7 @@ def demonstrate(settings: Settings, *, port: int | None = None, check: bool = Fa
     settings = _with_port(settings, port)
     if settings.environment == "production":
         raise InvalidInput("DEMO_ISSUER_IN_PRODUCTION")
+    _refuse_taken_port(settings)
 
     def ready(info: StackInfo) -> int | None:
         if check:
@@ -65,6 +66,7 @@ def serve_networks(settings: Settings, *, port: int | None = None) -> int:
     settings = _with_port(settings, port)
     if settings.issuer is None and settings.environment == "production":
         raise InvalidInput("ISSUER_MISSING")
+    _refuse_taken_port(settings)
 
     def ready(info: StackInfo) -> None:
         remark("SERVING", url=info.url("web"))
@@ -81,6 +83,12 @@ def serve_networks(settings: Settings, *, port: int | None = None) -> int:
 
 def _with_port(settings: Settings, port: int | None) -> Settings:
     return settings if port is None else settings.model_copy(update={"port": port})
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Before minutes go into what could not serve; when our own platform holds it, STATE_IN_USE says more."""
+    if settings.port is not None and not is_free(settings.port) and StateFolder(settings.state).running() is None:
+        raise Conflict("PORT_TAKEN", port=settings.port)
 
 
 @contextmanager
