@@ -109,6 +109,19 @@ def test_each_quirk_that_is_stored_is_shown(name: str) -> None:
         harmless(render(quirk.data))
 
 
+def test_names_stand_in_one_order_and_are_not_said_twice() -> None:
+    made = sound()
+    alone = replace(made, patient=replace(made.patient, used_name=None))
+    page = harmless(render(write(alone)))
+    assert "Nom utilisé" not in page.text
+    assert f"{made.patient.family_name} {made.patient.given_names[0]}" in page.text
+    assert f"{made.writer.family_name} {made.writer.given_name}" in page.text
+
+    other = replace(made, patient=replace(made.patient, used_name="USUELLE"))
+    page = harmless(render(write(other)))
+    assert "Nom utilisé USUELLE" in page.text.replace("Nom utilisé", "Nom utilisé ")
+
+
 def test_the_program_around_a_document_is_not_run() -> None:
     page = render(stylesheet(sound()))
     assert "exécuté" not in page
@@ -129,7 +142,7 @@ def test_the_program_around_a_document_is_not_run() -> None:
         ),
         (
             '<table border="1"><col/><caption>T</caption><tr><td colspan="2" align="right">1</td></tr></table>',
-            '<table><caption>T</caption><tr><td colspan="2" class="right">1</td></tr></table>',
+            '<div class="wide"><table><caption>T</caption><tr><td colspan="2" class="right">1</td></tr></table></div>',
         ),
         (
             'a<footnote ID="n">note</footnote> b<footnoteRef IDREF="n"/>',

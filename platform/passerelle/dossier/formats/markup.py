@@ -20,7 +20,7 @@ Tag = Literal[
 ]  # fmt: skip
 """Every element that a page may hold besides images, line breaks and the frame of the page."""
 
-Class = Literal["bold", "card", "centre", "italic", "note", "paragraph", "right", "underline", "warning"]
+Class = Literal["bold", "card", "centre", "italic", "note", "paragraph", "right", "underline", "warning", "wide"]
 """Every class of our style sheet that markup may name."""
 
 EMPTY: Final = Html("")

@@ -104,7 +104,7 @@ class Narrative:
         return markup.joined([head, markup.element(tag, markup.joined(items))])
 
     def _table(self, element: etree._Element) -> Html:
-        return markup.element("table", self._inside(element))
+        return markup.element("div", markup.element("table", self._inside(element)), "wide")
 
     def _cell(self, tag: Literal["td", "th"], element: etree._Element) -> Html:
         classes = [*_styles(element)]

@@ -25,14 +25,15 @@ from passerelle.kernel.hl7_time import Hl7Time
 _STYLE: Final = """
 :root { color-scheme: light; }
 body { font: 1rem/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff; margin: 0 auto; max-width: 60rem;
-  padding: 1.5rem; overflow-wrap: anywhere; }
+  padding: 1.5rem; overflow-wrap: break-word; }
 header { border-bottom: 2px solid #2b4c7e; margin-bottom: 1.5rem; }
 h1 { font-size: 1.5rem; color: #2b4c7e; margin: 0 0 .75rem; }
 h2, h3, h4, h5, h6 { color: #2b4c7e; margin: 1.25rem 0 .5rem; }
 h2 { font-size: 1.2rem; } h3 { font-size: 1.08rem; } h4, h5, h6 { font-size: 1rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: 0 0 1rem; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem; margin: 0 0 1rem; }
 dt { color: #555; } dd { margin: 0; }
-table { border-collapse: collapse; margin: .75rem 0; max-width: 100%; }
+.wide { overflow-x: auto; margin: .75rem 0; }
+table { border-collapse: collapse; }
 th, td { border: 1px solid #bbb; padding: .25rem .5rem; text-align: left; vertical-align: top; }
 th { background: #eef2f8; } caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
@@ -119,9 +120,11 @@ def _notice(metadata: DocumentMetadata) -> Html:
 def _patient_rows(patient: PatientIdentity) -> list[tuple[str, str]]:
     birth_name = " ".join(filter(None, [patient.family_name, *patient.given_names]))
     used_name = " ".join(filter(None, [patient.used_name, patient.used_given_name]))
+    given = patient.given_names
+    said = {" ".join(filter(None, [patient.family_name, *given[:count]])).casefold() for count in (0, 1, len(given))}
     return [
         ("Patient", birth_name or used_name),
-        ("Nom utilisé", used_name if birth_name else ""),
+        ("Nom utilisé", used_name if birth_name and used_name.casefold() not in said else ""),
         ("Né(e) le", time_words(Hl7Time.parse(patient.birth_date)) if patient.birth_date else ""),
         ("Sexe", _SEXES.get(patient.sex or "", "")),
         ("Matricule INS", "" if patient.ins is None else patient.ins.value),
@@ -133,8 +136,8 @@ def _author_term(author: Author) -> str:
 
 
 def author_words(author: Author) -> str:
-    """An author in one line: name, profession, structure."""
-    name = " ".join(filter(None, [author.given_name, author.family_name]))
+    """An author in one line: name in the order of the patient's, profession, structure."""
+    name = " ".join(filter(None, [author.family_name, author.given_name]))
     return ", ".join(filter(None, [name, author.profession_label, author.structure_name]))
 
 
