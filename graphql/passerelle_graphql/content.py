@@ -22,23 +22,16 @@ from passerelle.dossier import documents
 from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused
-from passerelle_graphql import errors, ranges
+from passerelle_graphql import problem_details, ranges
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
-from passerelle_graphql.bodies import as_json
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.problem_details import PRIVATE
 from passerelle_graphql.schema.documents import CDA
 
 SAME_READING: Final = timedelta(hours=1)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.IGNORECASE)
 _EXTENSIONS = {CDA: "xml", "application/pdf": "pdf", "text/plain": "txt", "image/jpeg": "jpg", "image/png": "png"}
-_PRIVATE = {
-    "Cache-Control": "private, no-store",
-    "Vary": "Authorization",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
@@ -58,12 +51,12 @@ class ContentEndpoint:
         opened = await _opened(request, context, same_reading=SAME_READING if continues else None)
         etag = f'"{opened.document["sha256"]}"'
         if ranges.names(ask.get("if-none-match"), etag):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**_PRIVATE, "ETag": etag})
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**PRIVATE, "ETag": etag})
         span = ranges.wanted(ask.get("range"), opened.size) if ranges.is_still(ask.get("if-range"), etag) else None
         status = HTTPStatus.OK if span is None else HTTPStatus.PARTIAL_CONTENT
         span = span or ranges.Span(0, opened.size)
         headers = {
-            **_PRIVATE,
+            **PRIVATE,
             "Accept-Ranges": "bytes",
             "Content-Disposition": f'attachment; filename="{_file_name(request, opened)}"',
             "Content-Length": str(span.stop - span.start),
@@ -98,7 +91,7 @@ class ViewEndpoint:
         octets = b"".join([piece async for piece in opened.read()])
         page = await asyncio.to_thread(rendering.render, octets)
         policy = f"{rendering.CONTENT_SECURITY_POLICY}; sandbox; frame-ancestors 'none'"
-        headers = {**_PRIVATE, "Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
+        headers = {**PRIVATE, "Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
         return Response(page.encode("utf-8"), headers=headers)
 
 
@@ -110,14 +103,11 @@ async def _guarded(
     try:
         response = await answer(request, await enter(gateway, request, request_id))
     except PasserelleError as error:
-        status = errors.status_of(error)
-        extra = errors.headers_of(error)
-        if error.code == "RANGE_NOT_SATISFIABLE":
-            extra["Content-Range"] = f"bytes */{error.fields['size']}"
-        response = _problem(status, error.code, error.message, request_id, extra)
+        is_range = error.code == "RANGE_NOT_SATISFIABLE"
+        headers = {"Content-Range": f"bytes */{error.fields['size']}"} if is_range else {}
+        return problem_details.expected(error, request_id, headers)
     except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
-        shown = errors.internal(unexpected, request_id)
-        response = _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL", shown["message"], request_id, {})
+        return problem_details.unexpected(unexpected, request_id)
     response.headers[REQUEST_ID] = request_id
     return response
 
@@ -153,10 +143,3 @@ def _media_type(opened: documents.OpenedContent) -> str:
 def _file_name(request: Request, opened: documents.OpenedContent) -> str:
     """A name that says nothing of the patient: titles are health data, and downloads folders are read by others."""
     return f"document-{request.path_params['id']}.{_EXTENSIONS.get(opened.document['mime_type'], 'bin')}"
-
-
-def _problem(status: HTTPStatus, code: str, message: str, request_id: str, headers: dict[str, str]) -> Response:
-    body = {"status": int(status), "code": code, "title": message, "requestId": request_id}
-    return Response(
-        as_json(body), status_code=status, headers={**_PRIVATE, **headers, "Content-Type": "application/problem+json"}
-    )

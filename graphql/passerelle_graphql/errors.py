@@ -30,6 +30,7 @@ _CHALLENGE = 'Bearer realm="passerelle"'
 _log = structlog.get_logger("passerelle.graphql")
 
 _STATUS_OF_CODE = {
+    "ADDRESS_UNKNOWN": HTTPStatus.NOT_FOUND,
     "NETWORK_UNKNOWN": HTTPStatus.NOT_FOUND,
     "DOCUMENT_UNKNOWN": HTTPStatus.NOT_FOUND,
     "INS_OVER_GET": HTTPStatus.METHOD_NOT_ALLOWED,

@@ -55,7 +55,7 @@ class GraphQLEndpoint:
                 return _answer(
                     shown_as,
                     HTTPStatus.METHOD_NOT_ALLOWED,
-                    [errors.formatted(InvalidInput("METHOD_NOT_ALLOWED"))],
+                    [errors.formatted(InvalidInput("METHOD_NOT_ALLOWED", methods="GET et à POST"))],
                     request_id,
                     {"Allow": ALLOWED},
                 )

@@ -4,26 +4,45 @@
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
 /health/live, /health/ready             for whoever supervises
+
+Elsewhere, and to any other method, `application/problem+json` with a code and a sentence.
 """
 
 from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from passerelle_graphql.content import ContentEndpoint, ViewEndpoint
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
 from passerelle_graphql.http import GraphQLEndpoint
+from passerelle_graphql.problem_details import no_such_address, only_read
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
     health = Health(gateway.checks)
     document = "/{tenant}/documents/{id}"
-    return [
+    read = [
         Route("/health/live", health.live, methods=["GET"]),
         Route("/health/ready", health.ready, methods=["GET"]),
-        Route("/{tenant}/graphql", GraphQLEndpoint(gateway)),
         Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
         Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
     ]
+    return [
+        *read,
+        *(Route(each.path, _Answer(only_read)) for each in read),
+        Route("/{tenant}/graphql", GraphQLEndpoint(gateway)),
+        Route("/{rest:path}", _Answer(no_such_address)),
+    ]
+
+
+class _Answer:
+    """One answer to every method: Starlette would take a function for an endpoint of GET alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)

@@ -145,6 +145,32 @@ async def test_a_structure_that_is_not_in_the_token_is_403(serving: Serving, doc
     assert (response.status_code, _code(response)) == (403, "STRUCTURE_NOT_IN_TOKEN")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "ADDRESS_UNKNOWN"),
+        ("POST", "/oncomip/280019900001234", 404, "ADDRESS_UNKNOWN"),
+        ("GET", "/health/live/", 404, "ADDRESS_UNKNOWN"),
+        ("DELETE", "/oncomip/documents/x/content/more", 404, "ADDRESS_UNKNOWN"),
+        ("POST", "/health/live", 405, "METHOD_NOT_ALLOWED"),
+        ("DELETE", "/oncomip/documents/x/content", 405, "METHOD_NOT_ALLOWED"),
+        ("PUT", "/oncomip/documents/x/view", 405, "METHOD_NOT_ALLOWED"),
+    ],
+)
+async def test_what_no_route_answers_is_a_problem_with_a_sentence(
+    method: str, path: str, status: int, code: str, stranger: httpx2.AsyncClient
+) -> None:
+    response = await stranger.request(method, path)
+
+    problem = response.json()
+    assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert problem["requestId"] == response.headers["passerelle-request-id"]
+    assert response.headers.get("allow") == ("GET, HEAD" if status == 405 else None)
+    assert problem["title"].endswith(".")
+    assert "28001990" not in response.text
+
+
 async def test_every_answer_carries_its_request_id_and_is_not_kept(
     doctor: httpx2.AsyncClient, stranger: httpx2.AsyncClient
 ) -> None:
