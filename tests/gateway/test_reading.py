@@ -228,7 +228,8 @@ async def test_the_patient_reads_who_came(serving: Serving, record: Record) -> N
     assert key_of(Node.DOCUMENT, read["documentId"]) == document_id
     assert read["actor"]["profession"]["label"]
     assert (refused["allowed"], refused["code"]) == (False, "ACCESS_REFUSED")
-    assert refused["reason"]
+    assert "L’auteur de la demande" in refused["reason"]
+    assert "Vous " not in refused["reason"]
     assert journal["pageInfo"]["hasNextPage"]
     older = await send(record.patient, "Journal", patientId=record.id, after=journal["pageInfo"]["endCursor"])
     shown = {edge["node"]["id"] for edge in journal["edges"]} & {edge["node"]["id"] for edge in older["edges"]}
@@ -283,6 +284,17 @@ async def test_what_is_no_ins_is_refused_before_it_is_looked_up(value: str, serv
         assert (answer["__typename"], answer["code"]) == ("InvalidInput", "INS_MALFORMED")
         assert journalled == []
         assert value not in answer["message"] or not value
+
+
+async def test_a_citizen_who_looks_another_up_is_told_so_as_a_citizen(record: Record) -> None:
+    known, unknown = [
+        await send(record.patient, "FindPatient", by={"ins": {"oid": NIR_TEST, "value": value}})
+        for value in (record.ins.value, builders.ins_of(98_001).value)
+    ]
+
+    assert known == unknown
+    assert (known["__typename"], known["code"]) == ("Refusal", "ACCESS_REFUSED")
+    assert "réservée aux professionnels" in known["message"]
 
 
 async def test_nobody_can_browse(serving: Serving) -> None:

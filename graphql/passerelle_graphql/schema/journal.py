@@ -57,8 +57,11 @@ def document_id(value: UUID | None) -> strawberry.ID | None:
 
 
 def reason(code: str | None) -> str | None:
-    """The sentence of a refusal's code, told again without the values that were told then."""
-    return messages.catalogue().get(code, code).format_map(_Untold()) if code else None
+    """Why it was refused, told to the patient: the sentence of the code itself speaks to whom was refused."""
+    if code is None:
+        return None
+    written = messages.catalogue()
+    return written.get(f"JOURNAL_REFUSED_{code}", written["JOURNAL_REFUSED_OTHERWISE"])
 
 
 def told(kind: str, action: str, outcome: str) -> str:
@@ -66,11 +69,6 @@ def told(kind: str, action: str, outcome: str) -> str:
     if outcome != journal.Outcome.ALLOWED:
         return messages.sentence("JOURNAL_REFUSED", {})
     return messages.sentence(f"JOURNAL_{kind}_{action}".upper(), {})
-
-
-class _Untold(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "…"
 
 
 @strawberry.type(description="Une ligne du journal : un accès, accordé ou refusé.")
@@ -92,7 +90,7 @@ class JournalLine:
     document_id: strawberry.ID | None = shown(by=document_id)
     allowed: bool = shown("outcome", by=lambda outcome: outcome == journal.Outcome.ALLOWED)
     code: str | None = shown(description="Code du refus.")
-    reason: str | None = shown("code", by=reason, description="Le refus en une phrase.")
+    reason: str | None = shown("code", by=reason, description="Le refus en une phrase, au patient.")
     rule: str = shown(description="Identifiant de la règle qui a décidé.")
     mode: Mode = shown(by=Mode)
     purpose: Purpose = shown(by=Purpose)

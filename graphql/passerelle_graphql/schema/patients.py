@@ -12,12 +12,12 @@ from passerelle.audit.transactions import Act, transaction
 from passerelle.identities import patients
 from passerelle.identities.ins import Ins as InsGiven
 from passerelle.identities.ins import check
-from passerelle.kernel import errors
+from passerelle.kernel import errors, messages
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, NotFound, Refusal, TryLater
-from passerelle_graphql.schema.enums import IdentityStatus
+from passerelle_graphql.schema.enums import ActorKind, IdentityStatus
 from passerelle_graphql.schema.fields import resolved
 from passerelle_graphql.schema.read_model import as_uuid, shape, shown
 
@@ -104,8 +104,15 @@ class PatientQuery:
         # Before the look-up: no one holds such an INS, so that neither the journal nor the count has to know.
         if by.ins is not None and "INS_MALFORMED" in check(InsGiven(by.ins.value.oid, by.ins.value.value)):
             raise errors.InvalidInput("INS_MALFORMED")
-        async with transaction(context_of(info)) as act:
-            found = await _looked_up(act, by)
+        context = context_of(info)
+        try:
+            async with transaction(context) as act:
+                found = await _looked_up(act, by)
+        except errors.Refused as refused:
+            # By the role alone, whoever is sought; the code stays the one that the journal holds.
+            if context.actor.kind is not ActorKind.PERSON or refused.code != "ACCESS_REFUSED":
+                raise
+            return Refusal(code=refused.code, message=messages.sentence("LOOKUP_FOR_PROFESSIONALS", {}))
         if found is None:
             return NotFound.of("PATIENT_NOT_FOUND")
         return shape(Patient, row_of(found))
