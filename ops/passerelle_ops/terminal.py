@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+# French: zero is singular.
+_PLURAL = re.compile(r"\{(?P<field>\w+)\|(?P<one>[^|}]*)\|(?P<many>[^|}]*)\}")
+
 
 @cache
 def _sentences() -> Mapping[str, str]:
@@ -24,8 +28,14 @@ def _sentences() -> Mapping[str, str]:
 
 
 def sentence(code: str, **fields: str | int) -> str:
-    """The sentence of a code, its fields put in as plain text."""
-    return _sentences()[code].format_map({name: escape(str(value)) for name, value in fields.items()})
+    """The sentence of a code, its fields put in as plain text, its words in the number that each field asks for."""
+
+    def agreed(choice: re.Match[str]) -> str:
+        return choice["one"] if abs(int(fields[choice["field"]])) < 2 else choice["many"]
+
+    return _PLURAL.sub(agreed, _sentences()[code]).format_map(
+        {name: escape(str(value)) for name, value in fields.items()}
+    )
 
 
 @cache

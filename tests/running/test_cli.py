@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from passerelle_ops.cli import main
+from passerelle_ops.terminal import sentence
 
 COMMANDS = ("demo", "serve", "ingest", "bench", "version")
 GROUPS = {
@@ -145,6 +146,15 @@ def test_looking_at_a_state_that_is_not_ours_writes_nothing_and_names_it(
     assert "(issuer)" not in shown
     assert "(stack)" not in shown
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 déposé · 0 remplacement"), (1, "1 déposé · 1 remplacement ·"), (2, "2 déposés · 2 remplacements ·")],
+)
+def test_counts_agree_with_their_nouns(count: int, said: str) -> None:
+    results = ("stored", "replaced", "already_here", "set_aside", "refused")
+    assert said in sentence("INGEST_TOTALS", **dict.fromkeys(results, count))
 
 
 def test_an_empty_folder_is_no_ingest_that_went_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def test_one_pack_is_shown_with_its_counts(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert RULING in shown
     assert BASE not in shown
-    assert "✓ 1 paquets bien formés" in shown
+    assert "✓ 1 paquet bien formé" in shown
 
 
 def test_an_allowed_reading_names_its_line_its_text_and_its_pack(capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,7 +183,7 @@ def test_a_dead_line_and_a_case_astray_are_told_and_the_exit_code_says_so(rules:
     assert shown.returncode == 1
     assert "aucune question ne l’atteint" in shown.stdout
     assert "refusé (default-deny)" in shown.stdout
-    assert "✗ 1 fautes, 1 cas sans leur réponse." in shown.stdout
+    assert "✗ 1 faute, 1 cas sans leur réponse." in shown.stdout
 
 
 def test_what_cannot_be_read_is_a_fault_not_a_crash(rules: Path) -> None:

@@ -103,6 +103,22 @@ def test_sigterm_stops_all_of_it_cleanly(toys: Callable[..., Toy]) -> None:
     assert "database system is shut down" in (toy.state / "logs" / "postgres.log").read_text()
 
 
+def test_a_second_signal_forces_the_stop_and_says_so(toys: Callable[..., Toy]) -> None:
+    toy = toys("deaf")
+    info = toy.ready()
+    assert "deaf" in info.pids
+    assert toy.process.stderr is not None
+    toy.process.send_signal(signal.SIGINT)
+    toy.process.send_signal(signal.SIGINT)  # at once: what one key press may send
+    assert toy.process.stderr.readline() == "Arrêt…\n"
+    time.sleep(0.5)
+    assert toy.process.poll() is None
+    toy.process.send_signal(signal.SIGINT)
+    assert toy.process.wait(SECONDS) == 130
+    assert toy.process.stderr.read() == "Arrêt forcé à votre demande.\n"
+    assert not [pid for pid in info.pids.values() if is_alive(pid)]
+
+
 def test_sigkill_of_the_supervisor_leaves_no_orphan_and_the_data_is_there_again(toys: Callable[..., Toy]) -> None:
     toy = toys()
     info = toy.ready()

@@ -1,7 +1,8 @@
 """A small installation to start, kill and stop: `python -m tests.running.toy STATE [WORD…]`.
 
 It keeps PostgreSQL, Valkey and one web server running; words: `fall` (the errand raises), `done` (it returns 7),
-`stubborn` (a process that is never ready), `first` (one, listed first, that is ready once the last one has started).
+`stubborn` (a process that is never ready), `deaf` (one that no asking stops),
+`first` (one, listed first, that is ready once the last one has started).
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def main(state: str, *words: str) -> int:
         if "stubborn" in words:
             command = Command(argv=["/bin/sh", "-c", "echo I will not; exit 3"])
             processes.append(Process(name="stubborn", command=command, is_ready=lambda: False))
+        if "deaf" in words:
+            deaf = Command(argv=["/bin/sh", "-c", 'trap "" TERM INT; while :; do sleep 1; done'])
+            processes.append(Process(name="deaf", command=deaf))
         if "first" in words:
             seen = stack.state.path / "seen"
             touch = Command(argv=["/bin/sh", "-c", 'touch "$0"; exec sleep 600', str(seen)])

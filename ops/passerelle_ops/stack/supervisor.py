@@ -22,10 +22,12 @@ from passerelle.kernel.errors import Conflict
 from passerelle_ops.stack.children import Child, Command, rotate
 from passerelle_ops.stack.servers import Stack
 from passerelle_ops.stack.state import StackInfo
+from passerelle_ops.terminal import sentence
 
 _FIRST_DELAY, _LONGEST_DELAY, _NEW_AFTER = 0.5, 30.0, 60.0
 _START_ATTEMPTS = 3
 _READY_TICK, _TICK, _ROTATE_EVERY = 0.03, 0.1, 30.0
+_ONE_SIGNAL = 0.3  # what sends to us and to our group, as timeout(1) does, asks once
 
 OnReady = Callable[[StackInfo], int | None]
 
@@ -67,6 +69,8 @@ class Supervisor:
         self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - the terminal
         self._watched: list[_Watch] = []
         self._signals: list[int] = []
+        self._signalled_at = float("-inf")
+        self._is_forced = False
         self._rotated_at = time.monotonic()
 
     def run(self, on_ready: OnReady | None = None) -> int:
@@ -74,7 +78,8 @@ class Supervisor:
 
         `on_ready`, once all is ready, runs in a thread of its own while the processes are kept running: when
         it returns a number, all stops and that is the exit code; None: serving goes on. What it raises comes
-        out of here, after the stop. A process that cannot start: PROCESS_NOT_READY.
+        out of here, after the stop. A process that cannot start: PROCESS_NOT_READY. Forced by a second signal:
+        128 and its number.
         """
         errand = _Errand(on_ready)
         with self._signals_caught():
@@ -88,7 +93,7 @@ class Supervisor:
                 self._stop()
         errand.join(5.0)
         if self._signals:
-            return 128 + self._signals[0] if errand.is_running else 0
+            return 128 + self._signals[-1] if errand.is_running or self._is_forced else 0
         return errand.outcome()
 
     def _start(self) -> bool:
@@ -151,13 +156,19 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Backwards, each asked and waited for; a second signal kills what is left."""
+        if self._signals:
+            self._say(sentence("STOPPING"))
         for name, child in reversed(self._stack.children.items()):
             child.ask_to_stop()
             end = time.monotonic() + child.command.stop_seconds
             while child.code is None and time.monotonic() < end and len(self._signals) < 2:
                 time.sleep(0.02)
             if child.code is None:
-                self._say(messages.sentence("PROCESS_KILLED", {"process": name}))
+                if len(self._signals) < 2:
+                    self._say(messages.sentence("PROCESS_KILLED", {"process": name}))
+                elif not self._is_forced:
+                    self._is_forced = True
+                    self._say(sentence("STOP_FORCED"))
                 child.kill()
         self._stack.children.clear()
 
@@ -169,7 +180,10 @@ class Supervisor:
             return
 
         def note(number: int, _frame: FrameType | None) -> None:
-            self._signals.append(number)
+            now = time.monotonic()
+            if now - self._signalled_at > _ONE_SIGNAL:
+                self._signals.append(number)
+            self._signalled_at = now
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         try:
