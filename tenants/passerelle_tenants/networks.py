@@ -7,15 +7,39 @@ feeding may open. `tenants/README` is this docstring; the four files beside it a
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from passerelle.identities.ins import IdentityStatus
 from passerelle.kernel.errors import InvalidInput
+
+# What is wrong with a value, by the validator's type of error; what is not foreseen is `_UNFORESEEN`.
+_PROBLEMS: Final[dict[str, str]] = {
+    "missing": "cette clé manque",
+    "extra_forbidden": "cette clé n’est pas connue",
+    "string_type": "il faut un texte entre guillemets",
+    "string_pattern_mismatch": "le texte doit suivre le modèle {pattern}",
+    "string_too_short": "il faut au moins {min_length} caractères",
+    "string_too_long": "il faut au plus {max_length} caractères",
+    "bool_type": "il faut true ou false",
+    "bool_parsing": "il faut true ou false",
+    "int_type": "il faut un nombre entier",
+    "int_parsing": "il faut un nombre entier",
+    "int_from_float": "il faut un nombre entier",
+    "enum": "il faut l’une de ces valeurs : {expected}",
+    "too_short": "il en faut au moins {min_length}",
+    "tuple_type": "il faut une liste",
+    "dict_type": "il faut une table",
+    "model_type": "il faut une table",
+    "value_error": "{error}",
+}
+_UNFORESEEN: Final = "cette valeur ne convient pas"
 
 TenantId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$")]
 Finess = Annotated[str, StringConstraints(pattern=r"^(\d{2}|2[AB])\d{7}$")]
@@ -69,12 +93,12 @@ class Network(_Declared):
     @model_validator(mode="after")
     def _each_named_once(self) -> Network:
         for what, names in (
-            ("basin", [basin.id for basin in self.basins]),
+            ("bassin", [basin.id for basin in self.basins]),
             ("FINESS", [establishment.finess for _, establishment in self.establishments()]),
         ):
             twice = {name for name in names if names.count(name) > 1}
             if twice:
-                raise ValueError(f"{what} declared twice: {', '.join(sorted(twice))}")
+                raise ValueError(f"{what} déclaré deux fois ({', '.join(sorted(twice))})")
         return self
 
     def establishments(self) -> Iterator[tuple[Basin, DeclaredEstablishment]]:
@@ -95,16 +119,29 @@ def read_network(path: Path) -> Network:
     except OSError as unreadable:
         raise InvalidInput("NETWORK_FILE_UNREADABLE", file=path.name) from unreadable
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
-        raise InvalidInput("NETWORK_NOT_TOML", file=path.name, problem=str(broken)) from broken
+        raise InvalidInput("NETWORK_NOT_TOML", file=path.name, problem=_syntax_problem(broken)) from broken
     try:
         network = Network.model_validate(declared)
     except ValidationError as invalid:
         first = invalid.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "*"
-        raise InvalidInput("NETWORK_INVALID", file=path.name, key=where, problem=first["msg"]) from invalid
+        raise InvalidInput("NETWORK_INVALID", file=path.name, key=where, problem=_value_problem(first)) from invalid
     if network.id != path.stem:
         raise InvalidInput("NETWORK_FILE_MISNAMED", file=path.name, id=network.id)
     return network
+
+
+def _value_problem(error: ErrorDetails) -> str:
+    said = _PROBLEMS.get(error["type"], _UNFORESEEN).format_map(error.get("ctx", {}))
+    return said.replace("' or '", "' ou '")
+
+
+def _syntax_problem(error: tomllib.TOMLDecodeError | UnicodeDecodeError) -> str:
+    """Where, and not what: the reader's sentences are English."""
+    if isinstance(error, UnicodeDecodeError):
+        return "il n’est pas en UTF-8"
+    place = re.search(r"at line (\d+), column (\d+)", str(error))
+    return f"voyez la ligne {place[1]}, colonne {place[2]}" if place else "voyez la fin du fichier"
 
 
 def load_networks(folder: Path) -> dict[str, Network]:

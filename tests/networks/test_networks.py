@@ -65,7 +65,11 @@ def test_everything_a_file_says_is_kept(folder: Path) -> None:
         ('category = "SA01"', 'category = "hôpital"', "NETWORK_INVALID", "basins.0.establishments.0.category"),
         ('id = "essai"', 'id = "Essai"', "NETWORK_INVALID", "id"),
         ('id = "essai"', 'id = "autre"', "NETWORK_FILE_MISNAMED", None),
+        ("is_test = true", 'is_test = "peut-être"', "NETWORK_INVALID", "is_test"),
+        ('name = "Réseau d’essai"', "name = 3", "NETWORK_INVALID", "name"),
+        ("[ingest]", "[[ingest]]", "NETWORK_INVALID", "ingest"),
         ("is_test = true", "is_test =", "NETWORK_NOT_TOML", None),
+        ('name = "Centre"', 'name = "Centre', "NETWORK_NOT_TOML", None),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_key_to_correct(
@@ -79,6 +83,8 @@ def test_a_wrong_file_is_refused_with_the_key_to_correct(
     assert refused.value.code == code
     assert refused.value.fields.get("key") == key
     assert "essai.toml" in refused.value.message
+    for english in ("should", "Input", "Field", "Extra", "Expected", "Invalid", "twice", " line ", "Value error"):
+        assert english not in refused.value.message
 
 
 def test_a_folder_without_networks_and_a_file_that_is_not_there_are_refused(tmp_path: Path) -> None:

@@ -15,10 +15,15 @@ _USAGE = {
 }
 _VALUES = (
     (r"Input should be a valid integer.*", "il faut un nombre entier"),
+    (r"Input should be a valid number.*", "il faut un nombre"),
+    (r"Input should be a valid string.*", "il faut un texte"),
+    (r"Input should be a valid boolean.*", "il faut oui ou non"),
+    (r"(?:path|file) '(.*)' is a directory", r"« \1 » est un dossier, pas un fichier"),
+    (r"(?:path|file|dir|directory) '(.*)' is not writable", r"« \1 » n’est pas accessible en écriture"),
     (r"Input should be (?:greater|less) than or equal to (.*)", r"il faut rester dans les bornes (\1)"),
-    (r"(?:path|file|directory) '(.*)' does not exist", r"le chemin « \1 » n’existe pas"),
-    (r"(?:path|directory) '(.*)' is a file", r"« \1 » est un fichier, pas un dossier"),
-    (r"(?:path|file) '(.*)' is not readable", r"« \1 » n’est pas lisible"),
+    (r"(?:path|file|dir|directory) '(.*)' does not exist", r"le chemin « \1 » n’existe pas"),
+    (r"(?:path|dir|directory) '(.*)' is a file", r"« \1 » est un fichier, pas un dossier"),
+    (r"(?:path|file|dir|directory) '(.*)' is not readable", r"« \1 » n’est pas lisible"),
 )
 _HELP_LINE = "Afficher cette aide et quitter."
 
@@ -87,6 +92,8 @@ def _named(error: Any) -> str:
     hint = getattr(error, "param_hint", None)
     if hint is None and getattr(error, "param", None) is not None:
         hint = error.param.get_error_hint()
+    if isinstance(hint, str):
+        hint = hint.replace("(env var:", "(variable :")
     if isinstance(hint, str):
         return hint
     return " / ".join(hint) if hint else "un argument"
