@@ -110,7 +110,7 @@ def test_the_tour_may_be_taken_again(region: Region, capsys: pytest.CaptureFixtu
     assert code == 0, capsys.readouterr().out
 
 
-def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region) -> None:
+def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, tmp_path: Path) -> None:
     said = region.said.read_text("utf-8")
 
     for name in ("Dr Claire Delmas", "Dr Antoine Vidal", "Jeanne Valmont", "Camille Rouvière", "Dr Bernard Galy"):
@@ -122,7 +122,8 @@ def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region) -> None
     done = subprocess.run(["/bin/sh", "-n", "-c", lines], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     if shutil.which("curl"):
-        done = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, cwd=ROOT)
+        done = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert "<h1" in (tmp_path / "vue.html").read_text("utf-8")
         answers = [json.loads(line)["data"] for line in done.stdout.splitlines()]
         counts = [each["dossier"].get("documents", {}).get("totalCount") for each in answers if "dossier" in each]
         assert counts == [14, 15, 1, 13, 13, 1, None, None, None, 14, 15, 2]

@@ -27,6 +27,10 @@ _ASK_JOURNAL = (
     '{"query":"query($id:ID!){journal(patientId:$id,first:20){...on JournalConnection{nodes{at allowed action kind'
     ' actor{name}}}...on Refusal{code message}}}","variables":{"id":"\'$1\'"}}'
 )
+_ASK_VIEWS = (
+    "query W($id: ID!) { dossier(patientId: $id) { __typename ... on Dossier"
+    " { documents(first: 100) { nodes { title viewUrl } } } ...P } }"
+)
 _SEES = {
     Part.GP: f"{story.ATTENDING_SEES} documents de Jeanne (tous, sauf celui qu’elle a fait masquer)",
     Part.ONCOLOGIST: f"{story.ONCOLOGIST_SEES} documents, dont le sien, masqué aux autres",
@@ -42,38 +46,34 @@ _PERSON_SEES = f"{story.JEANNE_SEES} documents (pas le TEP-scanner, qui attend s
 
 
 def welcome(settings: Settings, info: StackInfo) -> RenderableType:
-    """Everything to begin with. Looks two patients up over HTTP, to give their ids."""
+    """Everything to begin with. Over HTTP, looks two patients up, and one of them at her documents, to give ids."""
     program, url = _program(settings), info.url("web")
     with Visit(settings, info) as visit:
         cast = visit.cast
         ids = {"JEANNE": visit.patient_id(cast.patient), "NOE": visit.patient_id(cast.child.patient)}
+        seen = visit.ask(visit.token(cast.patient), _ASK_VIEWS, {"id": ids["JEANNE"]}).first.get("documents") or {}
+        views = {each["title"]: each["viewUrl"] for each in seen.get("nodes") or () if each["viewUrl"]}
     return Group(
-        table(
-            f"Qui peut se connecter ({STORY_TENANT})", ["Qui", "Rôle", "Jeton", "Ce qu’il voit"], _who(cast, program)
-        ),
+        table(f"Qui peut se connecter ({STORY_TENANT})", ["Qui", "Rôle", "Ce qu’il voit"], _who(cast)),
         _networks(settings, url),
         Text.from_markup(sentence("DEMO_PASTE")),
-        Text("\n" + pasted(cast, ids, url, program) + "\n", overflow="ignore", no_wrap=True),
+        Text("\n" + pasted(cast, ids, views, url, program) + "\n", overflow="ignore", no_wrap=True),
         Text.from_markup(sentence("DEMO_RUNS", url=url)),
     )
 
 
-def _who(cast: Cast, program: str) -> list[list[str]]:
+def _who(cast: Cast) -> list[list[str]]:
     rows = [
-        [escape(who.name), str(part), f"professional {who.handle}", escape(_SEES[part])]
-        for part, who in cast.professionals.items()
-        if part in _SEES
+        [escape(who.name), str(part), escape(_SEES[part])] for part, who in cast.professionals.items() if part in _SEES
     ]
     jeanne, mother, son = cast.patient, cast.child.mother, cast.child.patient
-    rows.append([jeanne.name, "patiente", f"person {jeanne.handle}", escape(_PERSON_SEES)])
+    rows.append([jeanne.name, "patiente", escape(_PERSON_SEES)])
     if mother is not None:
         sees = f"{story.MOTHER_SEES} documents de son fils {son.given_name} (pas la consultation confidentielle)"
-        rows.append([mother.name, "mère d’un mineur", f"person {mother.handle}", sees])
+        rows.append([mother.name, "mère d’un mineur", sees])
     oncologist = cast.professionals[Part.ONCOLOGIST]
-    rows.append(
-        ["DossiMed", "logiciel", f"software {oncologist.handle}", f"comme {oncologist.name} ; nommé au journal"]
-    )
-    return [[who, part, f"{program} token {token}", sees] for who, part, token, sees in rows]
+    rows.append(["DossiMed", "logiciel", f"comme {oncologist.name} ; nommé au journal"])
+    return rows
 
 
 def _networks(settings: Settings, url: str) -> RenderableType:
@@ -84,8 +84,11 @@ def _networks(settings: Settings, url: str) -> RenderableType:
     return table("Les réseaux", ["Réseau", "Adresse", "Un médecin", "Un patient"], rows)
 
 
-def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
-    """A few lines for a POSIX shell: two functions, then one line for each actor with what it must show."""
+def pasted(cast: Cast, ids: Mapping[str, str], views: Mapping[str, str], url: str, program: str) -> str:
+    """A few lines for a POSIX shell: two functions, then one line for each actor with what it must show.
+
+    One more opens the first of `views` (the address of a page, by title) as a page to look at.
+    """
 
     def function(name: str, body: str) -> str:
         return (
@@ -104,6 +107,9 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
     lines += [f'dossier "$JEANNE" {token}  # {sees}' for token, sees in asked]
     if (mother := cast.child.mother) is not None:
         lines.append(f'dossier "$NOE" person {mother.handle}  # {story.MOTHER_SEES} documents de son fils')
+    for title, view in list(views.items())[:1]:
+        bearer = f'"Authorization: Bearer $({program} token person {cast.patient.handle})"'
+        lines.append(f"curl -s {url}{view} -H {bearer} > vue.html  # « {title} », à ouvrir dans un navigateur")
     lines.append(f'journal "$JEANNE" person {cast.patient.handle}  # chaque accès ci-dessus, refus compris')
     return "\n".join(lines)
 
