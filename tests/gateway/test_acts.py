@@ -12,7 +12,11 @@ from sqlalchemy import text
 from passerelle_graphql.ids import Node, node_id
 from tests import builders
 from tests.gateway.records import Record, new_record, send
-from tests.gateway.serving import Serving
+from tests.gateway.serving import Serving, ask
+
+LISTED = (
+    "query L($id: ID!) { dossier(patientId: $id) { ... on Dossier { documents { nodes { hiddenFromPatient } } } } }"
+)
 
 
 async def _publish(serving: Serving, record: Record, **more: Any) -> tuple[UUID, str]:
@@ -91,6 +95,28 @@ async def test_the_author_hides_until_he_has_told(serving: Serving, record: Reco
     assert not shown["document"]["hiddenFromPatient"]
     again = await send(record.doctor, "HideFromPatient", documentId=document)
     assert (again["__typename"], again["code"]) == ("Conflict", "ALREADY_SHOWN")
+
+
+async def test_a_document_says_hidden_only_until_its_term(serving: Serving, record: Record) -> None:
+    key, document = await _publish(serving, record, author=record.doctor_actor)
+    await send(record.doctor, "HideFromPatient", documentId=document)
+
+    async def said() -> set[bool]:
+        opened = await send(record.doctor, "OpenDocument", id=document)
+        dossier = await ask(record.doctor, LISTED, id=record.id)
+        (listed,) = dossier["dossier"]["documents"]["nodes"]
+        told = [opened["document"], *opened["versions"], listed]
+        return {each["hiddenFromPatient"] for each in told}
+
+    assert await said() == {True}
+    async with serving.world.tenant.database.transaction() as connection:
+        await connection.execute(
+            text("update document set hidden_until = :now where document_id = :d"),
+            {"now": serving.world.clock.now(), "d": key},
+        )
+    assert await said() == {False}
+    archived = await send(record.doctor, "ArchiveDocument", documentId=document)
+    assert not archived["document"]["hiddenFromPatient"]
 
 
 async def test_the_author_archives_and_deletes_his_own(serving: Serving, record: Record) -> None:

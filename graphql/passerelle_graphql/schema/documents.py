@@ -70,7 +70,9 @@ class Document:
     mime_type: str = shown()
     confidentiality: str = shown()
     masked: bool = shown(description="Masqué aux professionnels.")
-    hidden_from_patient: bool = shown(description="Non visible par le patient avant l'annonce.")
+    hidden_from_patient: bool = shown(
+        description="Non visible par le patient avant l'annonce ; faux dès le terme, hiddenUntil, passé."
+    )
     hidden_until: datetime | None = shown(by=instant)
     hidden_from_representatives: bool = shown()
     title: str = shown()

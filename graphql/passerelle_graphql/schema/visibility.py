@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from passerelle.audit.journal import JournalLine as Reading
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import repair, visibility
+from passerelle.dossier import access, repair, visibility
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
@@ -54,7 +54,8 @@ async def _act(info: ResolverInfo, document_id: str, done: _Done) -> DocumentCha
     key = key_of(Node.DOCUMENT, document_id)
     async with transaction(context_of(info)) as act:
         row = await done(act, key)
-    return DocumentChange(document=shape(Document, row._asdict()))
+        in_force = {"hidden_from_patient": access.awaits_announcement(row, act.now)}
+    return DocumentChange(document=shape(Document, {**row._asdict(), **in_force}))
 
 
 @strawberry.type

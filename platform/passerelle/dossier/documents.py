@@ -48,7 +48,7 @@ def _one_document() -> Select[Any]:
     lines = reach.reach_lines(facts)
     entry = document.alias("entry")
     found = (
-        select(entry)
+        select(*reading.shown_of(entry), *(each for each in entry.c if each.name not in reading.SHOWN))
         .where(
             entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
             entry.c.document_id == document_id,
@@ -76,7 +76,7 @@ def _one_document() -> Select[Any]:
     )
     other = document.alias("other")
     versions = (
-        select(*(other.c[name] for name in reading.SHOWN))
+        select(*reading.shown_of(other))
         .where(
             other.c.patient_id == select(found.c.patient_id).scalar_subquery(),
             other.c.chain_id == select(found.c.chain_id).scalar_subquery(),

@@ -116,6 +116,12 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise InvalidInput("CURSOR_INVALID") from wrong
 
 
+def shown_of(entry: Any) -> list[ColumnElement[Any]]:
+    """The columns of `SHOWN`; `hidden_from_patient` says what is in force at the instant of the request."""
+    in_force = access.is_hidden_from_patient(entry).label("hidden_from_patient")
+    return [in_force if name == "hidden_from_patient" else entry.c[name] for name in SHOWN]
+
+
 def _filtered(entry: Any) -> ColumnElement[bool]:
     def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         given = bindparam(name, type_=ARRAY(Text()))
@@ -158,7 +164,7 @@ def _opened() -> Select[Any]:
     after_at = bindparam("after_at", type_=DateTime(timezone=True))
     after_id = bindparam("after_id", type_=Uuid())
     page = (
-        select(*(document.c[name] for name in SHOWN))
+        select(*shown_of(document))
         .where(
             readable,
             or_(after_at.is_(None), tuple_(document.c.act_at, document.c.document_id) < tuple_(after_at, after_id)),
