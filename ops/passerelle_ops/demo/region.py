@@ -95,8 +95,12 @@ def _refuse_taken_port(settings: Settings) -> None:
 def _steps() -> Iterator[Progress]:
     if not notices().is_terminal:
         remark("PREPARING")
-    with progress() as bar:
-        yield bar
+    try:
+        with progress() as bar:
+            yield bar
+    except KeyboardInterrupt:
+        remark("STOPPING")
+        raise
 
 
 def _servers(stack: Stack, bar: Progress) -> StackInfo:
