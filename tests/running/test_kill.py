@@ -1,6 +1,6 @@
 """Whatever is killed in the middle of an ingest: nothing acknowledged is lost, and running it again completes it.
 
-Issue 2, "Done when"; docs/decisions/0070.
+What is acknowledged stays (docs/decisions/0070).
 """
 
 from __future__ import annotations
