@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from passerelle.identities.ins import IdentityStatus
 from passerelle.kernel.errors import InvalidInput
+from passerelle_policies.packs import check_overrides, packs
 
 # What is wrong with a value, by the validator's type of error; what is not foreseen is `_UNFORESEEN`.
 _PROBLEMS: Final[dict[str, str]] = {
@@ -128,6 +129,9 @@ def read_network(path: Path) -> Network:
         raise InvalidInput("NETWORK_INVALID", file=path.name, key=where, problem=_value_problem(first)) from invalid
     if network.id != path.stem:
         raise InvalidInput("NETWORK_FILE_MISNAMED", file=path.name, id=network.id)
+    for name, value in network.parameters.items():
+        if check_overrides(packs()[-1], {name: value}):
+            raise InvalidInput("NETWORK_PARAMETER_REFUSED", file=path.name, key=name)
     return network
 
 

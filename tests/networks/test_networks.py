@@ -99,3 +99,18 @@ def test_one_establishment_is_in_one_network(folder: Path) -> None:
 
     with pytest.raises(InvalidInput, match="ESTABLISHMENT_IN_TWO_NETWORKS"):
         load_networks(folder)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ['"no.such.parameter" = 1', '"documents.page_size_default" = "vingt"', '"dossier.retention_years" = 1'],
+)
+def test_an_override_that_the_rules_do_not_allow_is_refused_when_the_file_is_read(folder: Path, override: str) -> None:
+    file = folder / "essai.toml"
+    file.write_text(GOOD.replace('"documents.page_size_default" = 20', override), "utf-8")
+
+    with pytest.raises(InvalidInput) as refused:
+        read_network(file)
+
+    assert refused.value.code == "NETWORK_PARAMETER_REFUSED"
+    assert str(refused.value.fields["key"]) in override
