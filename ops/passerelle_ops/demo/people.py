@@ -134,11 +134,6 @@ class DemoPerson:
         """What `passerelle token person` takes beside an INS."""
         return self.given_name.lower()
 
-    def is_minor(self, day: date) -> bool:
-        """Under eighteen on that day."""
-        born = date.fromisoformat(f"{self.birth_date[:4]}-{self.birth_date[4:6]}-{self.birth_date[6:]}")
-        return (day.year - born.year) - ((day.month, day.day) < (born.month, born.day)) < 18
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Household:

@@ -1,8 +1,7 @@
-"""The facts of (actor, patient), one decision, and the same matrix as the filter of every list.
+"""The facts of (actor, patient), and the decision that is taken and journalled upon them.
 
-DESIGN §4: `facts_row` gathers the facts in SQL, `facts_of` reads them for a decision one by one, `visible`
-renders `passerelle_policies.decision.reach` as the condition that a row must meet. A property test holds
-that both ways allow the same documents.
+DESIGN §4: `facts_row` gathers the facts in SQL, `facts_of` reads them for a decision one by one; `reach` renders
+the matrix as the condition that a row must meet. A property test holds that both ways allow the same documents.
 """
 
 from __future__ import annotations
@@ -256,8 +255,7 @@ async def require_document(act: Act, document_id: UUID, action: Action) -> Row[A
     said = line(decision, Kind.DOCUMENT, action, patient_id, facts, document_id)
     if not decision.allowed:
         may_know = decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed
-        code = (decision.code or "ACCESS_REFUSED") if may_know else "DOCUMENT_UNKNOWN"
-        raise Refused(code if code != "DOCUMENT_UNKNOWN" or not may_know else "ACCESS_REFUSED", line=said)
+        raise Refused((may_know and decision.code) or "DOCUMENT_UNKNOWN", line=said)
     await journal.append(act.connection, context, said)
     return row
 
