@@ -42,6 +42,7 @@ __all__ = [
     "Reach",
     "ask_casbin",
     "decide",
+    "decide_under",
     "is_above_blocks",
     "reach",
     "reach_under",
@@ -56,12 +57,13 @@ TYPE_REFUSED = "TYPE_REFUSED"
 VISIBILITY_REFUSED = "VISIBILITY_REFUSED"
 
 _FEEDING = frozenset({Action.PUBLISH, Action.REPLACE})
+_ENTERING = frozenset({Action.READ, Action.BREAK_GLASS, Action.EXPORT})
 _KEPT_AT_MOST = 200_000
 _facts_key = attrgetter(
     "role", "relations", "dossier_state", "mode", "blocked", "emergency_objection", "day"
 )  # the purpose decides nothing
 _document_key = attrgetter(
-    "type_code", "status", "masked", "hidden_from_patient", "hidden_from_representatives", "by_actor"
+    "type_code", "status", "masked", "hidden_from_patient", "hidden_from_representatives", "by_actor", "withheld"
 )
 _EVERYONE = frozenset({Relation.NONE})
 _AUTHOR = frozenset({Relation.AUTHOR})
@@ -88,11 +90,29 @@ def decide(
     )
     kept = _kept.get(key)
     if kept is None:
-        kept = _decide(facts, kind, action, document, overrides)
-        if len(_kept) >= _KEPT_AT_MOST:
-            _kept.clear()
-        _kept[key] = kept
+        kept = _keep(key, _decide(pack_on(facts.day), facts, kind, action, document, overrides))
     return kept
+
+
+def decide_under(
+    pack: Pack,
+    facts: Facts,
+    kind: Kind,
+    action: Action,
+    document: DocumentFacts | None = None,
+    *,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Decision:
+    """`decide` under a pack that need not be in force on the day of `facts`. Packs are told apart by their names."""
+    key = (
+        pack.name,
+        _facts_key(facts),
+        kind,
+        action,
+        document and _document_key(document),
+        tuple(overrides.items()) if overrides else None,
+    )
+    return _kept.get(key) or _keep(key, _decide(pack, facts, kind, action, document, overrides))
 
 
 def reach(
@@ -158,13 +178,23 @@ def ask_casbin(
 # What follows answers a question for the first time.
 
 
-def _decide(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | None, overrides: Overrides) -> Decision:
-    pack = pack_on(facts.day)
+def _keep(key: tuple[object, ...], decision: Decision) -> Decision:
+    if len(_kept) >= _KEPT_AT_MOST:
+        _kept.clear()
+    _kept[key] = decision
+    return decision
+
+
+def _decide(
+    pack: Pack, facts: Facts, kind: Kind, action: Action, document: DocumentFacts | None, overrides: Overrides
+) -> Decision:
     mode = Mode.NORMAL if facts.emergency_objection else facts.mode
     compiled = _compiled(pack, facts.role, mode, kind, action, _gates(pack, overrides))
     if kind is Kind.DOCUMENT and document is not None and document.status is DocumentStatus.DELETED:
         return _refusal(pack, "document-deleted", DOCUMENT_UNKNOWN)
     is_blocked = facts.blocked and not is_above_blocks(pack, mode, overrides)
+    if document is not None and document.withheld and not document.by_actor:
+        return _refusal(pack, "document-withheld", DOCUMENT_UNKNOWN)
     if is_blocked and _is_stopped(kind, action, pack, overrides):
         return _refusal(pack, "block", _code_of_refusal(kind, action, document))
     relations = _standing(facts, is_blocked, kind, action, document)
@@ -176,6 +206,8 @@ def _decide(facts: Facts, kind: Kind, action: Action, document: DocumentFacts | 
         )
     if not is_open and compiled.allowing(True, relations, document) is not None:
         return _refusal(pack, "dossier-not-open", DOSSIER_NOT_OPEN)
+    if facts.emergency_objection and action is Action.BREAK_GLASS:
+        return _refusal(pack, "emergency-objection", ACCESS_REFUSED)
     return _denial(facts, kind, action, document, overrides, pack, compiled, relations)
 
 
@@ -184,7 +216,7 @@ def _is_stopped(kind: Kind, action: Action, pack: Pack, overrides: Overrides) ->
     if kind is Kind.DOCUMENT and action in _FEEDING:
         return pack.holds("block.stops_feeding", overrides)
     if kind is Kind.DOSSIER:
-        return action is Action.READ
+        return action in _ENTERING
     return kind is not Kind.PATIENT
 
 
@@ -232,7 +264,7 @@ def _denial(
             return _refusal(pack, "visibility-not-open", VISIBILITY_REFUSED)
         return _refusal(pack, "type-not-open", TYPE_REFUSED, line)
     if action is not Action.READ:
-        seen = decide(facts, kind, Action.READ, document, overrides=overrides)
+        seen = _decide(pack, facts, kind, Action.READ, document, overrides)
         return _refusal(pack, "default-deny", ACTION_REFUSED, line) if seen.allowed else seen
     if document.masked and facts.role is not Role.PERSON and document.type_code in reached:
         return _refusal(pack, "document-masked", DOCUMENT_UNKNOWN)

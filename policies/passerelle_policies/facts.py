@@ -21,7 +21,7 @@ class DocumentFacts:
 
     `by_actor`: the actor is one of its authors; for an establishment, it comes from there or was filed by it. For
     a document about to be published, the flags are those it would have; for a replacement, the facts are those of
-    the version replaced.
+    the version replaced. `withheld`: the patient keeps this document from this professional.
     """
 
     type_code: str
@@ -30,6 +30,7 @@ class DocumentFacts:
     hidden_from_patient: bool
     hidden_from_representatives: bool
     by_actor: bool
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from passerelle_policies.vocabulary import ActorKind, Relation, Role
 _BY_KIND: Mapping[ActorKind, Role] = {
     ActorKind.PERSON: Role.PERSON,
     ActorKind.ESTABLISHMENT: Role.ESTABLISHMENT,
+    ActorKind.OFFICER: Role.DATA_PROTECTION_OFFICER,
     ActorKind.SYSTEM: Role.SYSTEM,
 }
 
@@ -26,17 +27,19 @@ HEALTH_ROLES = frozenset(
 )
 PROFESSIONAL_ROLES = HEALTH_ROLES | {Role.SOCIAL_WORKER, Role.SECRETARY, Role.OTHER}
 
-_OF_PROFESSIONALS = frozenset({Relation.CARE_TEAM, Relation.AUTHORIZED, Relation.AUTHOR, Relation.NONE})
+_OF_PROFESSIONALS = frozenset(
+    {Relation.CARE_TEAM, Relation.AUTHORIZED, Relation.AUTHOR, Relation.EMERGENCY, Relation.NONE}
+)
 
 
 def relations_of(role: Role) -> frozenset[Relation]:
     """The relations that someone of `role` may have to a patient; a rule under any other is never asked."""
     match role:
         case Role.PERSON:
-            return frozenset({Relation.PATIENT, Relation.REPRESENTATIVE, Relation.AUTHOR, Relation.NONE})
+            return frozenset({Relation.PATIENT, Relation.REPRESENTATIVE, Relation.HEIR, Relation.AUTHOR, Relation.NONE})
         case Role.ESTABLISHMENT:
             return frozenset({Relation.AUTHOR, Relation.NONE})
-        case Role.SYSTEM:
+        case Role.SYSTEM | Role.DATA_PROTECTION_OFFICER:
             return frozenset({Relation.NONE})
         case Role.PHYSICIAN:
             return _OF_PROFESSIONALS | {Relation.ATTENDING_PHYSICIAN}

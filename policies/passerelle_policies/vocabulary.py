@@ -15,6 +15,7 @@ class ActorKind(StrEnum):
     PROFESSIONAL = "professional"
     PERSON = "person"  # a patient or a representative: a citizen with an INS
     ESTABLISHMENT = "establishment"  # feeds only (profil Alimentation)
+    OFFICER = "officer"  # a network's data-protection officer
     SYSTEM = "system"  # our own tasks
 
 
@@ -32,6 +33,7 @@ class Role(StrEnum):
     SECRETARY = "secretary"
     PERSON = "person"
     ESTABLISHMENT = "establishment"
+    DATA_PROTECTION_OFFICER = "data_protection_officer"  # délégué à la protection des données
     SYSTEM = "system"
     OTHER = "other"  # anyone else: no line of the matrix names it
 
@@ -45,6 +47,8 @@ class Relation(StrEnum):
     CARE_TEAM = "care_team"  # member of a team under the patient's consent
     AUTHORIZED = "authorized"  # individually authorised
     AUTHOR = "author"  # of the document in question
+    EMERGENCY = "emergency"  # has broken the glass of this record, for as long as that lasts
+    HEIR = "heir"  # ayant droit of a patient who died, for as long as the rule says
     NONE = "none"  # required of nobody: a line under it holds for anyone of the role
 
 
@@ -88,6 +92,15 @@ class Action(StrEnum):
     REPRESENT = "represent"  # declare a legal representative, or end his powers
     BLOCK = "block"
     UNBLOCK = "unblock"
+    MASK_FROM = "mask_from"  # keep one document from one professional
+    UNMASK_FROM = "unmask_from"
+    OBJECT = "object"  # beforehand, to any opening in an emergency
+    WITHDRAW_OBJECTION = "withdraw_objection"
+    BREAK_GLASS = "break_glass"  # open a record in an emergency
+    EXPORT = "export"  # take the whole record away
+    DECLARE_DEATH = "declare_death"
+    SEARCH = "search"  # across the journals of a network
+    REVIEW = "review"  # an emergency access, afterwards
 
 
 class Mode(StrEnum):

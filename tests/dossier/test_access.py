@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +16,16 @@ from passerelle.audit.journal import NOBODY
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import access, documents, lifecycle, reading, relations, repair, visibility
-from passerelle.dossier.tables import block, document, document_author, dossier, relation
+from passerelle.dossier.tables import (
+    block,
+    document,
+    document_author,
+    document_withholding,
+    dossier,
+    emergency_access,
+    emergency_objection,
+    relation,
+)
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.errors import Refused
@@ -39,6 +49,7 @@ class Sheet:
     hidden_from_representatives: bool
     status: DocumentStatus
     by_actor: bool
+    withheld: bool
 
 
 sheets = st.builds(
@@ -49,11 +60,12 @@ sheets = st.builds(
     hidden_from_representatives=st.booleans(),
     status=st.sampled_from(DocumentStatus),
     by_actor=st.booleans(),
+    withheld=st.sampled_from([False, False, True]),
 ).filter(lambda sheet: not (sheet.masked and sheet.hidden_from_patient))
 
 
 @settings(
-    max_examples=60,
+    max_examples=80,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -63,7 +75,9 @@ sheets = st.builds(
     in_team=st.booleans(),
     is_blocked=st.booleans(),
     state=st.sampled_from([DossierState.OPEN] * 4 + [DossierState.CLOSED, DossierState.SUSPENDED]),
-    mode=st.sampled_from([Mode.NORMAL] * 3 + [Mode.BREAK_GLASS, Mode.REGULATION_CENTRE]),
+    mode=st.sampled_from([Mode.NORMAL] * 2 + [Mode.BREAK_GLASS, Mode.REGULATION_CENTRE]),
+    broke_the_glass=st.booleans(),
+    objection=st.booleans(),
     filed=st.lists(sheets, max_size=5),
 )
 async def test_sql_shows_exactly_what_the_decision_allows(
@@ -74,6 +88,8 @@ async def test_sql_shows_exactly_what_the_decision_allows(
     is_blocked: bool,
     state: DossierState,
     mode: Mode,
+    broke_the_glass: bool,
+    objection: bool,
     filed: list[Sheet],
 ) -> None:
     patient_id, person = await world.patient()
@@ -86,6 +102,7 @@ async def test_sql_shows_exactly_what_the_decision_allows(
             hidden_from_patient=sheet.hidden_from_patient,
             hidden_from_representatives=sheet.hidden_from_representatives,
             by_actor=sheet.by_actor,
+            withheld=sheet.withheld,
         )
         for sheet in filed
     }
@@ -100,6 +117,19 @@ async def test_sql_shows_exactly_what_the_decision_allows(
                     valid_from=world.clock.now() - timedelta(days=1),
                 )
             )
+        if broke_the_glass:
+            await connection.execute(insert(emergency_access).values(**_broken_glass(world, patient_id, actor)))
+        if objection:
+            await connection.execute(
+                insert(emergency_objection).values(
+                    patient_id=patient_id,
+                    objection_id=patient_id,
+                    valid_from=world.clock.now(),
+                    recorded_by=person.subject,
+                )
+            )
+    if broke_the_glass:
+        ties = ties | {Relation.EMERGENCY}
     context = world.context(actor, mode=mode)
     if any(sheet.by_actor and sheet.status is not DocumentStatus.DELETED for sheet in filed):
         ties = ties | {Relation.AUTHOR}
@@ -111,6 +141,7 @@ async def test_sql_shows_exactly_what_the_decision_allows(
         mode=mode,
         purpose=Purpose.CARE,
         day=legal_day(world.clock),
+        emergency_objection=objection,
     )
     allowed = {each for each, about in entries.items() if decide(facts, Kind.DOCUMENT, Action.READ, about).allowed}
     every_status = reading.DocumentFilter(statuses=[each.value for each in DocumentStatus], whole_history=True)
@@ -264,6 +295,20 @@ async def _tie(world: World, patient_id: UUID, actor: Actor, ties: set[Relation]
             )
 
 
+def _broken_glass(world: World, patient_id: UUID, actor: Actor) -> dict[str, Any]:
+    now = world.clock.now()
+    return {
+        "patient_id": patient_id,
+        "access_id": patient_id,
+        "subject": actor.subject,
+        "name": actor.name,
+        "reason": "inconscient",
+        "valid_from": now,
+        "valid_until": now + timedelta(hours=1),
+        "review_due_at": now + timedelta(days=7),
+    }
+
+
 async def _file(world: World, patient_id: UUID, sheet: Sheet, actor: Actor) -> UUID:
     document_id = await world.publish(
         patient_id,
@@ -280,6 +325,17 @@ async def _file(world: World, patient_id: UUID, sheet: Sheet, actor: Actor) -> U
             .where(document.c.document_id == document_id)
             .values(status=sheet.status.value, author_ids=[actor.id] if sheet.by_actor else [])
         )
+        if sheet.withheld:
+            await connection.execute(
+                insert(document_withholding).values(
+                    patient_id=patient_id,
+                    withholding_id=document_id,
+                    document_id=document_id,
+                    subject=actor.subject,
+                    valid_from=world.clock.now(),
+                    recorded_by="test",
+                )
+            )
         if sheet.by_actor:
             await connection.execute(
                 insert(document_author).values(patient_id=patient_id, author_id=actor.id, document_id=document_id)

@@ -60,9 +60,9 @@ async def test_a_block_beats_every_relation_but_the_regulation_centre(world: Wor
         await relations.block_professional(act, patient_id, doctor.id)  # twice is once
     assert not await _opens(world, doctor, patient_id)
     assert not await _opens(world, doctor, patient_id, Mode.BREAK_GLASS)
-    assert not await _opens(world, doctor, patient_id, Mode.REGULATION_CENTRE)  # not offered here
-    offered = World(tenant=replace(world.tenant, parameters={"regulation_centre.offered": True}), clock=world.clock)
-    assert await _opens(offered, doctor, patient_id, Mode.REGULATION_CENTRE)
+    assert await _opens(world, doctor, patient_id, Mode.REGULATION_CENTRE)
+    without = World(tenant=replace(world.tenant, parameters={"regulation_centre.offered": False}), clock=world.clock)
+    assert not await _opens(without, doctor, patient_id, Mode.REGULATION_CENTRE)
     async with transaction(world.context(person)) as act:
         assert await relations.unblock_professional(act, patient_id, doctor.id) == 1
     assert await _opens(world, doctor, patient_id)

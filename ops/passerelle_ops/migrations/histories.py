@@ -20,10 +20,11 @@ from passerelle.audit import tables as audit
 from passerelle.dossier import tables as dossier
 from passerelle.identities import tables as identities
 from passerelle.kernel import metadata
+from passerelle.notices import tables as notices
 from passerelle_tenants import tables as tenants
 
 # Loading these modules is what fills the two schemas.
-DECLARATIONS = (audit, dossier, identities, tenants)
+DECLARATIONS = (audit, dossier, identities, notices, tenants)
 
 # Two processes that start together upgrade one after the other.
 _UPGRADE_LOCK = 5_083_712

@@ -7,6 +7,7 @@ the matrix as the condition that a row must meet. A property test holds that bot
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,10 @@ from passerelle.dossier.tables import (
     care_team_member,
     document,
     document_author,
+    document_withholding,
     dossier,
+    emergency_access,
+    emergency_objection,
     relation,
     team_consent,
 )
@@ -89,7 +93,10 @@ def required_status(context: Context) -> str:
 
 
 def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
-    """One row whatever the patient: `state`, `blocked`, `relations`. An unknown patient has no state."""
+    """One row whatever the patient: `state`, `blocked`, `objection`, `relations`, `withheld` (ids of documents).
+
+    An unknown patient has no state.
+    """
     of_person = patients.is_person(patient_id, _PERSON)
     declared = select(relation.c.relation).where(
         relation.c.patient_id == patient_id,
@@ -124,9 +131,19 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         )
         .exists()
     )
+    broke_the_glass = (
+        select(literal(1))
+        .where(
+            emergency_access.c.patient_id == patient_id,
+            emergency_access.c.subject == _SUBJECT,
+            in_force(emergency_access.c.valid_from, emergency_access.c.valid_until),
+        )
+        .exists()
+    )
     held = union_all(
         select(literal(Relation.PATIENT.value, Text())).where(of_person),
         select(literal(Relation.AUTHOR.value, Text())).where(wrote),
+        select(literal(Relation.EMERGENCY.value, Text())).where(broke_the_glass),
         declared,
         in_team,
     ).subquery("held")
@@ -139,11 +156,26 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         )
         .exists()
     )
+    objected = (
+        select(literal(1))
+        .where(
+            emergency_objection.c.patient_id == patient_id,
+            in_force(emergency_objection.c.valid_from, emergency_objection.c.valid_until),
+        )
+        .exists()
+    )
+    withheld = select(document_withholding.c.document_id).where(
+        document_withholding.c.patient_id == patient_id,
+        document_withholding.c.subject == _SUBJECT,
+        in_force(document_withholding.c.valid_from, document_withholding.c.valid_until),
+    )
     return select(
         patient_id.label("patient_id"),
         select(dossier.c.state).where(dossier.c.patient_id == patient_id).scalar_subquery().label("state"),
         is_blocked.label("blocked"),
+        objected.label("objection"),
         cast(func.array(select(held.c[0]).scalar_subquery()), ARRAY(Text())).label("relations"),
+        cast(func.array(withheld.scalar_subquery()), ARRAY(Uuid())).label("withheld"),
     )
 
 
@@ -165,22 +197,36 @@ def facts_from(context: Context, row: Row[Any] | Mapping[str, Any]) -> Facts:
     held = frozenset(Relation(each) for each in said["relations"])
     return Facts(
         role=role_in(context),
-        relations=held or frozenset({Relation.NONE}),
+        relations=held,
         blocked=said["blocked"],
         dossier_state=DossierState(said["state"]) if said["state"] else None,
         mode=context.mode,
         purpose=context.purpose,
         day=legal_day(context.clock),
+        emergency_objection=said["objection"],
     )
 
 
 _FACTS = facts_row(bindparam("access_patient_id", type_=Uuid()))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds between an actor and a patient: the facts of a decision, and the documents kept from this actor."""
+
+    facts: Facts
+    withheld: frozenset[UUID]
+
+
+async def standing_of(context: Context, connection: AsyncConnection, patient_id: UUID) -> Standing:
+    """Gather what holds between the actor and a patient."""
+    row = (await connection.execute(_FACTS, {**facts_parameters(context), "access_patient_id": patient_id})).one()
+    return Standing(facts_from(context, row), frozenset(row.withheld))
+
+
 async def facts_of(context: Context, connection: AsyncConnection, patient_id: UUID) -> Facts:
     """Gather the facts of (actor, patient)."""
-    row = (await connection.execute(_FACTS, {**facts_parameters(context), "access_patient_id": patient_id})).one()
-    return facts_from(context, row)
+    return (await standing_of(context, connection, patient_id)).facts
 
 
 def awaits_announcement(row: Row[Any], now: datetime) -> bool:
@@ -188,8 +234,8 @@ def awaits_announcement(row: Row[Any], now: datetime) -> bool:
     return bool(row.hidden_from_patient) and (row.hidden_until is None or row.hidden_until > now)
 
 
-def document_facts(context: Context, row: Row[Any]) -> DocumentFacts:
-    """What a decision about one document needs, out of a row of `document`."""
+def document_facts(context: Context, row: Row[Any], withheld: frozenset[UUID] = frozenset()) -> DocumentFacts:
+    """What a decision about one document needs, out of a row of `document`; `withheld` as `Standing` has it."""
     return DocumentFacts(
         type_code=row.type_code,
         status=DocumentStatus(row.status),
@@ -197,13 +243,20 @@ def document_facts(context: Context, row: Row[Any]) -> DocumentFacts:
         hidden_from_patient=awaits_announcement(row, context.clock.now()),
         hidden_from_representatives=row.hidden_from_representatives,
         by_actor=context.actor.id in row.author_ids,
+        withheld=row.document_id in withheld,
     )
 
 
 def line(
-    decision: Decision, kind: Kind, action: Action, patient_id: UUID, facts: Facts, document_id: UUID | None = None
+    decision: Decision,
+    kind: Kind,
+    action: Action,
+    patient_id: UUID,
+    facts: Facts,
+    document_id: UUID | None = None,
+    about: DocumentFacts | None = None,
 ) -> journal.Line:
-    """The journal line of a decision."""
+    """The journal line of a decision, with the facts that it was taken on (`reach.verdict_columns` in SQL)."""
     return journal.Line(
         kind=kind,
         action=action,
@@ -217,7 +270,9 @@ def line(
             "role": facts.role.value,
             "relations": sorted(each.value for each in facts.relations),
             "blocked": facts.blocked,
+            "objection": facts.emergency_objection,
             "state": facts.dossier_state.value if facts.dossier_state else None,
+            **({"document": asdict(about)} if about else {}),
         },
     )
 
@@ -245,14 +300,15 @@ async def require_document(act: Act, document_id: UUID, action: Action) -> Row[A
     row = found.one_or_none()
     context = act.context
     patient_id = row.patient_id if row else journal.NOBODY
-    facts = await facts_of(context, act.connection, patient_id)
+    standing = await standing_of(context, act.connection, patient_id)
+    facts = standing.facts
     if row is None:
         absent = unknown_document(context)
         raise Refused("DOCUMENT_UNKNOWN", line=line(absent, Kind.DOCUMENT, action, patient_id, facts, document_id))
-    about = document_facts(context, row)
+    about = document_facts(context, row, standing.withheld)
     overrides = context.tenant.parameters
     decision = decide(facts, Kind.DOCUMENT, action, about, overrides=overrides)
-    said = line(decision, Kind.DOCUMENT, action, patient_id, facts, document_id)
+    said = line(decision, Kind.DOCUMENT, action, patient_id, facts, document_id, about)
     if not decision.allowed:
         may_know = decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed
         raise Refused((may_know and decision.code) or "DOCUMENT_UNKNOWN", line=said)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Text,
+    Uuid,
     and_,
     any_,
     bindparam,
@@ -37,12 +38,15 @@ from passerelle.dossier import access
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle_policies.decision import Reach, reach
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Relation
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation
 
 
 @dataclass(frozen=True, slots=True)
 class ReachParameters:
-    """`Reach` lines as arrays, one element a line, written once as PostgreSQL reads them."""
+    """`Reach` lines as arrays, one element a line, written once as PostgreSQL reads them.
+
+    `under_objection`: the line holds where the patient objected to emergencies (true), where he did not (false).
+    """
 
     relations: str
     types: str
@@ -50,6 +54,7 @@ class ReachParameters:
     sees_hidden_from_patient: str
     sees_hidden_from_representatives: str
     rules: str
+    under_objection: str
 
 
 def _array_literal(values: Iterable[str]) -> str:
@@ -57,7 +62,7 @@ def _array_literal(values: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _rendered(lines: tuple[Reach, ...]) -> ReachParameters:
+def _rendered(lines: tuple[Reach, ...], under_objection: tuple[bool, ...]) -> ReachParameters:
     return ReachParameters(
         relations=_array_literal(_array_literal(sorted(each.relations)) for each in lines),
         types=_array_literal(_array_literal(each.types) for each in lines),
@@ -65,6 +70,7 @@ def _rendered(lines: tuple[Reach, ...]) -> ReachParameters:
         sees_hidden_from_patient=_array_literal(str(each.sees_hidden_from_patient) for each in lines),
         sees_hidden_from_representatives=_array_literal(str(each.sees_hidden_from_representatives) for each in lines),
         rules=_array_literal(each.rule for each in lines),
+        under_objection=_array_literal(map(str, under_objection)),
     )
 
 
@@ -73,8 +79,14 @@ def reach_parameters(
 ) -> dict[str, Any]:
     """Values for the bind parameters of `reach_lines(prefix)`."""
     day, overrides = legal_day(context.clock), context.tenant.parameters
-    lines = reach(access.role_in(context), context.mode, kind, action, day, overrides, is_open=is_open)
-    rendered = _rendered(lines)
+    lines: tuple[Reach, ...] = ()
+    under_objection: tuple[bool, ...] = ()
+    # An earlier objection makes of any mode the normal one (L.1111-17 I); the statement finds out which holds.
+    for mode, objected in ((context.mode, False), (Mode.NORMAL, True)):
+        some = reach(access.role_in(context), mode, kind, action, day, overrides, is_open=is_open)
+        lines += some
+        under_objection += (objected,) * len(some)
+    rendered = _rendered(lines, under_objection)
     return {f"{prefix}_{name}": getattr(rendered, name) for name in ReachParameters.__slots__}
 
 
@@ -92,6 +104,7 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
             bindparam(f"{prefix}_sees_hidden_from_patient", type_=flags),
             bindparam(f"{prefix}_sees_hidden_from_representatives", type_=flags),
             bindparam(f"{prefix}_rules", type_=texts),
+            bindparam(f"{prefix}_under_objection", type_=flags),
         )
         .table_valued(
             column("relations", Text()),
@@ -100,6 +113,7 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
             column("sees_hidden_from_patient", Boolean()),
             column("sees_hidden_from_representatives", Boolean()),
             column("rule", Text()),
+            column("under_objection", Boolean()),
         )
         .render_derived(name=f"{prefix}_given")
     )
@@ -119,7 +133,7 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
             given.c.rule,
             by_relation.label("by_relation"),
         )
-        .select_from(facts.join(given, or_(by_relation, by_author)))
+        .select_from(facts.join(given, and_(given.c.under_objection == facts.c.objection, or_(by_relation, by_author))))
         .cte(f"{prefix}_lines")
     )
 
@@ -138,7 +152,14 @@ def visible(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[bool]:
         )
         .exists()
     )
-    return and_(serves(facts), entry.c.status != DocumentStatus.DELETED.value, matched)
+    return and_(serves(facts), entry.c.status != DocumentStatus.DELETED.value, _not_withheld(entry, facts), matched)
+
+
+def _not_withheld(entry: Any, facts: CTE) -> ColumnElement[bool]:
+    """The patient keeps no document from this actor, or keeps this one in vain: its author still sees it."""
+    # Cast, or PostgreSQL takes the array for a set of rows.
+    withheld = cast(select(facts.c.withheld).scalar_subquery(), ARRAY(Uuid()))
+    return or_(not_(entry.c.document_id == any_(withheld)), any_(entry.c.author_ids) == access.ACTOR_ID)
 
 
 def serves(facts: CTE) -> ColumnElement[bool]:
@@ -163,8 +184,8 @@ def verdict(facts: CTE) -> CTE:
 
 
 def is_let_through(facts: CTE) -> ColumnElement[bool]:
-    """SQL condition: no block stops the actor, or his mode is above a block."""
-    return or_(not_(facts.c.blocked), access.ABOVE_BLOCKS)
+    """SQL condition: no block stops the actor, or his mode is above a block and the patient did not object to it."""
+    return or_(not_(facts.c.blocked), and_(access.ABOVE_BLOCKS, not_(facts.c.objection)))
 
 
 def document_verdict(facts: CTE, is_found: ColumnElement[bool]) -> CTE:
@@ -175,7 +196,7 @@ def document_verdict(facts: CTE, is_found: ColumnElement[bool]) -> CTE:
 def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any], code: ColumnElement[Any]) -> CTE:
     judged = select(facts, allowed.label("allowed"), rule.label("matrix_rule")).cte("judged")
     refused_by = case(
-        (and_(judged.c.blocked, not_(access.ABOVE_BLOCKS)), "block"),
+        (not_(is_let_through(judged)), "block"),
         (judged.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
         else_="default-deny",
     )
@@ -183,6 +204,7 @@ def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any],
         judged.c.patient_id,
         judged.c.state,
         judged.c.blocked,
+        judged.c.objection,
         judged.c.relations,
         judged.c.allowed,
         case((judged.c.allowed, judged.c.matrix_rule), else_=refused_by).label("rule"),
@@ -204,6 +226,8 @@ def verdict_columns(said: CTE) -> dict[str, ColumnElement[Any]]:
             said.c.relations,
             literal("blocked"),
             said.c.blocked,
+            literal("objection"),
+            said.c.objection,
             literal("state"),
             said.c.state,
         ),

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -34,6 +35,7 @@ patient = Table(
     Column("birth_date", Text, comment="HL7 date as given, any precision"),
     Column("sex", Text, comment="M | F | U"),
     Column("birth_place", Text, comment="INSEE code"),
+    Column("deceased_on", Date),
     Column(
         "search_name",
         Text,

@@ -1,4 +1,4 @@
-"""The shared record of one tenant. Every patient-scoped table leads its key with the patient."""
+"""Documents: their entries, their histories, and what keeps one from someone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -25,53 +24,6 @@ from passerelle.kernel import metadata
 _EMPTY_ARRAY = text("'{}'::text[]")
 _EMPTY_LIST = text("'[]'::jsonb")
 
-dossier = Table(
-    "dossier",
-    metadata.tenant,
-    Column("patient_id", Uuid, primary_key=True),
-    Column("state", Text, nullable=False, comment="informed | open | suspended | closed | purged"),
-    Column("informed_at", DateTime(timezone=True)),
-    Column("objection_until", DateTime(timezone=True), comment="end of the opt-out delay"),
-    Column("opened_at", DateTime(timezone=True)),
-    Column("closed_at", DateTime(timezone=True)),
-    Column("purge_after", DateTime(timezone=True), comment="end of retention of a closed record"),
-    Column("wrapped_key", LargeBinary, comment="the dossier's key under the tenant's; null once purged"),
-    CheckConstraint("state in ('informed','open','suspended','closed','purged')", name="state"),
-)
-
-dossier_act = Table(
-    "dossier_act",
-    metadata.tenant,
-    Column("patient_id", Uuid, nullable=False),
-    Column("act_id", Uuid, nullable=False),
-    Column("act", Text, nullable=False, comment="inform | open | suspend | resume | close | reopen | purge"),
-    Column("from_state", Text),
-    Column("to_state", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("actor_kind", Text, nullable=False),
-    Column("actor_id", Text, nullable=False),
-    Column("basis", Text, comment="consent | opt_out | request | retention | fraud…"),
-    Column("proof", Text, comment="how consent, its absence or the reason was established"),
-    PrimaryKeyConstraint("patient_id", "act_id"),
-    ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
-    comment="The life of a record, act by act. Consent or its absence stays here with date and proof.",
-)
-
-submission_set = Table(
-    "submission_set",
-    metadata.tenant,
-    Column("patient_id", Uuid, nullable=False),
-    Column("submission_set_id", Uuid, nullable=False),
-    Column("unique_id", Text, nullable=False),
-    Column("source_id", Text, nullable=False, comment="OID or URI of the sending system"),
-    Column("submitted_at", DateTime(timezone=True), nullable=False),
-    Column("title", Text),
-    Column("content_type", Text, comment="JDV_J03 content type code"),
-    Column("author", JSONB),
-    PrimaryKeyConstraint("patient_id", "submission_set_id"),
-    ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
-)
-
 document = Table(
     "document",
     metadata.tenant,
@@ -83,6 +35,13 @@ document = Table(
     Column("set_id", Text, comment="CDA setId of the chain, as given"),
     Column("version_number", Integer, comment="CDA versionNumber, as given"),
     Column("chain_id", Uuid, nullable=False, comment="document_id of the first version"),
+    Column(
+        "chain_position",
+        Integer,
+        nullable=False,
+        server_default=text("1"),
+        comment="a version is superseded for whoever sees one of a higher position",
+    ),
     Column("replaces", Uuid, comment="document_id of the version before"),
     Column("superseded_by", Uuid),
     Column("status", Text, nullable=False, comment="current | superseded | archived | deleted"),
@@ -101,6 +60,7 @@ document = Table(
         server_default=text("false"),
         comment="INVISIBLE_PATIENT",
     ),
+    Column("hidden_since", DateTime(timezone=True), comment="beginning of the announcement period"),
     Column("hidden_until", DateTime(timezone=True), comment="end of the announcement period"),
     Column("hidden_from_representatives", Boolean, nullable=False, server_default=text("false")),
     Column("title", Text, nullable=False),
@@ -151,7 +111,8 @@ document = Table(
     CheckConstraint("status in ('current','superseded','archived','deleted')", name="status"),
     CheckConstraint("not (masked and hidden_from_patient)", name="no_double_hiding"),
     Index("ix_document_newest", "patient_id", text("act_at desc"), text("document_id desc")),
-    Index("ix_document_chain", "patient_id", "chain_id"),
+    Index("ix_document_chain", "patient_id", "chain_id", "chain_position"),
+    Index("ix_document_hidden", "hidden_since", postgresql_where=text("hidden_from_patient")),
     # Looked up by id alone when a content URL or a node id is opened.
     Index("ix_document_document_id", "document_id", unique=True),
 )
@@ -229,69 +190,19 @@ set_aside = Table(
     comment="Files fed but not filed. Holds no content and no identity.",
 )
 
-relation = Table(
-    "relation",
+document_withholding = Table(
+    "document_withholding",
     metadata.tenant,
     Column("patient_id", Uuid, nullable=False),
-    Column("relation_id", Uuid, nullable=False),
-    Column("relation", Text, nullable=False, comment="representative | attending_physician | authorized | …"),
-    Column("subject", Text, nullable=False, comment="kind:id of the actor it is about"),
+    Column("withholding_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("subject", Text, nullable=False, comment="professional:<RPPS> whom the document is kept from"),
     Column("valid_from", DateTime(timezone=True), nullable=False),
-    Column("valid_until", DateTime(timezone=True), comment="exclusive; null: until withdrawn"),
+    Column("valid_until", DateTime(timezone=True), comment="exclusive; null: until lifted"),
     Column("recorded_by", Text, nullable=False),
-    Column("proof", Text),
-    Column("withdrawn_by", Text),
-    PrimaryKeyConstraint("patient_id", "relation_id"),
-    Index("ix_relation_subject", "patient_id", "subject"),
-    comment="What ties someone to a patient, from when to when. Withdrawing sets valid_until.",
-)
-
-care_team = Table(
-    "care_team",
-    metadata.tenant,
-    Column("team_id", Uuid, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("establishment", Text),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-)
-
-care_team_member = Table(
-    "care_team_member",
-    metadata.tenant,
-    Column("team_id", Uuid, nullable=False),
-    Column("subject", Text, nullable=False, comment="professional:<RPPS>"),
-    Column("valid_from", DateTime(timezone=True), nullable=False),
-    Column("valid_until", DateTime(timezone=True)),
-    PrimaryKeyConstraint("team_id", "subject", "valid_from"),
-    ForeignKeyConstraint(["team_id"], ["care_team.team_id"]),
-    Index("ix_care_team_member_subject", "subject"),
-)
-
-team_consent = Table(
-    "team_consent",
-    metadata.tenant,
-    Column("patient_id", Uuid, nullable=False),
-    Column("consent_id", Uuid, nullable=False),
-    Column("team_id", Uuid, nullable=False),
-    Column("asked_by", Text, nullable=False),
-    Column("informed_how", Text, nullable=False),
-    Column("proof", Text, nullable=False),
-    Column("valid_from", DateTime(timezone=True), nullable=False),
-    Column("valid_until", DateTime(timezone=True)),
-    Column("withdrawn_by", Text),
-    PrimaryKeyConstraint("patient_id", "consent_id"),
-    ForeignKeyConstraint(["team_id"], ["care_team.team_id"]),
-    comment="Initial informed consent that covers a whole team (Conseil d'État, 15 October 2025).",
-)
-
-block = Table(
-    "block",
-    metadata.tenant,
-    Column("patient_id", Uuid, nullable=False),
-    Column("block_id", Uuid, nullable=False),
-    Column("subject", Text, nullable=False, comment="professional:<RPPS>"),
-    Column("valid_from", DateTime(timezone=True), nullable=False),
-    Column("valid_until", DateTime(timezone=True)),
-    PrimaryKeyConstraint("patient_id", "block_id"),
-    Index("ix_block_subject", "patient_id", "subject"),
+    Column("lifted_by", Text),
+    PrimaryKeyConstraint("patient_id", "withholding_id"),
+    ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
+    Index("ix_document_withholding_subject", "patient_id", "subject"),
+    comment="One document that the patient keeps from one professional; its author still sees it.",
 )

@@ -1,0 +1,51 @@
+"""The shared record of one tenant. Every patient-scoped table leads its key with the patient."""
+
+from __future__ import annotations
+
+from passerelle.dossier.tables.documents import (
+    document,
+    document_author,
+    document_key,
+    document_move,
+    document_version,
+    document_withholding,
+    set_aside,
+)
+from passerelle.dossier.tables.records import (
+    dossier,
+    dossier_act,
+    erasure_certificate,
+    erasure_request,
+    submission_set,
+)
+from passerelle.dossier.tables.relations import (
+    block,
+    care_team,
+    care_team_member,
+    emergency_access,
+    emergency_objection,
+    relation,
+    team_consent,
+)
+
+__all__ = [
+    "block",
+    "care_team",
+    "care_team_member",
+    "document",
+    "document_author",
+    "document_key",
+    "document_move",
+    "document_version",
+    "document_withholding",
+    "dossier",
+    "dossier_act",
+    "emergency_access",
+    "emergency_objection",
+    "erasure_certificate",
+    "erasure_request",
+    "relation",
+    "set_aside",
+    "submission_set",
+    "team_consent",
+]
