@@ -38,6 +38,7 @@ _KEYS = {
     "attendu",
     "règle",
 }
+_WITHHELD = "caché à lui"
 _MASKED = CONCEALMENT_WORDS[Concealment.MASKED]
 _FROM_PATIENT = CONCEALMENT_WORDS[Concealment.HIDDEN_FROM_PATIENT]
 _FROM_REPRESENTATIVES = CONCEALMENT_WORDS[Concealment.HIDDEN_FROM_REPRESENTATIVES]
@@ -127,9 +128,9 @@ def _case(article: str, entry: Mapping[str, Any]) -> Case:
 
 
 def _document(words: Any, relations: list[str]) -> DocumentFacts:
-    """`11488-4` or `[11488-4, masqué, archivé]`. Whoever is `auteur` is the author of this document."""
+    """`11488-4` or `[11488-4, masqué, archivé, caché à lui]`. Whoever is `auteur` is the author of this document."""
     type_code, *about = _list(words)
-    unknown = set(about) - {_MASKED, _FROM_PATIENT, _FROM_REPRESENTATIVES} - set(STATUSES)
+    unknown = set(about) - {_WITHHELD, _MASKED, _FROM_PATIENT, _FROM_REPRESENTATIVES} - set(STATUSES)
     if unknown:
         raise ValueError(f"unknown words {sorted(unknown)} about a document")
     return DocumentFacts(
@@ -139,6 +140,7 @@ def _document(words: Any, relations: list[str]) -> DocumentFacts:
         hidden_from_patient=_FROM_PATIENT in about,
         hidden_from_representatives=_FROM_REPRESENTATIVES in about,
         by_actor="auteur" in relations,
+        withheld=_WITHHELD in about,
     )
 
 

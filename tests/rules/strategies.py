@@ -8,42 +8,14 @@ from hypothesis import strategies as st
 
 from passerelle_policies.decision import DocumentFacts, Facts
 from passerelle_policies.packs import pack_on
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
+from passerelle_policies.vocabulary import DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
+from passerelle_policies.words import ACT_WORDS
 
 TODAY = date(2026, 11, 21)
 PACK = pack_on(TODAY)
-GATES = list(PACK.gates)
-ACTS = {
-    Kind.PATIENT: [Action.FIND, Action.REGISTER, Action.READ],
-    Kind.DOSSIER: [
-        Action.READ,
-        Action.INFORM,
-        Action.OPEN,
-        Action.SUSPEND,
-        Action.RESUME,
-        Action.CLOSE,
-        Action.REOPEN,
-        Action.PURGE,
-    ],
-    Kind.DOCUMENT: [
-        Action.READ,
-        Action.PUBLISH,
-        Action.REPLACE,
-        Action.MASK,
-        Action.UNMASK,
-        Action.HIDE_FROM_PATIENT,
-        Action.SHOW_TO_PATIENT,
-        Action.HIDE_FROM_REPRESENTATIVES,
-        Action.SHOW_TO_REPRESENTATIVES,
-        Action.ARCHIVE,
-        Action.UNARCHIVE,
-        Action.DELETE,
-        Action.MOVE,
-    ],
-    Kind.JOURNAL: [Action.READ],
-    Kind.AUTHORIZATIONS: [Action.READ, Action.GRANT, Action.WITHDRAW, Action.REPRESENT, Action.BLOCK, Action.UNBLOCK],
-}
-QUESTIONS = [(kind, action) for kind, actions in ACTS.items() for action in actions]
+GATES = [name for name in PACK.gates if PACK.parameters[name].is_overridable]
+QUESTIONS = list(ACT_WORDS)
+ACTS = {kind: [action for its_kind, action in QUESTIONS if its_kind is kind] for kind in Kind}
 
 types = st.sampled_from([*sorted(PACK.dmp_types), "EXPORT_DUI", "78341-5", "00000-0"])
 relations = st.frozensets(st.sampled_from(list(Relation)), max_size=4)
@@ -59,6 +31,7 @@ documents = st.builds(
     hidden_from_patient=st.booleans(),
     hidden_from_representatives=st.booleans(),
     by_actor=st.booleans(),
+    withheld=st.booleans(),
 )
 facts = st.builds(
     Facts,

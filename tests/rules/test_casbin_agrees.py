@@ -12,10 +12,10 @@ from passerelle_policies.decision import DocumentFacts, Facts, Reach, ask_casbin
 from passerelle_policies.matrix import NO_TYPE, Concealment
 from passerelle_policies.packs import Overrides, Pack, packs
 from passerelle_policies.vocabulary import DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
-from tests.rules.strategies import QUESTIONS, TODAY
+from tests.rules.strategies import GATES, QUESTIONS, TODAY
 
 ALL_ASLEEP: Overrides = {}
-ALL_AWAKE: Overrides = dict.fromkeys(packs()[-1].gates, True)
+ALL_AWAKE: Overrides = dict.fromkeys(GATES, True)
 SAMPLED = 600  # Casbin takes about 2 ms for each
 SEED = 20251015
 
@@ -60,9 +60,13 @@ def test_sampled_cells_are_what_casbin_says(overrides: Overrides) -> None:
     pack = packs()[-1]
     types = [*sorted(pack.dmp_types), "EXPORT_DUI"]
     interesting = 0
-    for _ in range(SAMPLED):
+    for sample in range(SAMPLED):
         role, relation, mode = draw.choice(list(Role)), draw.choice(list(Relation)), draw.choice(list(Mode))
         kind, action = draw.choice(QUESTIONS)
+        if sample % 2:  # few of all questions are answered: every other one is asked under a line of the matrix
+            line = draw.choice(pack.lines)
+            role, relation = draw.choice(sorted(line.roles)), draw.choice(sorted(line.relations))
+            kind, action, mode = line.kind, draw.choice(sorted(line.actions)), draw.choice(sorted(line.modes))
         type_code = draw.choice(types) if kind is Kind.DOCUMENT else NO_TYPE
         concealment = draw.choice(list(Concealment))
         allowed, _ = ask_casbin(pack, role, relation, kind, type_code, action, mode, concealment, overrides=overrides)
@@ -75,7 +79,7 @@ def test_sampled_cells_are_what_casbin_says(overrides: Overrides) -> None:
         )
         assert compiled == allowed, (role, relation, kind, type_code, action, mode, concealment)
         interesting += allowed
-    assert interesting > SAMPLED / 40
+    assert interesting > SAMPLED / 5
 
 
 def test_casbin_cites_the_line_that_the_decision_cites() -> None:
