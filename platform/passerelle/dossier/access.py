@@ -272,7 +272,7 @@ def line(
             "blocked": facts.blocked,
             "objection": facts.emergency_objection,
             "state": facts.dossier_state.value if facts.dossier_state else None,
-            **({"document": asdict(about)} if about else {}),
+            "document": asdict(about) if about else None,
         },
     )
 

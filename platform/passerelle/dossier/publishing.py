@@ -165,7 +165,7 @@ async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> journal.
     action = Action.PUBLISH
     facts = await access.facts_of(act.context, act.connection, patient_id)
     decision = decide(facts, Kind.DOCUMENT, action, about, overrides=act.context.tenant.parameters)
-    said = access.line(decision, Kind.DOCUMENT, action, patient_id, facts)
+    said = access.line(decision, Kind.DOCUMENT, action, patient_id, facts, about=about)
     if not decision.allowed:
         if decision.code == "DOSSIER_NOT_OPEN":
             raise Conflict("DOSSIER_NOT_OPEN", line=said)
@@ -182,7 +182,7 @@ async def _may_supersede(act: Act, parent: Row[Any]) -> journal.Line:
     facts = await access.facts_of(context, act.connection, parent.patient_id)
     about = replace(access.document_facts(context, parent), status=DocumentStatus.CURRENT)
     decision = decide(facts, Kind.DOCUMENT, Action.REPLACE, about, overrides=overrides)
-    said = access.line(decision, Kind.DOCUMENT, Action.REPLACE, parent.patient_id, facts, parent.document_id)
+    said = access.line(decision, Kind.DOCUMENT, Action.REPLACE, parent.patient_id, facts, parent.document_id, about)
     if decision.allowed:
         return said
     is_seen = decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed

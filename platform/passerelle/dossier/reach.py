@@ -29,6 +29,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     not_,
+    null,
     or_,
     select,
 )
@@ -212,8 +213,8 @@ def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any],
     ).cte("verdict")
 
 
-def verdict_columns(said: CTE) -> dict[str, ColumnElement[Any]]:
-    """The columns of a journal line that a verdict fills."""
+def verdict_columns(said: CTE, about: ColumnElement[Any] | None = None) -> dict[str, ColumnElement[Any]]:
+    """The columns of a journal line that a verdict fills; `about` is the document's facts in JSON (`access.line`)."""
     return {
         "outcome": case((said.c.allowed, journal.Outcome.ALLOWED.value), else_=journal.Outcome.REFUSED.value),
         "code": said.c.code,
@@ -230,6 +231,8 @@ def verdict_columns(said: CTE) -> dict[str, ColumnElement[Any]]:
             said.c.objection,
             literal("state"),
             said.c.state,
+            literal("document"),
+            null() if about is None else about,
         ),
     }
 

@@ -135,8 +135,7 @@ async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: An
         .values(metadata_version=version, entry_uuid=entry_uuid, **changes)
         .returning(document)
     )
-    shown = {name: str(value) if value is not None else None for name, value in changes.items()}
-    await _history(act, row.patient_id, row.document_id, version, entry_uuid, what, shown)
+    await _history(act, row.patient_id, row.document_id, version, entry_uuid, what, _as_told(changes))
     await outbox.publish(
         act,
         DocumentMetadataChanged(
@@ -161,7 +160,23 @@ async def enter(act: Act, what: str, values: Mapping[str, Any]) -> None:
             .distinct(),
         )
     )
-    await _history(act, patient_id, document_id, 1, values["entry_uuid"], what, {})
+    await _history(
+        act,
+        patient_id,
+        document_id,
+        1,
+        values["entry_uuid"],
+        what,
+        _as_told({name: values[name] for name in _DECIDING}),
+    )
+
+
+#: What a decision looks at: the history of an entry begins with these, so that any day can be asked about.
+_DECIDING = ("status", "masked", "hidden_from_patient", "hidden_until", "hidden_from_representatives")
+
+
+def _as_told(values: Mapping[str, Any]) -> dict[str, str | None]:
+    return {name: None if value is None else str(value) for name, value in values.items()}
 
 
 async def _history(
