@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from passerelle.kernel import metadata
@@ -35,4 +46,12 @@ notice_delivery = Table(
     PrimaryKeyConstraint("recipient", "notice_id", "channel"),
     ForeignKeyConstraint(["recipient", "notice_id"], ["notice.recipient", "notice.notice_id"]),
     comment="Append-only: the proof that a notice reached its recipient, channel by channel.",
+)
+
+notice_watermark = Table(
+    "notice_watermark",
+    metadata.tenant,
+    Column("name", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False, comment="leaf of the journal up to which lines were examined"),
+    comment="How far each task that makes notices out of the journal has come.",
 )

@@ -145,6 +145,18 @@ def upgrade() -> None:
         comment="Append-only: the proof that a notice reached its recipient, channel by channel.",
     )
     op.create_table(
+        "notice_watermark",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column(
+            "position",
+            sa.BigInteger(),
+            nullable=False,
+            comment="leaf of the journal up to which lines were examined",
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_notice_watermark")),
+        comment="How far each task that makes notices out of the journal has come.",
+    )
+    op.create_table(
         "document_withholding",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
         sa.Column("withholding_id", sa.Uuid(), nullable=False),
@@ -214,4 +226,5 @@ def upgrade() -> None:
         "emergency_objection",
         "erasure_request",
         "notice",
+        "notice_watermark",
     )
