@@ -8,7 +8,7 @@ from types import ModuleType
 import psycopg
 import pytest
 
-from passerelle_ops.bench import concurrency, dossier
+from passerelle_ops.bench import concurrency, dossier, policy
 from passerelle_ops.bench._ground import Size
 from passerelle_ops.bench._report import Figure, Report
 from passerelle_ops.bench._rounds import Plan
@@ -19,10 +19,10 @@ BRIEF = Plan(rounds=1, seconds=0.02)
 
 
 def shown(
-    bench: ModuleType, capsys: pytest.CaptureFixture[str], dsn: str | None = None
+    bench: ModuleType, capsys: pytest.CaptureFixture[str], *more: object, dsn: str | None = None
 ) -> dict[str, dict[str, object]]:
     """The figures of a brief measure by name, after checking the shape of the whole."""
-    code = bench.measured(TINY, BRIEF, dsn=dsn, as_json=True)
+    code = bench.measured(TINY, BRIEF, *more, dsn=dsn, as_json=True)
     said = json.loads(capsys.readouterr().out)
     name = bench.__name__.rpartition(".")[2]
     assert said.keys() == {"bench", "machine", "figures"}
@@ -40,6 +40,15 @@ def test_opening_a_record_is_measured_against_its_own_statement(capsys: pytest.C
     goals = {name: each["goal"] for name, each in figures.items() if each["goal"] is not None}
     assert goals == {"p50_ratio_c1": 1.6, "p50_ratio_c8": 1.6, "throughput_ratio_c32": 0.65}
     assert {"sql_over_pk_p50", "sql_p50_ms", "cpu_ms_per_request"} <= figures.keys()
+
+
+def test_a_decision_is_measured_against_casbin(capsys: pytest.CaptureFixture[str]) -> None:
+    depth = policy.Depth(every=20_011, questions=40, batches=4, calls=4)
+    figures = shown(policy, capsys, depth)
+    goals = {name: each["goal"] for name, each in figures.items() if each["goal"] is not None}
+    assert goals == {"kept_us_p50": 1.0, "cold_over_kept": 100, "flatness_1e3_1e6": 1.25, "disagreements": 0}
+    assert figures["disagreements"]["value"] == 0
+    assert {"cold_us_p50", "masked_half_open_ms_p50", "asked"} <= figures.keys()
 
 
 def test_a_measure_on_another_server_leaves_nothing_there(

@@ -61,7 +61,7 @@ class BareReading:
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Ask]:
         """A client that opens records."""
-        async with self._connected() as connection:
+        async with self.connected() as connection:
 
             async def ask(turn: int) -> None:
                 cursor = await connection.execute(_STATEMENT.sql, self._values[turn % len(self._values)])
@@ -74,7 +74,7 @@ class BareReading:
     @asynccontextmanager
     async def by_key(self) -> AsyncIterator[Ask]:
         """A client that reads one row by its primary key."""
-        async with self._connected() as connection:
+        async with self.connected() as connection:
 
             async def ask(turn: int) -> None:
                 cursor = await connection.execute(_BY_KEY, [self._keys[turn % len(self._keys)]])
@@ -85,14 +85,14 @@ class BareReading:
 
     async def documents(self, turn: int) -> list[dict[str, Any]]:
         """The page of one opening, as rows by column name."""
-        async with self._connected() as connection:
+        async with self.connected() as connection:
             cursor = await connection.execute(_STATEMENT.sql, self._values[turn % len(self._values)])
             row = await cursor.fetchone()
             given = json.loads(row[_DOCUMENTS]) if row is not None and row[_DOCUMENTS] else []
         return [dict(zip(reading.SHOWN, each, strict=True)) for each in given[:PAGE]]
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    async def connected(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         connection = await AsyncConnection.connect(
             self._url, autocommit=True, prepare_threshold=0, cursor_factory=AsyncRawCursor
         )
