@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from passerelle.audit import journal, outbox
+from passerelle.audit.sealing import seal
 from passerelle.audit.transactions import transaction
 from passerelle.audit.verification import verify_journal
 from passerelle.kernel.context import Context
@@ -42,6 +43,14 @@ async def lines_of(context: Context, patient_id: UUID) -> list[journal.JournalLi
         return await journal.page(act.connection, patient_id, first=1000)
 
 
+def kept_in(database: Cloned) -> list[tuple[Any, ...]]:
+    """Every leaf and every head, as the owner sees them."""
+    with psycopg.connect(database.owner_url) as owner:
+        leaves = owner.execute("select leaf_index, line_id, hash, mark, subtrees from journal_leaf order by 1")
+        heads = owner.execute("select tree_size, root, previous_head, signature from journal_seal order by 1")
+        return [*leaves.fetchall(), *heads.fetchall()]
+
+
 async def events_of(context: Context, patient_id: UUID) -> int:
     async with transaction(context) as act:
         counted = await act.connection.execute(
@@ -57,28 +66,42 @@ async def act_that_fails(context: Context, patient_id: UUID, failure: Exception)
         raise failure
 
 
+_ON_EACH = (
+    "update {table} set {column} = {column}",
+    "update {table} set {column} = {column} where false",
+    "delete from {table}",
+    "delete from {table} where false",
+    "truncate {table}",
+    "truncate {table} cascade",
+    "drop table {table}",
+    "alter table {table} rename to forgotten",
+    "alter table {table} owner to current_user",
+    "alter table {table} disable trigger all",
+    "alter table {table} drop column {column}",
+    "grant delete on {table} to current_user; delete from {table}",
+    "merge into {table} using (values (1)) as v on true when matched then delete",
+    "create rule silence as on insert to {table} do instead nothing",
+    "create table public.beside (like {table})",
+)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
-        "update journal set outcome = 'refused'",
-        "update journal set at = now() where false",
-        "delete from journal",
-        "delete from journal where false",
-        "truncate journal",
-        "drop table journal",
-        "alter table journal rename to forgotten",
-        "alter table journal owner to current_user",
-        "alter table journal disable trigger all",
-        "grant delete on journal to current_user; delete from journal",
+        *(
+            each.format(table=table, column=column)
+            for table, column in (("journal", "at"), ("journal_leaf", "hash"), ("journal_seal", "root"))
+            for each in _ON_EACH
+        ),
         (
             "insert into journal (patient_id) values (gen_random_uuid()) on conflict (patient_id, line_id)"
             " do update set at = now()"
         ),
-        "merge into journal using (values (1)) as v on true when matched then delete",
-        "create rule silence as on insert to journal do instead nothing",
+        "insert into journal_leaf (leaf_index) values (0) on conflict (leaf_index) do update set hash = ''",
+        "insert into journal_seal (tree_size) values (1) on conflict (tree_size) do update set root = ''",
+        "create index hidden on journal (at)",
         "set role passerelle_owner",
         "set session_replication_role = replica",
-        "create table public.journal_beside (like journal)",
     ],
 )
 async def test_the_serving_role_changes_nothing_of_the_journal(
@@ -87,26 +110,42 @@ async def test_the_serving_role_changes_nothing_of_the_journal(
     patient_id = uuid4()
     async with transaction(context) as act:
         await journal.append(act.connection, context, line(patient_id))
-    before = await lines_of(context, patient_id)
-    async with await psycopg.AsyncConnection.connect(tenant_database.url, autocommit=True) as served:
+    await seal(context.tenant, context.clock)
+    before = await lines_of(context, patient_id), kept_in(tenant_database)
+    with psycopg.connect(tenant_database.url, autocommit=True) as served:
+        assert served.info.user != "passerelle_owner"
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            await served.execute(statement.encode())
-    assert len(before) == 1
-    assert await lines_of(context, patient_id) == before
+            served.execute(statement.encode())
+    assert len(before[0]) == 1
+    assert (await lines_of(context, patient_id), kept_in(tenant_database)) == before
 
 
 async def test_a_journal_as_it_must_be_has_no_finding(context: Context) -> None:
-    report = await verify_journal(context.tenant)
+    report = await verify_journal(context.tenant, context.clock)
     assert report.findings == ()
 
 
 @pytest.mark.parametrize(
     ("grant", "undo", "found"),
     [
-        ("grant update on journal to {role}", "revoke update on journal from {role}", {"UPDATE"}),
-        ("grant update (code) on journal to {role}", "revoke update (code) on journal from {role}", {"UPDATE"}),
-        ("grant delete, truncate on journal to {role}", "revoke all on journal from {role}", {"DELETE", "TRUNCATE"}),
-        ("grant passerelle_owner to {role}", "revoke passerelle_owner from {role}", {"OWNER"}),
+        ("grant update on journal to {role}", "revoke update on journal from {role}", {"journal UPDATE"}),
+        ("grant update (code) on journal to {role}", "revoke update (code) on journal from {role}", {"journal UPDATE"}),
+        (
+            "grant delete, truncate on journal to {role}",
+            "revoke all on journal from {role}",
+            {"journal DELETE", "journal TRUNCATE"},
+        ),
+        (
+            "grant update (hash) on journal_leaf to {role}",
+            "revoke update (hash) on journal_leaf from {role}",
+            {"journal_leaf UPDATE"},
+        ),
+        ("grant delete on journal_seal to {role}", "revoke all on journal_seal from {role}", {"journal_seal DELETE"}),
+        (
+            "grant passerelle_owner to {role}",
+            "revoke passerelle_owner from {role}",
+            {"journal OWNER", "journal_leaf OWNER", "journal_seal OWNER"},
+        ),
     ],
 )
 async def test_a_right_given_by_mistake_is_found(
@@ -117,12 +156,12 @@ async def test_a_right_given_by_mistake_is_found(
     async with await psycopg.AsyncConnection.connect(admin, autocommit=True) as administrator:
         await administrator.execute(grant.format(role=role).encode())
         try:
-            report = await verify_journal(context.tenant)
+            report = await verify_journal(context.tenant, context.clock)
         finally:
             await administrator.execute(undo.format(role=role).encode())
     assert {each.code for each in report.findings} == {"JOURNAL_MAY_BE_CHANGED"}
     assert {each.about for each in report.findings} >= found
-    assert (await verify_journal(context.tenant)).findings == ()
+    assert (await verify_journal(context.tenant, context.clock)).findings == ()
 
 
 async def test_a_line_that_says_too_little_is_found(context: Context, tenant_database: Cloned) -> None:
@@ -135,7 +174,7 @@ async def test_a_line_that_says_too_little_is_found(context: Context, tenant_dat
     ):
         async with transaction(context) as act:
             await journal.append(act.connection, context, line(patient_id, **said))
-    report = await verify_journal(context.tenant)
+    report = await verify_journal(context.tenant, context.clock)
     assert [each.code for each in report.findings] == ["JOURNAL_LINE_INCOMPLETE"] * 4
     async with await psycopg.AsyncConnection.connect(tenant_database.owner_url, autocommit=True) as owner:
         await owner.execute("delete from journal where patient_id = %s", (patient_id,))

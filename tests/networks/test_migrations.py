@@ -23,7 +23,7 @@ union all
 select 'index', tablename, indexname, indexdef, '', '', ''
   from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version'
 """
-_APPEND_ONLY = {"journal", "erasure_certificate", "notice_delivery"}
+_APPEND_ONLY = {"journal", "journal_leaf", "journal_seal", "erasure_certificate", "notice_delivery"}
 
 
 @pytest.fixture(params=[DIRECTORY, TENANT], ids=lambda history: history.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
 
 if TYPE_CHECKING:
-    from passerelle.audit.verification import Finding
+    from passerelle.audit.verification import Finding, JournalReport
 
 _SHOWN = 50
 
@@ -23,13 +23,36 @@ app = typer.Typer(
 )
 
 
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--against",
+        exists=True,
+        dir_okay=False,
+        metavar="EXPORT",
+        help="Export remis auparavant, dont le journal doit être resté le début de celui-ci. Répétable.",
+    ),
+]
+
+
 @app.command(cls=FrenchCommand)
-def journal(tenant: Tenant, state: State = None, as_json: Json = False) -> None:
-    """Le journal : hors d’atteinte du rôle qui sert, lignes complètes, chaque acte a la sienne."""
+def journal(tenant: Tenant, state: State = None, against: Against = None, as_json: Json = False) -> None:
+    """Le journal : tel qu’il a été scellé, hors d’atteinte du rôle qui sert, complet ; chaque acte a sa ligne.
+
+    Chaque ligne modifiée, retirée, déplacée ou ajoutée à côté est nommée. Ce qu’aucun sceau gardé ici ne peut dire,
+    que la fin du journal a disparu avec ses sceaux, se voit avec --against.
+    """
     import asyncio
 
-    lines, findings = asyncio.run(_journal(tenant, state))
-    _tell({"tenant": tenant, "lines": lines}, findings, "VERIFY_JOURNAL", as_json=as_json, lines=lines)
+    report, findings = asyncio.run(_journal(tenant, state, against or []))
+    _tell(
+        {"tenant": tenant, "lines": report.lines, "sealed": report.sealed},
+        findings,
+        "VERIFY_JOURNAL",
+        as_json=as_json,
+        lines=report.lines,
+        sealed=report.sealed,
+    )
 
 
 @app.command(cls=FrenchCommand)
@@ -51,7 +74,7 @@ def contents(tenant: Tenant, state: State = None, as_json: Json = False) -> None
     )
 
 
-async def _journal(tenant_id: str, state: Path | None) -> tuple[int, list[Finding]]:
+async def _journal(tenant_id: str, state: Path | None, against: list[Path]) -> tuple[JournalReport, list[Finding]]:
     from passerelle.audit.verification import verify_journal
     from passerelle.dossier.verification import acts_without_line
     from passerelle_ops.installation import Installation
@@ -61,14 +84,25 @@ async def _journal(tenant_id: str, state: Path | None) -> tuple[int, list[Findin
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
         with progress() as bar:
-            task = bar.add_task("Lignes", total=2)
-            report = await verify_journal(tenant)
-            bar.update(task, completed=1, description="Actes")
-            findings = [*report.findings, *await acts_without_line(tenant)]
-            bar.update(task, completed=2, description="Journal")
-        return report.lines, findings
+            task = bar.add_task("Lignes", total=None)
+            report = await verify_journal(
+                tenant,
+                installation.clock,
+                known=[head for path in against for head in _heads(path)],
+                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+            return report, [*report.findings, *await acts_without_line(tenant)]
     finally:
         await installation.close()
+
+
+def _heads(path: Path) -> list[dict[str, Any]]:
+    from passerelle.audit.verifier import Unreadable, open_export
+
+    try:
+        return list(open_export(path)["heads"])
+    except (Unreadable, KeyError, TypeError) as unreadable:
+        raise typer.BadParameter("ce fichier n’est pas un export de journal", param_hint="--against") from unreadable
 
 
 async def _contents(tenant_id: str, state: Path | None) -> tuple[int, list[str], list[Finding]]:

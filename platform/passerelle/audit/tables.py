@@ -1,16 +1,19 @@
-"""The journal and the outbox rows of one tenant."""
+"""The journal, its seals and the outbox rows of one tenant."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     DateTime,
     Identity,
     Index,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -51,7 +54,39 @@ journal = Table(
     Column("facts", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="facts the decision used"),
     PrimaryKeyConstraint("patient_id", "line_id"),
     Index("ix_journal_actor", "actor_id", "action", "at"),
-    comment="Append-only: the serving role may insert and select, nothing else.",
+    Index("ix_journal_transaction", text("(transaction_id::bigint)")),
+    comment="Append-only: the serving role may insert and select, nothing else. A new column takes nulls: what is"
+    " sealed says nothing of it.",
+)
+
+journal_leaf = Table(
+    "journal_leaf",
+    metadata.tenant,
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False, comment="from 0, by commit"),
+    Column("patient_id", Uuid, nullable=False),
+    Column("line_id", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False, comment="RFC 9162 leaf of the line's canonical JSON"),
+    Column("mark", LargeBinary, nullable=False, comment="keyed: of this hash for this line, then of its place too"),
+    Column("subtrees", LargeBinary, comment="roots of the subtrees of 16, 256, 4096… leaves that end here"),
+    UniqueConstraint("patient_id", "line_id"),
+    comment="The journal's Merkle tree. Append-only.",
+)
+
+journal_seal = Table(
+    "journal_seal",
+    metadata.tenant,
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("sealed_at", DateTime(timezone=True), nullable=False),
+    Column("previous_head", LargeBinary, nullable=False, comment="SHA-256 of the head before; zeros for the first"),
+    Column("key_id", Text, nullable=False, comment="fingerprint of the public key"),
+    Column("signature", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False, comment="roots of the complete subtrees, the largest first"),
+    # Where the next batch begins: notes of ours, which no signature covers.
+    Column("low_water", BigInteger, nullable=False, comment="transactions below are sealed, but those in flight"),
+    Column("in_flight", ARRAY(BigInteger), nullable=False, comment="transactions below low_water then under way"),
+    Column("cluster", Text, nullable=False, comment="whose transaction numbers these are; empty while catching up"),
+    comment="The journal's signed heads, each holding the hash of the one before. Append-only.",
 )
 
 outbox = Table(

@@ -1,4 +1,4 @@
-"""Is the journal what it claims to be: complete in its lines, and beyond the reach of the role that serves.
+"""Is the journal what it claims to be: as it was sealed, complete in its lines, out of reach of the role that serves.
 
 Sources: PGSSI-S, imputability; CSP L.1111-19. What only the domains know (that each act of theirs has its line)
 they verify with `lines_by_actor`.
@@ -6,47 +6,71 @@ they verify with `lines_by_actor`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Subquery, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from passerelle.audit.findings import Finding
+from passerelle.audit.heads import head_at
 from passerelle.audit.journal import Outcome
-from passerelle.audit.tables import journal
+from passerelle.audit.seal_verification import Progress, seal_findings
+from passerelle.audit.tables import journal, journal_leaf, journal_seal
+from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Tenant
+from passerelle_policies.packs import pack_on
+
+__all__ = ["Finding", "JournalReport", "lines_by_actor", "verify_journal"]
 
 FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+_SEALED = (journal.name, journal_leaf.name, journal_seal.name)
 # Whoever owns a table, or may become its owner, gives himself what rights he likes.
-_OWNS = text("select pg_has_role(relowner, 'MEMBER') from pg_class where oid = 'journal'::regclass")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that is not as it must be: a stable code, and what it is about (no name, no INS)."""
-
-    code: str
-    about: str
+_OWNS = text("select pg_has_role(relowner, 'MEMBER') from pg_class where oid = cast(:name as regclass)")
+_LISTED = 1000  # of each code: a journal that was emptied has as many findings as it had lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalReport:
-    """How many lines there are, and what is wrong with the journal; nothing, when all is well."""
+    """How many lines there are and how many are sealed, and what is wrong with the journal; nothing, when all is well.
+
+    `findings` are the first thousand of each code; `counts` tell of all of them.
+    """
 
     lines: int
+    sealed: int
     findings: tuple[Finding, ...]
+    counts: Mapping[str, int]
 
 
-async def verify_journal(tenant: Tenant) -> JournalReport:
-    """Verify one tenant's journal as its serving role sees it.
+async def verify_journal(
+    tenant: Tenant,
+    clock: Clock,
+    *,
+    known: Sequence[Mapping[str, Any]] = (),
+    on_progress: Progress = lambda _done, _total: None,
+) -> JournalReport:
+    """Verify one tenant's journal as its serving role sees it. `known`: heads of exports that were given out before.
 
     Finds: JOURNAL_MAY_BE_CHANGED (the serving role has a right it must not have, or could give itself one),
     JOURNAL_LINE_INCOMPLETE (an outcome that is neither allowed nor refused, a refusal without its code, an allowed
-    line with one, no actor, no rule or no pack).
+    line with one, no actor, no rule or no pack), JOURNAL_TREE_TRUNCATED (a known head is no longer one of this
+    journal's), and what `seal_findings` finds.
     """
     async with tenant.database.transaction() as connection:
-        findings = [*await _rights(connection), *await _lines(connection)]
+        findings = [*await _rights(connection), *await _lines(connection), *await _rewritten(connection, tenant, known)]
         counted = (await connection.execute(select(func.count()).select_from(journal))).scalar_one()
-    return JournalReport(lines=counted, findings=tuple(findings))
+        sealed = (await connection.execute(select(func.count()).select_from(journal_leaf))).scalar_one()
+    counts = Counter(finding.code for finding in findings)
+    late = pack_on(legal_day(clock)).number("journal.seal_late_seconds", tenant.parameters)
+    async for finding in seal_findings(tenant, clock.now(), timedelta(seconds=late), on_progress):
+        counts[finding.code] += 1
+        if counts[finding.code] <= _LISTED:
+            findings.append(finding)
+    return JournalReport(lines=counted, sealed=sealed, findings=tuple(findings), counts=counts)
 
 
 def lines_by_actor() -> Subquery:
@@ -60,17 +84,29 @@ def lines_by_actor() -> Subquery:
 
 
 async def _rights(connection: AsyncConnection) -> list[Finding]:
-    held = [
-        right
-        for right in FORBIDDEN
-        if (await connection.execute(select(func.has_table_privilege(journal.name, right)))).scalar_one()
-    ]
-    columns = select(func.has_any_column_privilege(journal.name, "UPDATE"))
-    if "UPDATE" not in held and (await connection.execute(columns)).scalar_one():
-        held.append("UPDATE")
-    if (await connection.execute(_OWNS)).scalar_one():
-        held.append("OWNER")
-    return [Finding(code="JOURNAL_MAY_BE_CHANGED", about=right) for right in held]
+    found = []
+    for table in _SEALED:
+        held = [
+            right
+            for right in FORBIDDEN
+            if (await connection.execute(select(func.has_table_privilege(table, right)))).scalar_one()
+        ]
+        columns = select(func.has_any_column_privilege(table, "UPDATE"))
+        if "UPDATE" not in held and (await connection.execute(columns)).scalar_one():
+            held.append("UPDATE")
+        if (await connection.execute(_OWNS, {"name": table})).scalar_one():
+            held.append("OWNER")
+        found += [f"{table} {right}" for right in held]
+    return [Finding(code="JOURNAL_MAY_BE_CHANGED", about=right) for right in found]
+
+
+async def _rewritten(connection: AsyncConnection, tenant: Tenant, known: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    found = []
+    for told in known:
+        kept = await head_at(connection, tenant.id, int(told["tree_size"]))
+        if kept is None or kept.document() != dict(told):
+            found.append(Finding(code="JOURNAL_TREE_TRUNCATED", about=f"#{told['tree_size']}"))
+    return found
 
 
 async def _lines(connection: AsyncConnection) -> list[Finding]:

@@ -1,7 +1,7 @@
-"""One tenant's keys: what wraps dossier keys, and what turns an INS into a pseudonym.
+"""One tenant's keys: what wraps dossier keys, what turns an INS into a pseudonym, what signs for the network.
 
-One random root of 256 bits lies in a file that only its owner reads. Two keys are derived from it by HKDF
-(RFC 5869, SHA-256), each with its own label, so that neither tells anything of the other or of the root.
+One random root of 256 bits lies in a file that only its owner reads. Four keys are derived from it by HKDF
+(RFC 5869, SHA-256), each with its own label, so that none tells anything of another or of the root.
 A dossier key is wrapped with AES-256-GCM (NIST SP 800-38D); tenant and patient are its additional data, so
 that a wrapped key copied to another row does not open. See docs/decisions/0020.
 """
@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -28,6 +29,7 @@ from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+MARK_BYTES: Final = 16
 _FORMAT: Final = "passerelle-tenant-key/1"
 _WRAPPED_VERSION: Final = b"\x01"
 _WRAPPED_BYTES: Final = 1 + NONCE_BYTES + KEY_BYTES + 16
@@ -77,13 +79,17 @@ class DossierKey(_Secret):
 class Keys(_Secret):
     """One tenant's keys. Made once by `create`, read at start by `load`."""
 
-    __slots__ = ("_person", "_wrapping")
+    __slots__ = ("_marking", "_person", "_signing", "_wrapping", "public_key")
 
     def __init__(self, root: bytes) -> None:
         if len(root) != KEY_BYTES:
             raise ValueError("a tenant's root key has 32 bytes")
         self._wrapping = AESGCM(derive(root, info=b"passerelle/tenant/wrapping/1"))
         self._person = derive(root, info=b"passerelle/tenant/person/1")
+        self._marking = derive(root, info=b"passerelle/tenant/marking/1")
+        self._signing = Ed25519PrivateKey.from_private_bytes(derive(root, info=b"passerelle/tenant/signing/1"))
+        self.public_key: bytes = self._signing.public_key().public_bytes_raw()
+        """What anyone verifies this tenant's signatures with (32 bytes, RFC 8032)."""
 
     @classmethod
     def load(cls, path: Path) -> Keys:
@@ -142,6 +148,14 @@ class Keys(_Secret):
             matricule = matricule[:_MATRICULE_CHARACTERS]
         message = joined(oid.strip().encode("utf-8"), matricule.encode("utf-8"))
         return hmac.new(self._person, message, hashlib.sha256).hexdigest()[:_PERSON_KEY_CHARACTERS]
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign for the network, Ed25519. The message must itself name what it is, for no other to be taken for it."""
+        return self._signing.sign(message)
+
+    def mark(self, *parts: bytes) -> bytes:
+        """A mark of 128 bits that only this tenant can put on these parts: a row that was changed is told by it."""
+        return hmac.digest(self._marking, joined(*parts), "sha256")[:MARK_BYTES]
 
 
 def create_private_file(path: Path, content: bytes) -> None:

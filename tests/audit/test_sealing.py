@@ -1,0 +1,188 @@
+"""Sealing: every committed line once, in the batch after its commit, whoever writes, waits, or seals beside."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from passerelle.audit.heads import head_of, select_heads
+from passerelle.audit.transactions import transaction
+from passerelle.kernel.errors import BrokenIntegrity
+from passerelle.kernel.keys import KEY_BYTES, Keys
+from tests.audit.sealed import Sealing
+
+
+async def test_lines_are_sealed_once_and_heads_follow_one_another(sealing: Sealing) -> None:
+    assert (await sealing.seal()).tree_size == 0
+    first = await sealing.write(3)
+    assert (await sealing.seal()).lines == 3
+    assert (await sealing.seal()).lines == 0
+    second = await sealing.write(2)
+    done = await sealing.seal()
+    assert (done.lines, done.tree_size) == (2, 5)
+    assert sealing.order() == first + second
+    async with transaction(sealing.context) as act:
+        heads = [head_of("essai", row) for row in await act.connection.execute(select_heads())]
+    assert [head.tree_size for head in heads] == [3, 5]
+    assert heads[0].previous_head == bytes(32)
+    assert heads[1].previous_head == heads[0].hash()
+    assert all(head.is_signed_by(sealing.context.tenant.keys) for head in heads)
+    assert not heads[0].is_signed_by(Keys(bytes(KEY_BYTES)))
+    assert not replace(heads[0], tree_size=4).is_signed_by(sealing.context.tenant.keys)
+    assert await sealing.found() == []
+
+
+async def test_a_long_transaction_holds_up_no_other_and_is_sealed_after_its_commit(sealing: Sealing) -> None:
+    with sealing.served() as long, sealing.served() as lost:
+        begun = sealing.put(long)
+        sealing.put(lost)
+        others = await sealing.write(2)
+        assert (await sealing.seal()).lines == 2
+        later = await sealing.write(2)
+        assert (await sealing.seal()).lines == 2
+        ended = sealing.put(long)
+        long.commit()
+        lost.rollback()
+    assert (await sealing.seal()).lines == 2
+    last = await sealing.write()
+    await sealing.seal()
+    assert sealing.order() == [*others, *later, begun, ended, *last]
+    assert await sealing.found() == []
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 50])
+async def test_batches_are_bounded_and_leave_nothing_behind(sealing: Sealing, at_once: int) -> None:
+    with sealing.served() as long:
+        begun = sealing.put(long)
+        written = [line for size in (1, 5, 2, 4) for line in await sealing.write(size)]
+        assert (await sealing.seal(at_once=at_once)).lines == 12
+        long.commit()
+    written += [begun, *await sealing.write(3)]
+    assert (await sealing.seal(at_once=at_once)).lines == 4
+    assert sorted(sealing.order()) == sorted(written)
+    sizes = [row[0] for row in sealing.as_owner("select tree_size from journal_seal order by 1")]
+    assert all(after - before <= at_once for before, after in pairwise([0, *sizes]))
+    assert await sealing.found() == []
+
+
+async def test_sealers_at_once_take_turns(sealing: Sealing) -> None:
+    written = [line for _ in range(10) for line in await sealing.write(4)]
+    done = await asyncio.gather(*(sealing.seal(at_once=3) for _ in range(5)))
+    assert sum(each.lines for each in done) == 40
+    assert sealing.order() == written
+    assert await sealing.found() == []
+
+
+@pytest.mark.parametrize("at_once", [2, 100])
+@pytest.mark.parametrize(
+    "moved",
+    [
+        "update journal_seal set cluster = 'another'",
+        "update journal_seal set cluster = 'another', low_water = 1",
+        "update journal_seal set low_water = 1000000000000",
+    ],
+)
+async def test_a_journal_restored_elsewhere_is_sealed_on(sealing: Sealing, moved: str, at_once: int) -> None:
+    """Transaction numbers begin anew in another cluster: old ones lie above, below or among the new."""
+    before = await sealing.write(3)
+    with sealing.served() as old:  # a line of the other cluster that was not sealed there
+        old.execute(b"insert into journal overriding user value select * from journal limit 1")
+    await sealing.seal()
+    with sealing.served() as old:
+        waiting = sealing.put(old)
+    sealing.as_owner(moved)
+    sealing.as_owner("update journal set transaction_id = '900000000000' where line_id = %s", [waiting])
+    after = [line for _ in range(5) for line in await sealing.write(2)]
+    await sealing.seal(at_once=at_once)
+    last = await sealing.write(2)
+    await sealing.seal(at_once=at_once)
+    assert sorted(sealing.order()) == sealing.ids()
+    assert set(sealing.order()) >= {*before, waiting, *after, *last}
+    assert sealing.order()[-2:] == last
+    [(cluster,)] = sealing.as_owner("select cluster from journal_seal order by tree_size desc limit 1")
+    assert cluster not in ("", "another")
+    assert await sealing.found() == []
+
+
+@pytest.mark.parametrize("number", ["1", "-4", "900000000000"])
+async def test_a_line_under_a_false_number_is_sealed_by_a_sweep(sealing: Sealing, number: str) -> None:
+    await sealing.write(2)
+    await sealing.seal()
+    with sealing.served() as served:
+        line = sealing.put(served)
+        served.execute(
+            b"insert into journal overriding user value select (jsonb_populate_record(journal, jsonb_build_object("
+            b"'transaction_id', %s::text))).* from journal where line_id = %s",
+            (number, line),
+        )
+    assert (await sealing.seal()).lines == 1
+    assert (await sealing.seal(sweep=True)).lines == 1
+    assert await sealing.found() == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update journal_seal set root = sha256(root)",
+        "update journal_seal set frontier = sha256(frontier)",
+        "update journal_seal set frontier = ''",
+        "update journal_seal set tree_size = tree_size + 1",
+        "update journal_seal set sealed_at = sealed_at - interval '1 second'",
+        "update journal_seal set signature = ''",
+        "update journal_seal set key_id = 'ed25519:0'",
+    ],
+)
+async def test_nothing_is_sealed_onto_a_head_that_is_not_ours(sealing: Sealing, damage: str) -> None:
+    await sealing.write(3)
+    await sealing.seal()
+    sealing.as_owner(damage)
+    await sealing.write(1)
+    with pytest.raises(BrokenIntegrity, match="JOURNAL_HEAD_BROKEN"):
+        await sealing.seal()
+    assert len(sealing.order()) == 3
+
+
+WRITERS = 3
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["write", "commit", "roll back", "seal"]), st.integers(0, WRITERS - 1)), max_size=40
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+async def test_whatever_is_interleaved_a_line_is_sealed_in_the_batch_after_its_commit(
+    sealing: Sealing, steps: list[tuple[str, int]]
+) -> None:
+    sealing.empty()
+    committed: set[int] = set()
+
+    async def seal_and_compare() -> None:
+        before = len(sealing.order())
+        await sealing.seal(at_once=2)
+        assert set(sealing.order()[before:]) == committed
+        committed.clear()
+
+    with sealing.served() as one, sealing.served() as two, sealing.served() as three:
+        writers = (one, two, three)
+        pending: list[list[int]] = [[] for _ in writers]
+        for what, number in steps:
+            if what == "write":
+                pending[number].append(sealing.put(writers[number]))
+            elif what == "seal":
+                await seal_and_compare()
+            elif what == "commit":
+                writers[number].commit()
+                committed.update(pending[number])
+                pending[number].clear()
+            else:
+                writers[number].rollback()
+                pending[number].clear()
+        for each in writers:
+            each.rollback()
+        await seal_and_compare()
+        assert sorted(sealing.order()) == sealing.ids()
