@@ -7,7 +7,7 @@ the matrix as the condition that a row must meet. A property test holds that bot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -277,13 +277,18 @@ def line(
     )
 
 
-async def require(act: Act, patient_id: UUID, kind: Kind, action: Action) -> Decision:
-    """Decide about the patient's record as a whole and journal it; `Refused` when the rules say no."""
+async def require(act: Act, patient_id: UUID, kind: Kind, action: Action, *, reason: str | None = None) -> Decision:
+    """Decide about the patient's record as a whole and journal it; `Refused` when the rules say no.
+
+    A `reason` that the actor gives stands in the line beside the facts.
+    """
     facts = await facts_of(act.context, act.connection, patient_id)
     decision = decide(facts, kind, action, overrides=act.context.tenant.parameters)
     said = line(decision, kind, action, patient_id, facts)
+    if reason is not None:
+        said = replace(said, facts={**said.facts, "reason": reason})
     if not decision.allowed:
-        raise Refused(decision.code or "ACCESS_REFUSED", line=said)
+        raise Refused(code_told(decision, facts, kind, action), line=said)
     await journal.append(act.connection, act.context, said)
     return decision
 
@@ -314,6 +319,15 @@ async def require_document(act: Act, document_id: UUID, action: Action) -> Row[A
         raise Refused((may_know and decision.code) or "DOCUMENT_UNKNOWN", line=said)
     await journal.append(act.connection, context, said)
     return row
+
+
+def code_told(decision: Decision, facts: Facts, kind: Kind, action: Action) -> str:
+    """The code of a refusal as the refused is told it: whoever would come in by an emergency alone does not learn
+    whether the record is closed, or not there."""
+    comes_by_emergency = action is Action.BREAK_GLASS or (action is Action.READ and not facts.relations)
+    if decision.code == "DOSSIER_NOT_OPEN" and kind is Kind.DOSSIER and comes_by_emergency:
+        return "ACCESS_REFUSED"
+    return decision.code or "ACCESS_REFUSED"
 
 
 def unknown_document(context: Context) -> Decision:

@@ -38,6 +38,15 @@ class DocumentMetadataChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentWithholdingChanged(Event):
+    """The patient keeps a document from one professional, or no longer does; whom is read where it is kept."""
+
+    name: ClassVar[str] = "dossier.document_withholding_changed"
+    document_id: UUID
+    act: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentMoved(Event):
     """A document filed under the wrong patient went to another."""
 
@@ -54,3 +63,12 @@ class RelationChanged(Event):
     name: ClassVar[str] = "dossier.relation_changed"
     act: str
     relation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyChanged(Event):
+    """A record was opened by break-glass, or that ended or was reviewed: `act` says which."""
+
+    name: ClassVar[str] = "dossier.emergency_changed"
+    access_id: UUID
+    act: str
