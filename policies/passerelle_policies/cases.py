@@ -1,7 +1,8 @@
 """The matrix as a lawyer tries it: questions in French, and the answer that the text gives to each.
 
-`cases/*.yaml` holds groups, each an article and its cases; the words are those of `words.toml`. They are asked by
-the tests and by `passerelle policy check`, each of the pack in force on its own day.
+`cases/*.yaml` holds groups, each an article and its cases, and the day of them all (`le`) if it is not `DAY`; the words
+are those of `words.toml`. They are asked by the tests and by `passerelle policy check`, each of the pack in force on
+its own day.
 """
 
 from __future__ import annotations
@@ -91,8 +92,9 @@ def read_cases(text: str, name: str) -> Iterator[Case]:
     """The cases of one file. Raises `InvalidCase`."""
     try:
         for group in yaml.safe_load(text):
+            dated = {"le": group["le"]} if "le" in group else {}
             for entry in group["cas"]:
-                yield _case(group["article"], entry)
+                yield _case(group["article"], entry | dated)
     except KeyError as missing:
         raise InvalidCase(f"{name}: unknown or missing word {missing}") from missing
     except (ValueError, TypeError, yaml.YAMLError) as fault:

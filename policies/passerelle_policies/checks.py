@@ -29,16 +29,19 @@ NEEDED: dict[str, type[Value]] = {
     "documents.max_bytes": int,
     "documents.page_size_default": int,
     "documents.page_size_max": int,
+    "dossier.erasure_grace_days": int,
     "dossier.objection_days": int,
     "dossier.purge_on_request_months": int,
     "dossier.retention_years": int,
     "dossier.suspension_days": int,
+    "export.per_day": int,
     "feeding.requires_status": str,
     "heirs.may_ask": bool,
     "heirs.years": int,
     "hidden_from_patient.notice_days": int,
     "hidden_from_patient.visible_months": int,
     "journal.retention_years": int,
+    "journal.seal_late_seconds": int,
     "journal.seal_seconds": int,
     "majority.years": int,
     "notices.newcomer_days": int,
@@ -72,7 +75,7 @@ def _parameters(pack: Pack) -> Iterator[Fault]:
         elif type(parameter.value) is not kind:
             yield fault("PARAMETER_TYPE", name, needed=_KINDS[kind])
     for parameter in pack.parameters.values():
-        if parameter.name not in NEEDED:
+        if parameter.name not in NEEDED and parameter.name not in pack.chosen:
             yield fault("PARAMETER_UNREAD", parameter.name)
         if parameter.effective > pack.effective:
             yield fault("PARAMETER_LATE", parameter.name)

@@ -4,7 +4,8 @@ A cell holds one word, several joined by `|`, or `*` for all. `types` holds docu
 named sets: `dmp:*` (ASS_X16), `class:11` (a class), `group:social` (a set of the pack); `-` where no document is
 meant. `even_if` names the concealments that the line reaches through. `dossier` is `open` when the line holds
 only on an open record, `any` otherwise. `when` names a yes-or-no parameter without which the line sleeps.
-A `deny` line takes away, under the same relation, what the `allow` lines give.
+A `deny` line takes away, under the same relation, what the `allow` lines give. `sentence` says the line in the
+third person, to the patient and the data-protection officer; `to_professional` says it to whom it lets in.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Line:
     is_established: bool
     source: str
     sentence: str
+    to_professional: str
 
 
 COLUMNS = (
@@ -71,6 +73,7 @@ COLUMNS = (
     "established",
     "source",
     "sentence",
+    "to_professional",
 )
 
 
@@ -91,6 +94,21 @@ def read_matrix(text: str, name: str) -> tuple[Line, ...]:
         seen.add(line.rule)
         lines.append(line)
     return tuple(lines)
+
+
+def amended(lines: Iterable[Line], removed: Collection[str], by: Iterable[Line], name: str) -> tuple[Line, ...]:
+    """The lines of an extended pack without `removed`, each replaced where it stands by the line of its name, then the
+    new ones. Raises `InvalidPack` on a removal of what is not there, or an amendment that changes nothing."""
+    changed = {line.rule: line for line in by}
+    before = {line.rule: line for line in lines}
+    for rule in removed:
+        if rule not in before or rule in changed:
+            raise InvalidPack(f"{name}: {rule} cannot be removed")
+    for rule, line in changed.items():
+        if before.get(rule) == line:
+            raise InvalidPack(f"{name}: {rule} stands as it did, leave it out")
+    kept = [changed.get(rule, line) for rule, line in before.items() if rule not in removed]
+    return (*kept, *(line for rule, line in changed.items() if rule not in before))
 
 
 def terms_matching(terms: Iterable[str], type_code: str, sets: Collection[str]) -> bool:
@@ -125,6 +143,7 @@ def _line(row: dict[str, str]) -> Line:
         is_established=row["established"] == "yes",
         source=row["source"],
         sentence=row["sentence"],
+        to_professional=row["to_professional"].strip(),
     )
 
 

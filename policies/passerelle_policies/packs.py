@@ -1,8 +1,10 @@
 """Rules with a date: the pack in force on a day, with its matrix, its sets of document types and its parameters.
 
-A pack is a folder of `packs/`: `pack.toml` (name, day it takes effect, source, the pack it extends),
-`matrix.csv` (see `matrix`), `groups.csv` (named sets of document types), `parameters.toml`. A file that is
-absent is that of the extended pack; parameters are taken over one by one. Nothing here is a constant of code.
+A pack is a folder of `packs/`: `pack.toml` (name, day it takes effect, source, the pack it extends), `matrix.csv`
+(see `matrix`), `groups.csv` (named sets of document types), `parameters.toml`. A pack that extends another says only
+what changes: its lines replace those of the same name or come after them, `removed` in `pack.toml` takes lines
+away, its parameters replace those of the same name; the sets of types are the nearest. `operator.toml` holds what
+the operator chose and no text dates, beneath every pack. Nothing here is a constant of code.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from passerelle_policies import nomenclatures
-from passerelle_policies.matrix import InvalidPack, Line, read_matrix
+from passerelle_policies.matrix import InvalidPack, Line, amended, read_matrix
 from passerelle_policies.nomenclatures import Code
+from passerelle_policies.vocabulary import Action, Kind
+from passerelle_policies.words import ACTS
 
 Value: TypeAlias = int | str | bool
 Overrides: TypeAlias = Mapping[str, Value]
@@ -51,7 +55,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """The rules in force from one day until the next pack's."""
+    """The rules in force from one day until the next pack's.
+
+    `nobody` holds the acts that it opens to nobody, on purpose; `chosen`, the parameters that no text dates.
+    """
 
     name: str
     label: str
@@ -60,6 +67,9 @@ class Pack:
     lines: tuple[Line, ...]
     groups: Mapping[str, frozenset[str]]
     parameters: Mapping[str, Parameter]
+    extends: str | None = None
+    nobody: frozenset[tuple[Kind, Action]] = frozenset()
+    chosen: frozenset[str] = frozenset()
     gates: tuple[str, ...] = field(default=())
     sets_of_type: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -141,11 +151,17 @@ def load_pack(folder: Traversable, beside: Traversable) -> Pack:
     about = _toml(folder.joinpath("pack.toml"), "pack.toml")
     name = folder.name
     parameters: dict[str, Parameter] = {}
+    lines: tuple[Line, ...] = ()
+    operator = beside.joinpath("operator.toml")
+    if operator.is_file():
+        parameters |= _parameters(_toml(operator, operator.name), operator.name)
+    chosen = frozenset(parameters)
     for each in reversed(chain):
-        file = each.joinpath("parameters.toml")
-        if file.is_file():
-            parameters |= _parameters(_toml(file, f"{each.name}/parameters.toml"), each.name)
-    lines = read_matrix(_nearest(chain, "matrix.csv"), f"{name}/matrix.csv")
+        if (file := each.joinpath("parameters.toml")).is_file():
+            parameters |= _parameters(_toml(file, f"{each.name}/{file.name}"), f"{each.name}/{file.name}")
+        lines = _amended(lines, each)
+    if not lines:
+        raise InvalidPack(f"{name}: no matrix, here or in what it extends")
     groups = _groups(_nearest(chain, "groups.csv"))
     sets_of_type: dict[str, set[str]] = {}
     for group, codes in groups.items():
@@ -166,6 +182,9 @@ def load_pack(folder: Traversable, beside: Traversable) -> Pack:
         lines=lines,
         groups=groups,
         parameters=parameters,
+        extends=chain[1].name if len(chain) > 1 else None,
+        nobody=_acts(about.get("nobody", []), name),
+        chosen=chosen,
         gates=gates,
         sets_of_type={code: frozenset(each) for code, each in sets_of_type.items()},
     )
@@ -206,6 +225,22 @@ def _chain(folder: Traversable, beside: Traversable) -> list[Traversable]:
     return chain
 
 
+def _amended(lines: tuple[Line, ...], folder: Traversable) -> tuple[Line, ...]:
+    """`lines` as the pack of `folder` changes them."""
+    removed = _toml(folder.joinpath("pack.toml"), "pack.toml").get("removed", [])
+    if not isinstance(removed, list):
+        raise InvalidPack(f"{folder.name}/pack.toml: removed must be a list of lines")
+    name = f"{folder.name}/matrix.csv"
+    file = folder.joinpath("matrix.csv")
+    return amended(lines, removed, read_matrix(file.read_text("utf-8"), name) if file.is_file() else (), name)
+
+
+def _acts(said: object, name: str) -> frozenset[tuple[Kind, Action]]:
+    if not isinstance(said, list) or any(each not in ACTS for each in said):
+        raise InvalidPack(f"{name}/pack.toml: nobody must be a list of acts (words.toml)")
+    return frozenset(ACTS[each] for each in said)
+
+
 def _nearest(chain: list[Traversable], file: str) -> str:
     for folder in chain:
         if folder.joinpath(file).is_file():
@@ -226,11 +261,11 @@ def _groups(text: str) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(codes) for name, codes in groups.items()}
 
 
-def _parameters(content: Mapping[str, object], pack: str) -> dict[str, Parameter]:
+def _parameters(content: Mapping[str, object], file: str) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for name, entry in content.items():
         if not isinstance(entry, dict):
-            raise InvalidPack(f"{pack}/parameters.toml: [{name}] must be a table")
+            raise InvalidPack(f"{file}: [{name}] must be a table")
         try:
             found[name] = Parameter(
                 name=name,
@@ -242,7 +277,7 @@ def _parameters(content: Mapping[str, object], pack: str) -> dict[str, Parameter
                 meaning=entry["meaning"],
             )
         except KeyError as missing:
-            raise InvalidPack(f"{pack}/parameters.toml: [{name}] lacks {missing}") from missing
+            raise InvalidPack(f"{file}: [{name}] lacks {missing}") from missing
     return found
 
 

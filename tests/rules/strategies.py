@@ -21,7 +21,7 @@ types = st.sampled_from([*sorted(PACK.dmp_types), "EXPORT_DUI", "78341-5", "0000
 relations = st.frozensets(st.sampled_from(list(Relation)), max_size=4)
 questions = st.sampled_from(QUESTIONS)
 overrides = st.dictionaries(st.sampled_from(GATES), st.booleans(), max_size=len(GATES))
-days = st.dates(min_value=date(2023, 10, 30), max_value=date(2036, 12, 31))
+days = st.dates(min_value=date(2012, 1, 1), max_value=date(2036, 12, 31))
 
 documents = st.builds(
     DocumentFacts,

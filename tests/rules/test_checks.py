@@ -16,23 +16,24 @@ from passerelle_policies.matrix import InvalidPack
 from passerelle_policies.packs import Pack, load_pack
 
 YEARS = "dossier.retention_years"
+RETENTION_SOURCE = "source = \"Cahier des charges d'origine : dix ans après la clôture ; texte d'alors non lu\""
 TYPE_NOT_READ = "TYPE_NOT_READ_BY_PATIENT"
 PATIENT_REMB = (TYPE_NOT_READ, "REMB")
-BASE = "2023-10-26-habilitations"
+BASE = "2012-dmp"
 Change: TypeAlias = Callable[[str], str]
 Write: TypeAlias = Callable[[str, Change], Pack]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Read a copy of the base pack with one of its files changed."""
-    with as_file(files("passerelle_policies").joinpath("packs", BASE)) as folder:
-        copy = Path(shutil.copytree(folder, tmp_path / BASE))
+    """Read a copy of the oldest pack, which stands alone, with one of its files changed."""
+    with as_file(files("passerelle_policies").joinpath("packs")) as folder:
+        copy = Path(shutil.copytree(folder, tmp_path / "packs")) / BASE
 
     def write(file: str, change: Change) -> Pack:
         path = copy / file
         path.write_text(change(path.read_text("utf-8")), "utf-8")
-        return load_pack(copy, tmp_path)
+        return load_pack(copy, copy.parent)
 
     return write
 
@@ -56,7 +57,7 @@ def swap(old: str, new: str, times: int = 1) -> Change:
 def row(
     *,
     role: str = "physician",
-    relation: str = "care_team",
+    relation: str = "authorized",
     types: str = "dmp:*",
     action: str = "move",
     mode: str = "normal",
@@ -67,13 +68,13 @@ def row(
 ) -> Change:
     """A further line of the matrix about documents."""
     return add(
-        f"x-rule,{role},{relation},document,{types},{action},{mode},{even_if},{dossier},{when},{effect},yes,texte,Phrase."
+        f"x-rule,{role},{relation},document,{types},{action},{mode},{even_if},{dossier},{when},{effect},yes,texte,Phrase.,Vous."
     )
 
 
 def gated(rule: str) -> str:
     """A line that gives no more than `read-physician`, but only when a parameter holds."""
-    return f"{rule},physician,care_team,document,11488-4,read,*,,open,{SEES_MASKED},allow,yes,texte,Phrase."
+    return f"{rule},physician,authorized,document,11488-4,read,*,,open,{SEES_MASKED},allow,yes,texte,Phrase.,Vous."
 
 
 def repeat_first_row(text: str) -> str:
@@ -127,8 +128,8 @@ SEES_MASKED = "attending_physician.sees_masked"
         (PARAMETERS, swap(YEARS, "dossier.retention_decades"), "PARAMETER_MISSING", YEARS),
         (PARAMETERS, swap(YEARS, "dossier.retention_decades"), "PARAMETER_UNREAD", "dossier.retention_decades"),
         (PARAMETERS, swap("value = 42", 'value = "six weeks"'), "PARAMETER_TYPE", "dossier.objection_days"),
-        (PARAMETERS, swap("effective = 2022-01-01", "effective = 2031-01-01"), "PARAMETER_LATE", None),
-        (PARAMETERS, swap('source = "CSP, art. R.1111-36"', 'source = ""'), "PARAMETER_UNSOURCED", YEARS),
+        (PARAMETERS, swap("effective = 2012-01-01", "effective = 2031-01-01"), "PARAMETER_LATE", None),
+        (PARAMETERS, swap(RETENTION_SOURCE, 'source = ""'), "PARAMETER_UNSOURCED", YEARS),
     ],
 )
 def test_a_pack_that_would_do_wrong_is_told_of(
@@ -147,7 +148,7 @@ def test_a_pack_that_would_do_wrong_is_told_of(
         (row(types="ATTEST-RESID", action="read"), "LINE_DENIED", "read-physician-not-residence,"),
         (row(types="ATTEST-RESID", action="read", when=SEES_MASKED), "LINE_DENIED", "read-physician-not-residence,"),
         (row(types="ATTEST-RESID|11488-4", action="mask"), "LINE_CONTRADICTED", "sous ATTEST-RESID, contredite par"),
-        (row(role="nurse", action="read", mode="*", even_if="*", effect="deny"), "LINE_CONTRADICTED", "sous care_team"),
+        (row(action="read", mode="*", even_if="*", effect="deny"), "LINE_CONTRADICTED", "sous authorized"),
         (
             row(role="nurse", types="11488-4", action="read", effect="deny"),
             "CONCEALED_SHOWS_MORE",
@@ -156,7 +157,7 @@ def test_a_pack_that_would_do_wrong_is_told_of(
         (row(action="delete", effect="deny"), "DENIES_NOTHING", "sous delete"),
         (row(action="grant"), "QUESTION_NEVER_ASKED", "grant sur document"),
         (row(role="person", action="read"), "RELATION_NEVER_HELD", "sous person"),
-        (row(role="physician|nurse", relation="care_team|patient"), "RELATION_NEVER_HELD", "sous patient"),
+        (row(role="physician|nurse", relation="authorized|patient"), "RELATION_NEVER_HELD", "sous patient"),
         (row(role="nurse", relation="attending_physician"), "RELATION_NEVER_HELD", "sous attending_physician"),
         (
             lambda text: swap("read-physician,", "read-physician-first,")(text).replace(
@@ -176,7 +177,7 @@ def test_a_line_that_never_answers_or_says_the_contrary_is_told_of(
 
 def test_a_line_that_answers_only_while_another_sleeps_is_no_fault(write: Write) -> None:
     masked = "masked|hidden_from_patient|hidden_from_representatives"
-    line = f"x-rule,physician,attending_physician,document,dmp:*,read,*,{masked},open,{{}},allow,no,texte,Phrase."
+    line = f"x-rule,physician,attending_physician,document,dmp:*,read,*,{masked},open,{{}},allow,no,texte,Phrase.,Vous."
     assert check_pack(write(MATRIX, add(line.format("attending_physician.reads_journal")))) == []
     faults = check_pack(write(MATRIX, swap("attending_physician.reads_journal,allow", f"{SEES_MASKED},allow", 9)))
     assert [each.code for each in faults] == ["LINE_UNREACHABLE"]

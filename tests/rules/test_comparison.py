@@ -17,11 +17,11 @@ from passerelle_policies.matrix import Concealment
 from passerelle_policies.packs import Pack, load_pack, pack_named, packs
 from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
 
-BASE = "2023-10-26-habilitations"
+BASE = "2021-mon-espace-sante"
 EVERY_MODE = tuple(Mode)
 UNMASKED = (Concealment.PLAIN, Concealment.HIDDEN_FROM_PATIENT, Concealment.HIDDEN_FROM_REPRESENTATIVES)
 SEES_MASKED = '["attending_physician.sees_masked"]\nvalue = '
-DENTIST_LOSES = "x-rule,dentist,care_team|authorized,document,11488-4|REMB,read,*,*,open,,deny,yes,texte,Phrase.\n"
+DENTIST_LOSES = "x-rule,dentist,care_team|authorized,document,11488-4|REMB,read,*,*,open,,deny,yes,texte,Phrase.,\n"
 SECRETARY_OPENS = "other_health|secretary|establishment,none,dossier,-,open"
 Change: TypeAlias = Callable[[str], str]
 Write: TypeAlias = Callable[[str, Change], Pack]
@@ -32,12 +32,13 @@ def write(tmp_path: Path) -> Write:
     """Read a copy of the base pack, under a name of its own, with one of its files changed."""
 
     def write(file: str, change: Change) -> Pack:
-        with as_file(files("passerelle_policies").joinpath("packs", BASE)) as folder:
-            copy = Path(shutil.copytree(folder, tmp_path / f"changed-{tmp_path.name}"))
+        with as_file(files("passerelle_policies").joinpath("packs")) as folder:
+            copy = Path(shutil.copytree(folder, tmp_path / "packs")) / BASE
+        copy = copy.rename(copy.parent / f"changed-{tmp_path.name}")
         before = (copy / file).read_text("utf-8")
         assert change(before) != before
         (copy / file).write_text(change(before), "utf-8")
-        return load_pack(copy, tmp_path)
+        return load_pack(copy, copy.parent)
 
     return write
 
@@ -70,7 +71,7 @@ def test_a_pack_does_not_differ_from_itself(pack: Pack) -> None:
 
 
 def test_the_ruling_of_2025_changes_no_line_s_reach_but_asks_for_consent() -> None:
-    ruling = compare(pack_named(BASE), pack_named("2025-10-15-team-consent"))
+    ruling = compare(pack_named("2023-10-26-habilitations"), pack_named("2025-10-15-team-consent"))
     assert ruling.rights == ()
     (consent,) = ruling.parameters
     assert consent.name == "care_team.requires_consent"

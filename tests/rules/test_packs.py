@@ -32,6 +32,10 @@ def test_every_pack_is_well_formed(pack: Pack) -> None:
 @pytest.mark.parametrize(
     ("day", "name"),
     [
+        (date(2012, 1, 1), "2012-dmp"),
+        (date(2021, 6, 30), "2012-dmp"),
+        (date(2021, 7, 1), "2021-mon-espace-sante"),
+        (date(2023, 10, 29), "2021-mon-espace-sante"),
         (date(2023, 10, 30), BASE),
         (date(2025, 10, 14), BASE),
         (date(2025, 10, 15), "2025-10-15-team-consent"),
@@ -46,7 +50,7 @@ def test_the_pack_in_force(day: date, name: str) -> None:
 
 def test_no_pack_before_the_first() -> None:
     with pytest.raises(NoPackInForce):
-        pack_on(date(2023, 10, 29))
+        pack_on(date(2011, 12, 31))
     with pytest.raises(KeyError):
         pack_named("2008-dreams")
 
