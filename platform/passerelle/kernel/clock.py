@@ -50,3 +50,18 @@ def months_before(instant: datetime, months: int) -> datetime:
     year, month = divmod(index, 12)
     day = min(instant.day, calendar.monthrange(year, month + 1)[1])
     return instant.replace(year=year, month=month + 1, day=day)
+
+
+def days_after(instant: datetime, days: int) -> datetime:
+    """The same hour in Paris so many days later: delays of the law are days of the calendar, not times 24 hours."""
+    return _last(instant.astimezone(PARIS) + timedelta(days=days))
+
+
+def months_after(instant: datetime, months: int) -> datetime:
+    """The same hour in Paris on the same day so many months later, or on the last day of a shorter month."""
+    return _last(months_before(instant.astimezone(PARIS), -months))
+
+
+def _last(local: datetime) -> datetime:
+    """In UTC. When the hour comes twice or not at all that day, the later reading: a delay never ends early."""
+    return max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
