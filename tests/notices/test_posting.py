@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from passerelle.audit.transactions import transaction
+from passerelle.kernel import messages
 from passerelle.notices.kinds import NoticeKind, code_of, sentence_of, words_of
-from passerelle.notices.posting import forget, post
+from passerelle.notices.posting import post
 from tests.builders import World, professional
 
 RECIPIENT = "person:essai"
@@ -76,24 +77,9 @@ async def test_a_missing_word_is_a_fault_of_the_caller(world: World) -> None:
     assert await _counts(world, "cinq") == (0, 0, 0)
 
 
-async def test_what_is_forgotten_says_nothing_but_that_it_was(world: World) -> None:
-    patient_id = uuid4()
-    async with transaction(world.context(professional())) as act:
-        for kind in (NoticeKind.NEWCOMER, NoticeKind.BREAK_GLASS):
-            await post(
-                act,
-                recipient=RECIPIENT,
-                key=f"six:{kind}",
-                kind=kind,
-                patient_id=patient_id,
-                about={"name": "Dr Essai"},
-            )
-        await forget(act, patient_id)
-    async with world.tenant.database.transaction() as connection:
-        rows = await connection.execute(text("select kind, about from notice where patient_id = :p"), {"p": patient_id})
-        said = {sentence_of(NoticeKind(row.kind), RECIPIENT, row.about) for row in rows}
-    assert len(said) == 1
-    assert "Dr Essai" not in said.pop()
+def test_a_notice_whose_words_were_erased_says_only_that() -> None:
+    said = {sentence_of(kind, RECIPIENT, {}) for kind in (NoticeKind.NEWCOMER, NoticeKind.BREAK_GLASS)}
+    assert said == {messages.sentence("NOTICE_FORGOTTEN", {})}
 
 
 @pytest.mark.parametrize("recipient", [RECIPIENT, "professional:99900000001"])

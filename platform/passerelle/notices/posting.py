@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, insert, literal, select, update
+from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import outbox
@@ -71,11 +71,6 @@ async def post(
         act, NoticePosted(patient_id=patient_id, notice_id=notice_id, recipient=recipient, kind=kind.value)
     )
     return True
-
-
-async def forget(act: Act, patient_id: UUID) -> None:
-    """Take the words out of every notice about a patient whose record is erased; that it was posted stays."""
-    await act.connection.execute(update(notice).where(notice.c.patient_id == patient_id).values(about={}))
 
 
 def is_posted(patient_id: ColumnElement[Any], key: ColumnElement[Any]) -> ColumnElement[bool]:

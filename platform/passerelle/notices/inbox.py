@@ -1,0 +1,112 @@
+"""The inbox: whoever signs in reads his own notices, and nobody else's (docs/decisions/0084).
+
+Reading one's own mail is no access to a record: it writes no line of the journal, and the first reading of a notice
+is a delivery of its own, which nobody can take back.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from passerelle.audit.transactions import Act
+from passerelle.kernel.errors import InvalidInput
+from passerelle.notices.kinds import NoticeKind, sentence_of
+from passerelle.notices.tables import notice, notice_delivery
+
+READ = "inbox_read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxNotice:
+    """A notice as its recipient reads it."""
+
+    notice_id: UUID
+    kind: NoticeKind
+    sentence: str
+    patient_id: UUID
+    posted_at: datetime
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """One page of notices, newest first, and how many of all are unread."""
+
+    notices: list[InboxNotice]
+    has_next: bool
+    unread: int
+
+
+def cursor_of(given: InboxNotice) -> str:
+    """The opaque cursor after this notice."""
+    return base64.urlsafe_b64encode(f"{given.posted_at.isoformat()}|{given.notice_id}".encode()).decode()
+
+
+def read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    """Read a cursor back; CURSOR_INVALID when it is not one of ours."""
+    try:
+        at, notice_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
+        read = datetime.fromisoformat(at), UUID(notice_id)
+    except (ValueError, binascii.Error, UnicodeError) as wrong:
+        raise InvalidInput("CURSOR_INVALID") from wrong
+    if read[0].tzinfo is None:
+        raise InvalidInput("CURSOR_INVALID")
+    return read
+
+
+async def page(act: Act, *, first: int, after: str | None = None, unread_only: bool = False) -> InboxPage:
+    """A page of the bearer's own notices. Refused: CURSOR_INVALID."""
+    own = notice.c.recipient == act.context.actor.subject
+    asked = select(notice).where(own).order_by(notice.c.posted_at.desc(), notice.c.notice_id.desc()).limit(first + 1)
+    if unread_only:
+        asked = asked.where(notice.c.read_at.is_(None))
+    if after is not None:
+        asked = asked.where(tuple_(notice.c.posted_at, notice.c.notice_id) < read_cursor(after))
+    rows = (await act.connection.execute(asked)).all()
+    unread = select(func.count()).select_from(notice).where(own, notice.c.read_at.is_(None))
+    return InboxPage(
+        notices=[_shown(row) for row in rows[:first]],
+        has_next=len(rows) > first,
+        unread=(await act.connection.execute(unread)).scalar_one(),
+    )
+
+
+async def mark_read(act: Act, notice_id: UUID) -> InboxNotice | None:
+    """Say that the bearer has read a notice of his; the first time counts.
+
+    Nothing alike for a notice that is not there and for one of somebody else.
+    """
+    own = (notice.c.recipient == act.context.actor.subject) & (notice.c.notice_id == notice_id)
+    row = (
+        await act.connection.execute(
+            update(notice).where(own).values(read_at=func.coalesce(notice.c.read_at, act.now)).returning(notice)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    await act.connection.execute(
+        upsert(notice_delivery)
+        .values(recipient=row.recipient, notice_id=notice_id, channel=READ, at=act.now, proof="read by its recipient")
+        .on_conflict_do_nothing()
+    )
+    return _shown(row)
+
+
+def _shown(row: Row[Any]) -> InboxNotice:
+    kind = NoticeKind(row.kind)
+    return InboxNotice(
+        notice_id=row.notice_id,
+        kind=kind,
+        sentence=sentence_of(kind, row.recipient, row.about),
+        patient_id=row.patient_id,
+        posted_at=row.posted_at,
+        read_at=row.read_at,
+    )
