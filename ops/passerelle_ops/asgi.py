@@ -33,13 +33,22 @@ _SIGN_OF_LIFE = Statement(select(literal(1)))
 
 
 def _issuers(settings: Settings, url: str) -> list[Issuer]:
-    """Who is trusted to say who comes: one issuer for all, or one for professionals and one for citizens."""
-    if settings.person_issuer is None:
-        return [Issuer(url=url, audience=settings.audience)]
-    persons = frozenset({BearerKind.PERSON})
+    """Who is trusted to say who comes: of professionals and their software, of citizens, of officers.
+
+    One issuer may vouch for several kinds. Nobody vouches for officers unless it is set.
+    """
+    vouched: dict[str, set[BearerKind]] = {}
+    for kind in BearerKind:
+        by = url
+        if kind is BearerKind.PERSON:
+            by = settings.person_issuer or url
+        elif kind is BearerKind.OFFICER:
+            if settings.officer_issuer is None:
+                continue
+            by = settings.officer_issuer
+        vouched.setdefault(by, set()).add(kind)
     return [
-        Issuer(url=url, audience=settings.audience, vouches_for=frozenset(BearerKind) - persons),
-        Issuer(url=settings.person_issuer, audience=settings.audience, vouches_for=persons),
+        Issuer(url=each, audience=settings.audience, vouches_for=frozenset(kinds)) for each, kinds in vouched.items()
     ]
 
 

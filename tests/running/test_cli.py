@@ -17,7 +17,7 @@ from passerelle_ops.terminal import sentence
 COMMANDS = ("demo", "serve", "ingest", "bench", "version")
 GROUPS = {
     "tenant": ("create", "list", "show"),
-    "token": ("professional", "person", "software"),
+    "token": ("professional", "person", "officer", "software"),
     "verify": ("journal", "contents"),
     "policy": ("check", "explain", "diff"),
 }

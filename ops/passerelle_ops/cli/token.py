@@ -19,6 +19,7 @@ app = typer.Typer(
 
 Professional = Annotated[str, typer.Argument(metavar="QUI", help="Nom de famille, ou numéro RPPS.")]
 Person = Annotated[str, typer.Argument(metavar="QUI", help="Prénom, ou matricule INS.")]
+Network = Annotated[str, typer.Argument(metavar="RÉSEAU", help="Identifiant du réseau, par exemple oncopl.")]
 Minutes = Annotated[int, typer.Option("--minutes", metavar="N", help="Durée de validité (négative : déjà expiré).")]
 Structure = Annotated[str, typer.Option("--structure", metavar="FINESS", help="Structure d’où agit le logiciel.")]
 
@@ -39,6 +40,14 @@ def person(who: Person, state: State = None, minutes: Minutes = 720) -> None:
 
     desk = SignIn(settings_of(state))
     typer.echo(desk.person(desk.find_person(who), valid_for=timedelta(minutes=minutes)))
+
+
+@app.command(cls=FrenchCommand)
+def officer(network: Network, state: State = None, minutes: Minutes = 720) -> None:
+    """Le délégué à la protection des données d’un réseau de la démonstration."""
+    from passerelle_ops.demo.signing_in import SignIn
+
+    typer.echo(SignIn(settings_of(state)).officer(network, valid_for=timedelta(minutes=minutes)))
 
 
 @app.command(cls=FrenchCommand)

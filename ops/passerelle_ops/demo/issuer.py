@@ -21,7 +21,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from passerelle.identities.claims import MODES, PURPOSE_OF_USE, SUBJECT_ID, SUBJECT_ROLE
+from passerelle.identities.claims import (
+    DATA_PROTECTION_OFFICER,
+    MODES,
+    NETWORK,
+    PURPOSE_OF_USE,
+    ROLE,
+    SUBJECT_ID,
+    SUBJECT_ROLE,
+)
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.errors import InvalidInput
 from passerelle_ops.demo.signing_keys import ALGORITHM, SigningKeys
@@ -170,6 +178,17 @@ class DemoIssuer:
         claims = {
             "sub": f"person:{secrets.token_hex(8)}",
             "ins": {"oid": oid, "value": value},
+            "family_name": family_name,
+            "given_name": given_name,
+        }
+        return self.mint(claims, valid_for=valid_for)
+
+    def mint_officer(self, *, network: str, family_name: str, given_name: str, valid_for: timedelta = VALID_FOR) -> str:
+        """The token of a network's data-protection officer."""
+        claims = {
+            "sub": f"officer:{network}",
+            ROLE: DATA_PROTECTION_OFFICER,
+            NETWORK: network,
             "family_name": family_name,
             "given_name": given_name,
         }

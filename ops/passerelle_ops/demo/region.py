@@ -137,5 +137,6 @@ def _processes(stack: Stack, settings: Settings) -> list[Process]:
     if settings.issuer is not None:
         return [web(stack), worker(stack)]
     os.environ["PASSERELLE_ISSUER"] = f"http://127.0.0.1:{stack.port('issuer', _ISSUER_PORT)}"
+    os.environ["PASSERELLE_OFFICER_ISSUER"] = os.environ["PASSERELLE_ISSUER"]
     issuer = asgi(stack, "issuer", "passerelle_ops.demo.issuer:create_app", ready="/.well-known/openid-configuration")
     return [issuer, web(stack), worker(stack)]

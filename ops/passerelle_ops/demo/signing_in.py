@@ -87,6 +87,14 @@ class SignIn:
             valid_for=valid_for,
         )
 
+    def officer(self, tenant_id: str, *, valid_for: timedelta = VALID_FOR) -> str:
+        """The token of a network's data-protection officer. Refused: DEMO_NETWORK_UNKNOWN."""
+        if tenant_id not in self._casts:
+            raise InvalidInput("DEMO_NETWORK_UNKNOWN")
+        return self.issuer.mint_officer(
+            network=tenant_id, family_name="Protection", given_name="Déléguée", valid_for=valid_for
+        )
+
     def stranger(self, ins: Ins) -> str:
         """The token of a citizen whom no network knows."""
         return self.issuer.mint_person(oid=ins.oid, value=ins.value, family_name="Personne", given_name="Inconnue")

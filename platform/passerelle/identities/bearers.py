@@ -1,4 +1,4 @@
-"""Whom a verified token speaks of: a professional, a person, or software that acts for a professional."""
+"""Whom a verified token speaks of: a professional, a person, software that acts for a professional, an officer."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class BearerKind(StrEnum):
     PROFESSIONAL = "professional"
     PERSON = "person"
     SOFTWARE = "software"
+    OFFICER = "officer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,19 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Officer:
+    """The data-protection officer (délégué à la protection des données) of one network."""
+
+    network: str
+    family_name: str = field(repr=False)
+    given_name: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.given_name} {self.family_name}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
     """A client that authenticated its user itself (indirect authentication) and acts from one structure."""
 
@@ -116,6 +130,7 @@ class Bearer:
     professional: Professional | None = None
     person: Person | None = None
     software: Software | None = None
+    officer: Officer | None = None
     mode: Mode = Mode.NORMAL
 
     @property
@@ -134,7 +149,11 @@ class Bearer:
                 raise Refused("STRUCTURE_NOT_IN_TOKEN")
             person_key = keys.person_key(self.person.ins.oid, self.person.ins.value)
             return Actor(kind=ActorKind.PERSON, id=person_key, name=self.person.name)
-        assert self.professional is not None  # noqa: S101 - `claims.bearer` builds no third form
+        if self.officer is not None:
+            if structure is not None:
+                raise Refused("STRUCTURE_NOT_IN_TOKEN")
+            return Actor(kind=ActorKind.OFFICER, id=self.subject, name=self.officer.name)
+        assert self.professional is not None  # noqa: S101 - `claims.bearer` builds no fourth form
         activity = self.professional.activity(structure)
         if structure is not None and activity is None:
             raise Refused("STRUCTURE_NOT_IN_TOKEN")

@@ -5,6 +5,8 @@ what is unknown is an empty string and whole levels may be missing (schema and s
 Software: the VIHF of the DMP (SAML assertion of the CI-SIS "Authentification et identification"), whose
 attributes keep their names as claims. Persons: no national text names the claims yet; ours is `ins`, an
 object with `oid` and `value`, beside the standard `family_name` and `given_name` (docs/decisions/0022).
+Data-protection officers: two claims of ours, believed only from the issuers that the installation declares as
+its networks' own (`Issuer.vouches_for`).
 
     claim                                            bearer
     SubjectNameID                                    national_id, rpps ("8" and the 11 digits of the RPPS)
@@ -13,6 +15,8 @@ object with `oid` and `value`, beside the standard `family_name` and `given_name
     SubjectRole[0] ("10^<oid>")                      profession, when no exercice says it
     Acces_Regulation_Medicale ("VRAI")               may_regulate
     ins.oid, ins.value                               person.ins
+    passerelle_role ("data_protection_officer")      officer
+    passerelle_network ("oncopl")                    officer.network: he is unknown to every other
     LPS_ID_HOMOLOGATION_DMP, LPS_Nom, LPS_Version    software
     Identifiant_Structure ("1" and the FINESS)       software.structure, the one activity's structure
     …:xacml:2.0:subject:role                         profession, then savoir-faire
@@ -27,7 +31,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from passerelle.identities.bearers import Activity, Bearer, BearerKind, Person, Professional, Software
+from passerelle.identities.bearers import Activity, Bearer, BearerKind, Officer, Person, Professional, Software
 from passerelle.identities.ins import LIVE_OIDS, Ins
 from passerelle.kernel.errors import NotAuthenticated
 from passerelle_policies.vocabulary import Mode
@@ -42,6 +46,9 @@ MODES: Final[Mapping[str, Mode]] = {
     "bris_de_glace": Mode.BREAK_GLASS,
     "centre_15": Mode.REGULATION_CENTRE,
 }
+ROLE: Final = "passerelle_role"
+NETWORK: Final = "passerelle_network"
+DATA_PROTECTION_OFFICER: Final = "data_protection_officer"
 _SOFTWARE_CLAIMS: Final = ("LPS_ID_HOMOLOGATION_DMP", "LPS_Nom", "VIHF_Version")
 _NATIONAL_RPPS: Final = re.compile(r"8([0-9]{11})")
 _NATIONAL_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z/._-]{0,63}")
@@ -60,6 +67,8 @@ def bearer(claims: Claims, *, issuer: str, expires_at: datetime) -> Bearer:
     kind = _kind(claims)
     if kind is BearerKind.PERSON:
         return Bearer(kind=kind, issuer=issuer, subject=subject, expires_at=expires_at, person=_person(claims))
+    if kind is BearerKind.OFFICER:
+        return Bearer(kind=kind, issuer=issuer, subject=subject, expires_at=expires_at, officer=_officer(claims))
     if kind is BearerKind.SOFTWARE:
         software = _software(claims)
         return Bearer(
@@ -75,11 +84,15 @@ def bearer(claims: Claims, *, issuer: str, expires_at: datetime) -> Bearer:
 
 
 def _kind(claims: Claims) -> BearerKind:
-    """What the token is about. A token that is about a person and a professional at once is refused."""
+    """What the token is about. A token that is about several at once is refused."""
     is_person = "ins" in claims
     is_software = any(claim in claims for claim in _SOFTWARE_CLAIMS)
     if is_person and (is_software or "SubjectNameID" in claims):
         raise _incomplete("ins")
+    if ROLE in claims:
+        if claims[ROLE] != DATA_PROTECTION_OFFICER or is_person or is_software or "SubjectNameID" in claims:
+            raise _incomplete(ROLE)
+        return BearerKind.OFFICER
     if is_person:
         return BearerKind.PERSON
     return BearerKind.SOFTWARE if is_software else BearerKind.PROFESSIONAL
@@ -97,6 +110,17 @@ def _person(claims: Claims) -> Person:
         raise _incomplete("ins.value")
     return Person(
         ins=Ins(oid, matricule),
+        family_name=_text(claims, "family_name") or "",
+        given_name=_text(claims, "given_name") or "",
+    )
+
+
+def _officer(claims: Claims) -> Officer:
+    network = _text(claims, NETWORK)
+    if network is None:
+        raise _incomplete(NETWORK)
+    return Officer(
+        network=network,
         family_name=_text(claims, "family_name") or "",
         given_name=_text(claims, "given_name") or "",
     )

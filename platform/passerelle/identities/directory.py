@@ -153,11 +153,16 @@ class Directory:
         """Who the bearer of a token is in a tenant; `structure` (FINESS) is the one he says he acts from.
 
         A professional is known who has a practice there; his profession is the directory's, which no token
-        overrides (a student's is not taken over at all). A person is known whose identity is registered there.
+        overrides (a student's is not taken over at all). A person is known whose identity is registered there,
+        an officer whose token names that network.
         Refused: ACTOR_UNKNOWN_HERE, STRUCTURE_NOT_IN_TOKEN.
         """
         if bearer.person is not None:
             return await self._person(bearer, bearer.person, tenant, structure)
+        if bearer.officer is not None:
+            if bearer.officer.network != tenant.id:
+                raise Refused("ACTOR_UNKNOWN_HERE")
+            return bearer.actor(tenant.keys, structure)
         claimed = bearer.professional
         known = await self.professional(claimed.rpps) if claimed is not None and claimed.rpps else None
         practices = known.practices_in(tenant.id) if known is not None and known.is_active else ()

@@ -50,14 +50,14 @@ class Issuer:
     """An issuer that is trusted: the exact `iss` of its tokens, the `aud` that means us, where its keys are.
 
     Without `jwks_url` the keys are found by discovery. `vouches_for` says whom it may speak of: an issuer of
-    professionals cannot make a patient. Addresses are https, or http on the loopback. Refused:
-    ISSUER_ADDRESS.
+    professionals cannot make a patient, and none makes an officer unless it is said. Addresses
+    are https, or http on the loopback. Refused: ISSUER_ADDRESS.
     """
 
     url: str
     audience: str
     jwks_url: str | None = None
-    vouches_for: frozenset[BearerKind] = field(default_factory=lambda: frozenset(BearerKind))
+    vouches_for: frozenset[BearerKind] = field(default_factory=lambda: frozenset(BearerKind) - {BearerKind.OFFICER})
 
     def __post_init__(self) -> None:
         for address in (self.url, self.jwks_url):
