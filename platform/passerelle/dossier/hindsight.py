@@ -1,0 +1,347 @@
+"""Could this person have read that document on that day, and why: asked afterwards, of what is dated.
+
+Relations, teams, consents, blocks, objections, emergencies and withheld documents hold from one instant to another;
+the state of a record and the visibility of a document are told by their histories. Nothing is kept for the purpose
+(docs/decisions/0089). A network's own parameters are those of today. Sources: CSP R.1111-48; RGPD, art. 15 and 39.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import DateTime, Row, and_, select, union
+from sqlalchemy import cast as cast_as
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit import journal
+from passerelle.audit.transactions import Act
+from passerelle.dossier import access
+from passerelle.dossier.formats import values
+from passerelle.dossier.tables import (
+    block,
+    care_team_member,
+    document,
+    document_author,
+    document_version,
+    document_withholding,
+    dossier_act,
+    emergency_access,
+    emergency_objection,
+    relation,
+    team_consent,
+)
+from passerelle.identities import patients
+from passerelle.identities.directory import Directory
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.context import Context
+from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
+from passerelle_policies.packs import NoPackInForce
+from passerelle_policies.vocabulary import (
+    Action,
+    ActorKind,
+    DocumentStatus,
+    DossierState,
+    Kind,
+    Mode,
+    Relation,
+)
+
+_FLAGS = ("masked", "hidden_from_patient", "hidden_from_representatives")
+_TOLD = ("status", *_FLAGS, "hidden_until")
+
+
+class KnownFrom(StrEnum):
+    """How the profession of the person asked about is known."""
+
+    JOURNAL = "journal"  # as he came in for the last time until then
+    DIRECTORY = "directory"  # as the directory has him today
+    NOT_NEEDED = "not_needed"  # a citizen or an establishment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The question: who, about whom, which document (the record as a whole without one), in which way.
+
+    `start` alone is an instant; with `end`, every answer there was from the one to the other, `end` exclusive.
+    """
+
+    patient_id: UUID
+    actor: Actor
+    known_from: KnownFrom
+    document_id: UUID | None = None
+    mode: Mode = Mode.NORMAL
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What would have been answered at `at`, and until the next answer. `presumed` are the flags of the document
+    of which its history says nothing, taken from what followed."""
+
+    at: datetime
+    facts: Facts
+    document: DocumentFacts | None
+    presumed: tuple[str, ...]
+    decision: Decision
+
+
+async def explain(act: Act, wanted: Wanted, *, reason: str) -> list[Answer]:
+    """Answer the question, at one instant or over a period; itself an access, in the patient's journal with `reason`.
+
+    Refused: REASON_MISSING, ACCESS_REFUSED but to a data-protection officer, PATIENT_UNKNOWN, RECORD_ERASED (for a
+    day before the erasure: what there was is gone), NO_RULES_THAT_DAY.
+    """
+    await searched(act, wanted.patient_id, reason)
+    if await patients.by_id(act, wanted.patient_id) is None:
+        raise Conflict("PATIENT_UNKNOWN")
+    connection = act.connection
+    instants = [wanted.start]
+    if wanted.end is not None:
+        instants += await _turns(connection, wanted, wanted.end)
+    answers: list[Answer] = []
+    for at in instants:
+        answer = await answer_at(connection, act.context, wanted, at)
+        if not answers or _what(answers[-1]) != _what(answer):
+            answers.append(answer)
+    return answers
+
+
+async def searched(act: Act, patient_id: UUID, reason: str) -> None:
+    """Decide and journal one search of the data-protection officer's; REASON_MISSING, ACCESS_REFUSED."""
+    told = values.text(reason, "reason")
+    if not told:
+        raise InvalidInput("REASON_MISSING")
+    facts = await access.facts_of(act.context, act.connection, patient_id)
+    decision = decide(facts, Kind.JOURNAL, Action.SEARCH, overrides=act.context.tenant.parameters)
+    line = access.line(decision, Kind.JOURNAL, Action.SEARCH, patient_id, facts)
+    line = replace(line, facts={**line.facts, "reason": told})
+    if not decision.allowed:
+        raise Refused(decision.code or "ACCESS_REFUSED", line=line)
+    await journal.append(act.connection, act.context, line)
+
+
+async def answer_at(connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime) -> Answer:
+    """The answer at one instant, under the rules then in force."""
+    then = _then(context, wanted, at)
+    standing = await _standing_at(connection, then, wanted.patient_id, at)
+    if wanted.document_id is None:
+        decision = decide(standing.facts, Kind.DOSSIER, Action.READ, overrides=context.tenant.parameters)
+        return Answer(at=at, facts=standing.facts, document=None, presumed=(), decision=decision)
+    about, presumed = await _document_at(connection, then, wanted, at, standing)
+    if about is None:
+        decision = access.unknown_document(then)
+    else:
+        decision = decide(standing.facts, Kind.DOCUMENT, Action.READ, about, overrides=context.tenant.parameters)
+    return Answer(at=at, facts=standing.facts, document=about, presumed=presumed, decision=decision)
+
+
+async def facts_at(connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime) -> Facts:
+    """What held between the actor and the patient at that instant."""
+    return (await _standing_at(connection, _then(context, wanted, at), wanted.patient_id, at)).facts
+
+
+async def document_at(
+    connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime
+) -> DocumentFacts | None:
+    """What a decision about the document needed at that instant; nothing before it was filed in this record."""
+    then = _then(context, wanted, at)
+    standing = await _standing_at(connection, then, wanted.patient_id, at)
+    return (await _document_at(connection, then, wanted, at, standing))[0]
+
+
+async def professional_at(
+    connection: AsyncConnection, directory: Directory, rpps: str, at: datetime
+) -> tuple[Actor, KnownFrom]:
+    """A professional as he came in until then, else as the directory has him; PROFESSIONAL_UNKNOWN otherwise."""
+    last = await journal.last_line_of(connection, rpps, at)
+    if last is not None:
+        actor = Actor(kind=ActorKind.PROFESSIONAL, id=rpps, name=last.actor_name, profession=last.actor_profession)
+        return actor, KnownFrom.JOURNAL
+    known = await directory.professional(rpps)
+    if known is None:
+        raise Conflict("PROFESSIONAL_UNKNOWN")
+    actor = Actor(kind=ActorKind.PROFESSIONAL, id=rpps, name=known.name, profession=known.profession)
+    return actor, KnownFrom.DIRECTORY
+
+
+async def document_named(connection: AsyncConnection, patient_id: UUID, name: str) -> UUID | None:
+    """The document of a record by its id or its uniqueId."""
+    try:
+        chosen = document.c.document_id == UUID(name)
+    except ValueError:
+        chosen = document.c.unique_id == name
+    found = select(document.c.document_id).where(document.c.patient_id == patient_id, chosen)
+    return (await connection.execute(found)).scalars().first()
+
+
+def _then(context: Context, wanted: Wanted, at: datetime) -> Context:
+    """The request that the actor would have made."""
+    then = replace(context, actor=wanted.actor, clock=SetClock(at), mode=wanted.mode)
+    try:
+        access.pack_in(then)
+    except NoPackInForce as none:
+        raise InvalidInput("NO_RULES_THAT_DAY") from none
+    return then
+
+
+async def _standing_at(connection: AsyncConnection, then: Context, patient_id: UUID, at: datetime) -> access.Standing:
+    """What is dated is gathered as for a request of that instant; the state and the authorship of today are not."""
+    standing = await access.standing_of(then, connection, patient_id)
+    state = await _state_at(connection, patient_id, at)
+    relations = standing.facts.relations - {Relation.AUTHOR}
+    if state is not DossierState.PURGED and await _had_written(connection, patient_id, then.actor.id, at):
+        relations |= {Relation.AUTHOR}
+    return replace(standing, facts=replace(standing.facts, dossier_state=state, relations=relations))
+
+
+async def _state_at(connection: AsyncConnection, patient_id: UUID, at: datetime) -> DossierState | None:
+    acts = (
+        await connection.execute(
+            select(dossier_act.c.at, dossier_act.c.from_state, dossier_act.c.to_state)
+            .where(dossier_act.c.patient_id == patient_id)
+            .order_by(dossier_act.c.at)
+        )
+    ).all()
+    if any(each.to_state == DossierState.PURGED and each.at > at for each in acts):
+        raise Conflict("RECORD_ERASED")
+    state: str | None = None
+    until_then = [each for each in acts if each.at <= at]
+    while until_then:  # acts of one instant follow each other from state to state
+        following = next((each for each in until_then if each.from_state == state), until_then[0])
+        until_then.remove(following)
+        state = following.to_state
+    return DossierState(state) if state else None
+
+
+async def _had_written(connection: AsyncConnection, patient_id: UUID, actor_id: str, at: datetime) -> bool:
+    was_deleted = (
+        select(document_version.c.document_id)
+        .where(
+            document_version.c.patient_id == document.c.patient_id,
+            document_version.c.document_id == document.c.document_id,
+            document_version.c.changed["status"].astext == DocumentStatus.DELETED.value,
+            document_version.c.at <= at,
+        )
+        .exists()
+    )
+    of_actor = and_(
+        document_author.c.patient_id == document.c.patient_id,
+        document_author.c.document_id == document.c.document_id,
+    )
+    written = (
+        select(document.c.document_id)
+        .join(document_author, of_actor)
+        .where(
+            document.c.patient_id == patient_id,
+            document_author.c.author_id == actor_id,
+            document.c.filed_at <= at,
+            ~was_deleted,
+        )
+        .limit(1)
+    )
+    return (await connection.execute(written)).first() is not None
+
+
+async def _document_at(
+    connection: AsyncConnection, then: Context, wanted: Wanted, at: datetime, standing: access.Standing
+) -> tuple[DocumentFacts | None, tuple[str, ...]]:
+    found = await connection.execute(
+        select(document).where(
+            document.c.patient_id == wanted.patient_id,
+            document.c.document_id == wanted.document_id,
+            document.c.filed_at <= at,
+        )
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None, ()
+    history = await connection.execute(
+        select(document_version.c.at, document_version.c.changed)
+        .where(
+            document_version.c.patient_id == wanted.patient_id,
+            document_version.c.document_id == wanted.document_id,
+        )
+        .order_by(document_version.c.metadata_version)
+    )
+    told, presumed = _folded(row, history.all(), at)
+    if standing.facts.dossier_state is DossierState.PURGED:
+        told["status"] = DocumentStatus.DELETED.value
+    as_it_was = cast(Row[Any], SimpleNamespace(**{**row._mapping, **told}))
+    return access.document_facts(then, as_it_was, standing.withheld), presumed
+
+
+def _folded(row: Row[Any], history: Sequence[Any], at: datetime) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The columns that change, as they were; and which of them are inferred from the first change that followed."""
+    told: dict[str, Any] = {}
+    for version in history:
+        if version.at <= at:
+            told |= {name: _read(name, value) for name, value in _changed(version).items()}
+    presumed = []
+    for name in _TOLD:
+        if name in told:
+            continue
+        later = [_changed(version)[name] for version in history if version.at > at and name in _changed(version)]
+        if not later:
+            told[name] = getattr(row, name)
+        elif name in _FLAGS:
+            told[name] = not _read(name, later[0])
+            presumed.append(name)
+        else:
+            told[name] = None if name == "hidden_until" else DocumentStatus.CURRENT.value
+            presumed.append(name)
+    return told, tuple(presumed)
+
+
+def _changed(version: Any) -> Mapping[str, str | None]:
+    return {name: value for name, value in version.changed.items() if name in _TOLD}
+
+
+def _read(name: str, value: str | None) -> Any:
+    if name in _FLAGS:
+        return value == "True"
+    return datetime.fromisoformat(value) if name == "hidden_until" and value else value
+
+
+async def _turns(connection: AsyncConnection, wanted: Wanted, end: datetime) -> list[datetime]:
+    """Every instant between the two at which something may have changed for this actor and this patient."""
+    patient_id, subject = wanted.patient_id, wanted.actor.subject
+    dated = (
+        (relation, (relation.c.patient_id == patient_id, relation.c.subject == subject)),
+        (block, (block.c.patient_id == patient_id, block.c.subject == subject)),
+        (team_consent, (team_consent.c.patient_id == patient_id,)),
+        (care_team_member, (care_team_member.c.subject == subject,)),
+        (emergency_objection, (emergency_objection.c.patient_id == patient_id,)),
+        (emergency_access, (emergency_access.c.patient_id == patient_id, emergency_access.c.subject == subject)),
+        (
+            document_withholding,
+            (document_withholding.c.patient_id == patient_id, document_withholding.c.subject == subject),
+        ),
+    )
+    turns = [
+        select(column.label("at")).where(*conditions)
+        for table, conditions in dated
+        for column in (table.c.valid_from, table.c.valid_until)
+    ]
+    until = cast_as(document_version.c.changed["hidden_until"].astext, DateTime(timezone=True))
+    turns += [
+        select(dossier_act.c.at).where(dossier_act.c.patient_id == patient_id),
+        select(document.c.filed_at).where(document.c.patient_id == patient_id),
+        select(document.c.hidden_until).where(document.c.patient_id == patient_id),
+        select(document_version.c.at).where(document_version.c.patient_id == patient_id),
+        select(until).where(document_version.c.patient_id == patient_id),
+    ]
+    found = (await connection.execute(union(*turns))).scalars().all()
+    return sorted(each for each in found if each is not None and wanted.start < each < end)
+
+
+def _what(answer: Answer) -> tuple[object, ...]:
+    return answer.decision, answer.document

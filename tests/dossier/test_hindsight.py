@@ -1,0 +1,378 @@
+"""What was answered on a day, and what is found out about that day afterwards, are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Table, insert, select, update
+
+from passerelle.audit import journal as journal_of
+from passerelle.audit.tables import journal
+from passerelle.audit.transactions import Act, transaction
+from passerelle.dossier import documents, hindsight, lifecycle, reading, relations, visibility
+from passerelle.dossier.tables import (
+    document_version,
+    document_withholding,
+    emergency_access,
+    emergency_objection,
+)
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle_policies.decision import Facts
+from passerelle_policies.vocabulary import ActorKind, DossierState, Mode
+from tests.builders import NURSE, PHYSICIAN, World, ins_of, professional
+from tests.builders import document as incoming
+
+OFFICER = Actor(kind=ActorKind.OFFICER, id="dpo", name="Déléguée d'essai")
+BEFORE_THE_RULING = datetime(2025, 10, 12, 9, 0, tzinfo=UTC)
+ACTS = (
+    "authorize", "authorize_for_a_week", "withdraw", "block", "unblock", "consent", "withdraw_consent", "publish",
+    "publish_hidden", "mask", "unmask", "hide", "show", "hide_from_representatives", "delete", "close", "reopen",
+    "suspend", "resume", "break_the_glass", "object", "withhold",
+)  # fmt: skip
+ON_A_DOCUMENT = {
+    "mask": visibility.mask,
+    "unmask": visibility.unmask,
+    "hide": visibility.hide_from_patient,
+    "show": visibility.show_to_patient,
+    "hide_from_representatives": visibility.hide_from_representatives,
+    "delete": visibility.delete,
+}
+WHO = ("patient", "representative", "doctor", "nurse", "author")
+
+
+@dataclass
+class Probe:
+    """One real access, as it was answered and as the journal tells it."""
+
+    at: datetime
+    actor: Actor
+    mode: Mode
+    document_id: UUID | None
+    line: Any
+
+
+class Region:
+    """A patient, those around him, and everything that may happen to his record."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.doctor, self.nurse, self.author = professional(), professional(NURSE), professional()
+        self.representative = world.person(ins_of(90_001))
+        self.documents: list[UUID] = []
+
+    async def settle(self) -> None:
+        self.patient_id, self.person = await self.world.patient()
+        async with transaction(self.world.context(self.nurse)) as act:
+            self.team_id = await relations.create_care_team(act, "Équipe d'essai")
+        async with transaction(self.world.context(self.person)) as act:
+            await relations.declare_representative(act, self.patient_id, self.representative.id, proof="jugement")
+
+    def who(self, name: str) -> Actor:
+        return {
+            "patient": self.person,
+            "representative": self.representative,
+            "doctor": self.doctor,
+            "nurse": self.nurse,
+            "author": self.author,
+        }[name]
+
+    async def happens(self, what: str, about: Actor, number: int) -> None:
+        """An act by whoever may do it; it may well be refused."""
+        try:
+            await self._done(what, about, self.documents[number % len(self.documents)] if self.documents else uuid4())
+        except (Refused, Conflict, InvalidInput):
+            return
+
+    async def _done(self, what: str, about: Actor, document_id: UUID) -> None:
+        if what in {"publish", "publish_hidden"}:
+            paper = incoming(author=self.author, hidden_from_patient=what == "publish_hidden")
+            self.documents.append(await self.world.publish(self.patient_id, paper))
+            return
+        async with transaction(self.world.context(self._by(what))) as act:
+            if what in ON_A_DOCUMENT:
+                await ON_A_DOCUMENT[what](act, document_id)
+            else:
+                await self._acts(act, about, document_id)[what]()
+
+    def _acts(self, act: Act, about: Actor, document_id: UUID) -> dict[str, Callable[[], Awaitable[Any]]]:
+        patient_id, now = self.patient_id, act.now
+        dated = {"patient_id": patient_id, "valid_from": now}
+        kept = {"withholding_id": uuid4(), "document_id": document_id, "subject": about.subject, "recorded_by": "test"}
+        glass = {"access_id": uuid4(), "subject": about.subject, "name": about.name, "reason": "inconscient"}
+        an_hour = {"valid_until": now + timedelta(hours=4), "review_due_at": now}
+        two_days = {"objection_id": uuid4(), "valid_until": now + timedelta(days=2), "recorded_by": "test"}
+
+        def put(table: Table, *columns: dict[str, Any]) -> Awaitable[Any]:
+            return act.connection.execute(insert(table).values(**{k: v for each in columns for k, v in each.items()}))
+
+        return {
+            "authorize": lambda: relations.authorize(act, patient_id, about.id),
+            "authorize_for_a_week": lambda: relations.authorize(
+                act, patient_id, about.id, until=now + timedelta(days=7)
+            ),
+            "withdraw": lambda: relations.withdraw_authorization(act, patient_id, about.id),
+            "block": lambda: relations.block_professional(act, patient_id, about.id),
+            "unblock": lambda: relations.unblock_professional(act, patient_id, about.id),
+            "consent": lambda: relations.consent_to_team(
+                act, patient_id, self.team_id, informed_how="entretien", proof="signé"
+            ),
+            "withdraw_consent": lambda: relations.withdraw_team_consent(act, patient_id, self.team_id),
+            "close": lambda: lifecycle.close(act, patient_id),
+            "reopen": lambda: lifecycle.reopen(act, patient_id, proof="lettre"),
+            "suspend": lambda: lifecycle.suspend(act, patient_id, reason="fraude"),
+            "resume": lambda: lifecycle.resume(act, patient_id, reason="vérifié"),
+            "break_the_glass": lambda: put(emergency_access, dated, glass, an_hour),
+            "object": lambda: put(emergency_objection, dated, two_days),
+            "withhold": lambda: put(document_withholding, dated, kept),
+        }
+
+    def _by(self, what: str) -> Actor:
+        if what in {"hide", "show", "hide_from_representatives", "delete"}:
+            return self.author
+        if what in {"suspend", "resume"}:
+            return Actor(kind=ActorKind.SYSTEM, id="test", name="Exploitant")
+        return self.person
+
+    async def probes(self, actor: Actor, mode: Mode, document_id: UUID | None) -> Probe:
+        """A real access now."""
+        context = self.world.context(actor, mode=mode)
+        try:
+            if document_id is None:
+                await reading.open_dossier(context, self.patient_id)
+            else:
+                await documents.read_document(context, document_id)
+        except Refused:
+            pass
+        async with self.world.tenant.database.transaction() as connection:
+            newest = select(journal).where(journal.c.request_id == context.request_id)
+            line = (await connection.execute(newest)).one()
+        return Probe(at=context.clock.now(), actor=actor, mode=mode, document_id=document_id, line=line)
+
+    def wanted(self, probe: Probe, **more: Any) -> hindsight.Wanted:
+        return hindsight.Wanted(
+            patient_id=self.patient_id,
+            actor=probe.actor,
+            known_from=hindsight.KnownFrom.NOT_NEEDED,
+            document_id=probe.document_id,
+            mode=probe.mode,
+            **{"start": probe.at, **more},
+        )
+
+
+def facts_as_journalled(facts: Facts) -> dict[str, Any]:
+    return {
+        "role": facts.role.value,
+        "relations": sorted(each.value for each in facts.relations),
+        "blocked": facts.blocked,
+        "objection": facts.emergency_objection,
+        "state": facts.dossier_state.value if facts.dossier_state else None,
+    }
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(ACTS),
+        st.sampled_from(("doctor", "nurse", "author")),
+        st.integers(0, 5),
+        st.sampled_from((timedelta(seconds=1), timedelta(hours=3), timedelta(days=2), timedelta(days=20))),
+        st.sampled_from(WHO),
+        st.sampled_from((Mode.NORMAL, Mode.NORMAL, Mode.BREAK_GLASS, Mode.REGULATION_CENTRE)),
+        st.booleans(),
+    ),
+    min_size=4,
+    max_size=14,
+)
+
+
+@settings(
+    max_examples=30,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=steps)
+async def test_hindsight_says_what_was_answered_then(world: World, steps: list[Any]) -> None:
+    world.clock.set(BEFORE_THE_RULING)  # the rules change on the way
+    region = Region(world)
+    await region.settle()
+    probes: list[Probe] = []
+    for act, about, number, later, who, mode, on_document in [
+        ("publish", "author", 0, timedelta(hours=1), "doctor", Mode.NORMAL, True),
+        *steps,
+    ]:
+        await region.happens(act, region.who(about), number)
+        chosen = region.documents[number % len(region.documents)] if on_document and region.documents else None
+        probes.append(await region.probes(region.who(who), mode, chosen))
+        world.clock.advance(later)
+    context = world.context(OFFICER)
+    async with world.tenant.database.transaction() as connection:
+        for probe in probes:
+            answer = await hindsight.answer_at(connection, context, region.wanted(probe), probe.at)
+            told = probe.line.facts
+            assert facts_as_journalled(answer.facts) == {
+                **{name: told[name] for name in ("role", "blocked", "objection", "state")},
+                "relations": sorted(set(told["relations"])),
+            }
+            assert answer.decision.allowed == (probe.line.outcome == "allowed"), (probe, answer)
+            assert answer.decision.pack == probe.line.pack
+            assert answer.presumed == ()
+
+
+async def _region(world: World) -> Region:
+    region = Region(world)
+    await region.settle()
+    await region.happens("publish", region.author, 0)
+    return region
+
+
+def _about(region: Region, actor: Actor, start: datetime, **more: Any) -> hindsight.Wanted:
+    return hindsight.Wanted(
+        patient_id=region.patient_id,
+        actor=actor,
+        known_from=hindsight.KnownFrom.NOT_NEEDED,
+        **{"document_id": region.documents[0], "start": start, **more},
+    )
+
+
+async def _explained(world: World, wanted: hindsight.Wanted) -> list[hindsight.Answer]:
+    async with transaction(world.context(OFFICER)) as act:
+        return await hindsight.explain(act, wanted, reason="réclamation du patient")
+
+
+async def test_a_day_is_told_from_answer_to_answer(world: World) -> None:
+    world.clock.set(datetime(2026, 11, 16, 6, 0, tzinfo=UTC))
+    region = await _region(world)
+    midnight = world.clock.now().replace(hour=0)
+    for what, hour in (("authorize", 8), ("block", 10), ("unblock", 12), ("mask", 14)):
+        world.clock.set(midnight.replace(hour=hour))
+        await region.happens(what, region.doctor, 0)
+    wanted = _about(region, region.doctor, midnight, end=midnight + timedelta(days=1))
+
+    answers = await _explained(world, wanted)
+
+    assert [(each.at.hour, each.decision.allowed, each.decision.rule) for each in answers] == [
+        (0, False, "absent"),
+        (6, False, "default-deny"),
+        (8, True, "read-physician"),
+        (10, False, "block"),
+        (12, True, "read-physician"),
+        (14, False, "document-masked"),
+    ]
+
+
+async def test_asking_is_an_access_that_the_patient_reads_of(world: World) -> None:
+    region = await _region(world)
+    wanted = _about(region, region.doctor, world.clock.now())
+
+    await _explained(world, wanted)
+
+    async with world.tenant.database.transaction() as connection:
+        lines = (await connection.execute(select(journal).where(journal.c.patient_id == region.patient_id))).all()
+    written = [each for each in lines if each.action == "search"]
+    assert [(each.kind, each.outcome, each.actor_id) for each in written] == [("journal", "allowed", OFFICER.id)]
+    assert written[0].facts["reason"] == "réclamation du patient"
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+async def test_no_reason_no_answer(reason: str, world: World) -> None:
+    region = await _region(world)
+    before = await _lines(world, region)
+    with pytest.raises(InvalidInput, match="REASON_MISSING"):
+        async with transaction(world.context(OFFICER)) as act:
+            await hindsight.explain(act, _about(region, region.doctor, world.clock.now()), reason=reason)
+    assert await _lines(world, region) == before
+
+
+async def test_only_the_officer_asks(world: World) -> None:
+    region = await _region(world)
+    before = await _lines(world, region)
+    for actor in (region.doctor, region.person, Actor(kind=ActorKind.SYSTEM, id="x", name="x")):
+        with pytest.raises(Refused, match="ACCESS_REFUSED"):
+            async with transaction(world.context(actor)) as act:
+                await hindsight.explain(act, _about(region, region.doctor, world.clock.now()), reason="curiosité")
+    after = await _lines(world, region)
+    assert len(after) == len(before) + 3
+    assert {(each.kind, each.action, each.outcome) for each in after[len(before) :]} == {
+        ("journal", "search", "refused")
+    }
+
+
+async def test_what_was_erased_cannot_be_asked_about(world: World) -> None:
+    region = await _region(world)
+    then = world.clock.now()
+    world.clock.advance(timedelta(days=1))
+    async with transaction(world.context(region.person)) as act:
+        await lifecycle.close(act, region.patient_id)
+        await lifecycle.purge(act, region.patient_id, basis=lifecycle.Basis.REQUEST, proof="lettre")
+    with pytest.raises(Conflict, match="RECORD_ERASED"):
+        await _explained(world, _about(region, region.author, then))
+    (since,) = await _explained(world, _about(region, region.author, world.clock.now()))
+    assert (since.decision.allowed, since.facts.dossier_state) == (False, DossierState.PURGED)
+
+
+async def test_before_the_first_rules_nothing_can_be_said(world: World) -> None:
+    region = await _region(world)
+    with pytest.raises(InvalidInput, match="NO_RULES_THAT_DAY"):
+        await _explained(world, _about(region, region.doctor, datetime(1999, 1, 1, tzinfo=UTC)))
+
+
+async def test_a_history_without_a_beginning_is_inferred_and_said_to_be(world: World) -> None:
+    region = await _region(world)
+    await region.happens("authorize", region.doctor, 0)
+    then = world.clock.now()
+    world.clock.advance(timedelta(hours=1))
+    await region.happens("mask", region.doctor, 0)
+    async with world.tenant.database.transaction() as connection:
+        await connection.execute(
+            update(document_version)
+            .where(document_version.c.document_id == region.documents[0], document_version.c.metadata_version == 1)
+            .values(changed={})
+        )
+    (before,) = await _explained(world, _about(region, region.doctor, then))
+    assert before.document is not None
+    assert (before.decision.allowed, before.document.masked) == (True, False)
+    assert "masked" in before.presumed
+
+
+async def test_a_profession_is_that_of_the_day(world: World) -> None:
+    then = world.clock.now()
+    nurse = professional(NURSE)
+    region = await _region(world)
+    await region.probes(nurse, Mode.NORMAL, None)
+    world.clock.advance(timedelta(days=300))
+    await region.probes(replace(nurse, profession=PHYSICIAN), Mode.NORMAL, None)
+    async with world.tenant.database.transaction() as connection:
+        found = [
+            await journal_of.last_line_of(connection, nurse.id, at)
+            for at in (then - timedelta(days=1), then, world.clock.now())
+        ]
+    assert [each and each.actor_profession for each in found] == [None, NURSE, PHYSICIAN]
+
+
+async def test_every_decision_leaves_the_same_facts(world: World) -> None:
+    """Whether a statement or an act wrote the line: what is asked again later is asked of the same keys."""
+    region = await _region(world)
+    await region.happens("authorize", region.doctor, 0)
+    for actor in (region.doctor, region.nurse):
+        await region.probes(actor, Mode.NORMAL, None)
+        await region.probes(actor, Mode.NORMAL, region.documents[0])
+    for what in ("mask", "unmask", "delete"):
+        await region.happens(what, region.author, 0)
+    lines = [each for each in await _lines(world, region) if each.kind != "patient"]
+    assert {each.kind for each in lines} == {"dossier", "document", "authorizations"}
+    assert {frozenset(each.facts) for each in lines} == {
+        frozenset({"role", "relations", "blocked", "objection", "state", "document"})
+    }
+
+
+async def _lines(world: World, region: Region) -> list[Any]:
+    async with world.tenant.database.transaction() as connection:
+        chosen = select(journal).where(journal.c.patient_id == region.patient_id).order_by(journal.c.line_id)
+        return list((await connection.execute(chosen)).all())
