@@ -22,6 +22,7 @@ from passerelle.identities.ins import NIR_TEST, IdentityStatus, Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.directory import Directory
 from passerelle.kernel.hl7_time import Hl7Time
 from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
 
@@ -31,6 +32,31 @@ PHYSICIAN, PHARMACIST, NURSE, DENTIST = "10", "21", "60", "40"
 INVENTED = "99900"  # RPPS numbers of invented professionals begin with this
 
 
+@dataclass(frozen=True, slots=True)
+class Invented:
+    """The directory entry of an invented professional."""
+
+    name: str
+    profession: str
+    is_active: bool = True
+
+
+class InventedDirectory:
+    """Knows whomever `professional` invented, and no establishment."""
+
+    def __init__(self) -> None:
+        self.professionals: dict[str, Invented] = {}
+
+    async def professional(self, rpps: str) -> Invented | None:
+        return self.professionals.get(rpps)
+
+    async def establishment(self, finess: str) -> None:
+        return None
+
+
+DIRECTORY = InventedDirectory()
+
+
 def ins_of(number: int) -> Ins:
     """A well-formed test INS with its right key: a woman born in 1980, the number being her order of birth."""
     first = f"28001990{number:05d}"
@@ -38,13 +64,9 @@ def ins_of(number: int) -> Ins:
 
 
 def professional(profession: str = PHYSICIAN, *, name: str = "Dr Essai", establishment: str | None = None) -> Actor:
-    return Actor(
-        kind=ActorKind.PROFESSIONAL,
-        id=f"{INVENTED}{next(_numbers):06d}",
-        name=name,
-        profession=profession,
-        establishment=establishment,
-    )
+    rpps = f"{INVENTED}{next(_numbers):06d}"
+    DIRECTORY.professionals[rpps] = Invented(name, profession)
+    return Actor(kind=ActorKind.PROFESSIONAL, id=rpps, name=name, profession=profession, establishment=establishment)
 
 
 def structure(finess: str = "310783055") -> Actor:
@@ -94,10 +116,17 @@ class World:
     tenant: Tenant
     clock: SetClock
     feeder: Actor = field(default_factory=structure)
+    directory: Directory = DIRECTORY
 
     def context(self, actor: Actor, *, mode: Mode = Mode.NORMAL, purpose: Purpose = Purpose.CARE) -> Context:
         return Context(
-            tenant=self.tenant, actor=actor, clock=self.clock, request_id=uuid4().hex, mode=mode, purpose=purpose
+            tenant=self.tenant,
+            actor=actor,
+            clock=self.clock,
+            request_id=uuid4().hex,
+            mode=mode,
+            purpose=purpose,
+            directory=self.directory,
         )
 
     def person(self, ins: Ins, name: str = "Patiente Essai") -> Actor:

@@ -24,6 +24,7 @@ from passerelle.identities.tokens import bearer_token
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, NotAuthenticated, Refused
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose
@@ -47,8 +48,8 @@ class Tenants(Protocol):
     async def tenant(self, tenant_id: str) -> Tenant: ...
 
 
-class Actors(Protocol):
-    """Who the bearer of a token is in a tenant; raises `Refused` when the tenant does not know him."""
+class Actors(Directory, Protocol):
+    """The directory; says who the bearer of a token is in a tenant, and raises `Refused` when it does not know him."""
 
     async def actor_for(self, bearer: Bearer, tenant: Tenant, structure: str | None = None) -> Actor: ...
 
@@ -98,7 +99,15 @@ async def enter(door: Door, request: Request, request_id: str) -> Context:
             refusal,
         )
         raise
-    return Context(tenant=tenant, actor=actor, clock=door.clock, request_id=request_id, purpose=purpose, mode=mode)
+    return Context(
+        tenant=tenant,
+        actor=actor,
+        clock=door.clock,
+        request_id=request_id,
+        purpose=purpose,
+        mode=mode,
+        directory=door.directory,
+    )
 
 
 def new_request_id() -> str:

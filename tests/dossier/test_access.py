@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,9 +15,19 @@ from sqlalchemy import insert, select, update
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import access, documents, lifecycle, reading, relations, repair, visibility
+from passerelle.dossier import (
+    access,
+    care_teams,
+    documents,
+    lifecycle,
+    reading,
+    repair,
+    team_consents,
+    visibility,
+)
 from passerelle.dossier.tables import (
     block,
+    care_team_member,
     document,
     document_author,
     document_withholding,
@@ -26,6 +36,7 @@ from passerelle.dossier.tables import (
     emergency_objection,
     relation,
 )
+from passerelle.dossier.team_consents import InformedHow
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.errors import Refused
@@ -39,6 +50,10 @@ from tests.builders import document as incoming
 PROFESSIONS = ("10", "21", "60", "40", "50", "70", None)
 TYPES = ("11488-4", "60591-5", "34794-8", "83901-9", "75496-0", "51969-4", "ATTEST-RESID")
 HELD = (Relation.ATTENDING_PHYSICIAN, Relation.AUTHORIZED, Relation.REPRESENTATIVE)
+
+
+INTERVIEW = InformedHow.INTERVIEW
+STORED = (DocumentStatus.CURRENT, DocumentStatus.CURRENT, DocumentStatus.ARCHIVED, DocumentStatus.DELETED)
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ sheets = st.builds(
     masked=st.booleans(),
     hidden_from_patient=st.booleans(),
     hidden_from_representatives=st.booleans(),
-    status=st.sampled_from(DocumentStatus),
+    status=st.sampled_from(STORED),
     by_actor=st.booleans(),
     withheld=st.sampled_from([False, False, True]),
 ).filter(lambda sheet: not (sheet.masked and sheet.hidden_from_patient))
@@ -79,6 +94,7 @@ sheets = st.builds(
     broke_the_glass=st.booleans(),
     objection=st.booleans(),
     filed=st.lists(sheets, max_size=5),
+    in_a_chain=st.booleans(),
 )
 async def test_sql_shows_exactly_what_the_decision_allows(
     world: World,
@@ -91,6 +107,7 @@ async def test_sql_shows_exactly_what_the_decision_allows(
     broke_the_glass: bool,
     objection: bool,
     filed: list[Sheet],
+    in_a_chain: bool,
 ) -> None:
     patient_id, person = await world.patient()
     actor, ties = await _actor(world, who, held, patient_id, person, in_team=in_team)
@@ -106,6 +123,8 @@ async def test_sql_shows_exactly_what_the_decision_allows(
         )
         for sheet in filed
     }
+    if in_a_chain:
+        await _chain(world, patient_id, list(entries))
     async with world.tenant.database.transaction() as connection:
         await connection.execute(update(dossier).where(dossier.c.patient_id == patient_id).values(state=state.value))
         if is_blocked:
@@ -143,22 +162,68 @@ async def test_sql_shows_exactly_what_the_decision_allows(
         day=legal_day(world.clock),
         emergency_objection=objection,
     )
-    allowed = {each for each, about in entries.items() if decide(facts, Kind.DOCUMENT, Action.READ, about).allowed}
+    allowed = [each for each, about in entries.items() if decide(facts, Kind.DOCUMENT, Action.READ, about).allowed]
+    last = allowed[-1] if allowed and in_a_chain else None
+    shown = {
+        str(each): (entries[each].status if last in (None, each) else DocumentStatus.SUPERSEDED).value
+        for each in allowed
+    }
     every_status = reading.DocumentFilter(statuses=[each.value for each in DocumentStatus], whole_history=True)
 
     if decide(facts, Kind.DOSSIER, Action.READ).allowed:
         opened = await reading.open_dossier(context, patient_id, every_status, with_total=True)
-        assert {each["document_id"] for each in opened.page.documents} == {str(each) for each in allowed}
+        assert {each["document_id"]: each["status"] for each in opened.page.documents} == shown
         assert opened.page.total == len(allowed)
+        for status in DocumentStatus:
+            of_it = reading.DocumentFilter(statuses=[status.value], whole_history=True)
+            page = (await reading.open_dossier(context, patient_id, of_it, with_total=True)).page
+            assert page.total == len(page.documents) == list(shown.values()).count(status.value)
     else:
         with pytest.raises(Refused):
             await reading.open_dossier(context, patient_id, every_status)
     for each in entries:
         if each in allowed:
-            assert (await documents.read_document(context, each)).document["document_id"] == str(each)
+            read = await documents.read_document(context, each)
+            assert (read.document["document_id"], read.document["status"]) == (str(each), shown[str(each)])
+            versions = [str(one) for one in reversed(allowed)] if in_a_chain else [str(each)]
+            assert [one["document_id"] for one in read.versions] == versions
         else:
             with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
                 await documents.read_document(context, each)
+    await _journal_tells_what_was_decided_on(world, facts, entries)
+
+
+async def _chain(world: World, patient_id: UUID, versions: list[UUID]) -> None:
+    """Make one chain of versions out of documents, in their order."""
+    async with world.tenant.database.transaction() as connection:
+        for position, each in enumerate(versions, 1):
+            await connection.execute(
+                update(document)
+                .where(document.c.patient_id == patient_id, document.c.document_id == each)
+                .values(
+                    chain_id=versions[0],
+                    chain_position=position,
+                    superseded_by=versions[position] if position < len(versions) else None,
+                )
+            )
+
+
+async def _journal_tells_what_was_decided_on(world: World, facts: Facts, entries: dict[UUID, DocumentFacts]) -> None:
+    """Of each document that was asked for, seen or not, its line keeps the facts; they lead to the same decision."""
+    async with world.tenant.database.transaction() as connection:
+        lines = await connection.execute(
+            select(journal.c.document_id, journal.c.outcome, journal.c.facts).where(
+                journal.c.document_id.in_(list(entries)), journal.c.action == Action.READ.value
+            )
+        )
+    told = {row.document_id: row for row in lines}
+    assert set(told) == set(entries)
+    for each, about in entries.items():
+        kept = told[each].facts
+        assert kept["document"] == asdict(about)
+        assert (set(kept["relations"]), kept["state"]) == ({*facts.relations}, facts.dossier_state)
+        again = decide(facts, Kind.DOCUMENT, Action.READ, about)
+        assert told[each].outcome == ("allowed" if again.allowed else "refused")
 
 
 async def test_author_is_whoever_wrote_something_that_still_stands(world: World) -> None:
@@ -272,10 +337,13 @@ async def _actor(
     await _tie(world, patient_id, actor, ties)
     if in_team:
         async with transaction(world.context(professional())) as act:
-            team_id = await relations.create_care_team(act, "Équipe d'essai")
-            await relations.add_care_team_member(act, team_id, actor.id)
+            team_id = await care_teams.create_care_team(act, "Équipe d'essai")
+            # Straight into the table: whoever may not join one is held to the matrix as well.
+            await act.connection.execute(
+                insert(care_team_member).values(team_id=team_id, subject=actor.subject, valid_from=act.now)
+            )
         async with transaction(world.context(person)) as act:
-            await relations.consent_to_team(act, patient_id, team_id, informed_how="entretien", proof="signé")
+            await team_consents.consent_to_team(act, patient_id, team_id, informed_how=INTERVIEW, proof="signé")
         ties.add(Relation.CARE_TEAM)
     return actor, ties
 

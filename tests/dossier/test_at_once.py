@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import lifecycle, relations
+from passerelle.dossier import attending, lifecycle, relations
 from passerelle.dossier.tables import block
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.identities import patients
@@ -103,7 +103,7 @@ async def test_of_physicians_declared_at_once_one_is_the_attending_physician(wor
 
     async def declare() -> None:
         async with transaction(world.context(person)) as act:
-            await relations.declare_attending_physician(act, patient_id, professional().id)
+            await attending.declare_attending_physician(act, patient_id, professional().id)
 
     await asyncio.gather(*(declare() for _ in range(4)))
     async with transaction(world.context(person)) as act:

@@ -9,11 +9,14 @@ import pytest
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, lifecycle, reading, relations, visibility
+from passerelle.dossier import documents, lifecycle, reading, visibility
+from passerelle.dossier.representation import RepresentationBasis, declare_representative
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, LimitExceeded, PasserelleError, Refused
 from passerelle_policies.vocabulary import ActorKind
 from tests.builders import World, document, ins_of, professional
+
+GUARDIANSHIP = RepresentationBasis.GUARDIANSHIP
 
 
 async def _told(world: World, reader: Actor, patient_id: UUID) -> list[tuple[str, str, UUID | None]]:
@@ -41,7 +44,7 @@ async def test_the_journal_does_not_announce_an_announcement(world: World) -> No
     assert await _told(world, person, patient_id) == before
 
     async with transaction(world.context(author)) as act:
-        await visibility.show_to_patient(act, hidden)
+        await visibility.show_to_patient(act, hidden, confirmed=True)
     told = await _told(world, person, patient_id)
     assert {("document", "publish", hidden), ("content", "read", hidden)} <= set(told)
 
@@ -50,7 +53,7 @@ async def test_a_representative_reads_of_no_document_that_is_hidden_from_him(wor
     patient_id, person = await world.patient()
     mother = world.person(ins_of(91_101), name="Mère Essai")
     async with transaction(world.context(person)) as act:
-        await relations.declare_representative(act, patient_id, mother.id, proof="livret de famille")
+        await declare_representative(act, patient_id, mother.id, basis=GUARDIANSHIP, proof="livret de famille")
     before = await _told(world, mother, patient_id)
     hidden = await world.publish(patient_id, document(hidden_from_representatives=True))
     await documents.read_document(world.context(person), hidden)
@@ -116,7 +119,7 @@ async def test_a_minor_may_read_his_document_and_still_keep_it_from_his_parents(
     patient_id, person = await world.patient()
     mother = world.person(ins_of(91_102), name="Mère Essai")
     async with transaction(world.context(person)) as act:
-        await relations.declare_representative(act, patient_id, mother.id, proof="livret de famille")
+        await declare_representative(act, patient_id, mother.id, basis=GUARDIANSHIP, proof="livret de famille")
     his, hers = [await world.publish(patient_id, document()) for _ in range(2)]
     await documents.open_content(world.context(person), his)
     await documents.open_content(world.context(mother), hers)

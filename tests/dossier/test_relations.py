@@ -9,11 +9,24 @@ from uuid import UUID
 import pytest
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, publishing, reading, relations, visibility
+from passerelle.dossier import (
+    attending,
+    care_teams,
+    documents,
+    publishing,
+    reading,
+    relations,
+    team_consents,
+    visibility,
+)
+from passerelle.dossier.representation import RepresentationBasis, declare_representative
+from passerelle.dossier.team_consents import InformedHow
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from passerelle_policies.vocabulary import Mode
 from tests.builders import NURSE, World, document, ins_of, professional
+
+GUARDIANSHIP, INTERVIEW = RepresentationBasis.GUARDIANSHIP, InformedHow.INTERVIEW
 
 
 async def _opens(world: World, who: Actor, patient_id: UUID, mode: Mode = Mode.NORMAL) -> bool:
@@ -55,7 +68,7 @@ async def test_a_block_beats_every_relation_but_the_regulation_centre(world: Wor
     doctor = professional()
     await world.authorize(patient_id, person, doctor)
     async with transaction(world.context(person)) as act:
-        await relations.declare_attending_physician(act, patient_id, doctor.id)
+        await attending.declare_attending_physician(act, patient_id, doctor.id)
         await relations.block_professional(act, patient_id, doctor.id)
         await relations.block_professional(act, patient_id, doctor.id)  # twice is once
     assert not await _opens(world, doctor, patient_id)
@@ -72,19 +85,19 @@ async def test_a_consent_covers_the_team_its_newcomers_and_no_other_team(world: 
     patient_id, person = await world.patient()
     founder, newcomer, other = professional(), professional(NURSE), professional()
     async with transaction(world.context(founder)) as act:
-        team = await relations.create_care_team(act, "Équipe d'oncologie")
+        team = await care_teams.create_care_team(act, "Équipe d'oncologie")
     async with transaction(world.context(other)) as act:
-        await relations.create_care_team(act, "Autre équipe")
+        await care_teams.create_care_team(act, "Autre équipe")
     async with transaction(world.context(person)) as act:
-        await relations.consent_to_team(act, patient_id, team, informed_how="entretien", proof="formulaire signé")
+        await team_consents.consent_to_team(act, patient_id, team, informed_how=INTERVIEW, proof="formulaire signé")
     assert await _opens(world, founder, patient_id)
     assert not await _opens(world, newcomer, patient_id)
     async with transaction(world.context(founder)) as act:
-        await relations.add_care_team_member(act, team, newcomer.id)
+        await care_teams.add_care_team_member(act, team, newcomer.id)
     assert await _opens(world, newcomer, patient_id)
     assert not await _opens(world, other, patient_id)
     async with transaction(world.context(person)) as act:
-        assert await relations.withdraw_team_consent(act, patient_id, team) == 1
+        assert await team_consents.withdraw_team_consent(act, patient_id, team) == 1
     assert [await _opens(world, who, patient_id) for who in (founder, newcomer)] == [False, False]
 
 
@@ -92,12 +105,12 @@ async def test_only_a_member_brings_someone_into_a_team(world: World) -> None:
     patient_id, person = await world.patient()
     founder, intruder = professional(), professional()
     async with transaction(world.context(founder)) as act:
-        team = await relations.create_care_team(act, "Équipe")
+        team = await care_teams.create_care_team(act, "Équipe")
     async with transaction(world.context(person)) as act:
-        await relations.consent_to_team(act, patient_id, team, informed_how="entretien", proof="signé")
+        await team_consents.consent_to_team(act, patient_id, team, informed_how=INTERVIEW, proof="signé")
     with pytest.raises(Conflict, match="TEAM_UNKNOWN"):
         async with transaction(world.context(intruder)) as act:
-            await relations.add_care_team_member(act, team, intruder.id)
+            await care_teams.add_care_team_member(act, team, intruder.id)
     assert not await _opens(world, intruder, patient_id)
 
 
@@ -105,10 +118,10 @@ async def test_a_consent_without_proof_opens_nothing(world: World) -> None:
     patient_id, person = await world.patient()
     founder = professional()
     async with transaction(world.context(founder)) as act:
-        team = await relations.create_care_team(act, "Équipe")
+        team = await care_teams.create_care_team(act, "Équipe")
     with pytest.raises(InvalidInput, match="PROOF_MISSING"):
         async with transaction(world.context(person)) as act:
-            await relations.consent_to_team(act, patient_id, team, informed_how="entretien", proof=" ")
+            await team_consents.consent_to_team(act, patient_id, team, informed_how=INTERVIEW, proof=" ")
     assert not await _opens(world, founder, patient_id)
 
 
@@ -117,7 +130,7 @@ async def test_a_new_attending_physician_takes_the_place_of_the_one_before(world
     before, after = professional(), professional()
     for each in (before, after):
         async with transaction(world.context(person)) as act:
-            await relations.declare_attending_physician(act, patient_id, each.id)
+            await attending.declare_attending_physician(act, patient_id, each.id)
     assert [await _opens(world, who, patient_id) for who in (before, after)] == [False, True]
 
 
@@ -126,7 +139,9 @@ async def test_a_representative_acts_until_the_powers_end(world: World) -> None:
     mother = world.person(ins_of(91_001), name="Mère Essai")
     until = world.clock.now() + timedelta(days=30)
     async with transaction(world.context(person)) as act:
-        await relations.declare_representative(act, patient_id, mother.id, until=until, proof="livret de famille")
+        await declare_representative(
+            act, patient_id, mother.id, basis=GUARDIANSHIP, until=until, proof="livret de famille"
+        )
     hidden = await world.publish(patient_id, document(hidden_from_representatives=True))
     seen = await world.publish(patient_id, document())
     page = (await reading.open_dossier(world.context(mother), patient_id)).page
@@ -174,13 +189,15 @@ async def test_a_representative_gives_no_power_that_outlasts_his_own(world: Worl
     mother, friend = world.person(ins_of(91_201)), world.person(ins_of(91_202))
     end = world.clock.now() + timedelta(days=30)
     async with transaction(world.context(person)) as act:
-        await relations.declare_representative(act, patient_id, mother.id, until=end, proof="livret de famille")
+        await declare_representative(
+            act, patient_id, mother.id, basis=GUARDIANSHIP, until=end, proof="livret de famille"
+        )
     for who, until in ((mother, None), (friend, end + timedelta(days=1))):
         with pytest.raises(Conflict, match="REPRESENTATION_OUTLASTS_YOURS"):
             async with transaction(world.context(mother)) as act:
-                await relations.declare_representative(act, patient_id, who.id, until=until, proof="livret")
+                await declare_representative(act, patient_id, who.id, basis=GUARDIANSHIP, until=until, proof="livret")
     async with transaction(world.context(mother)) as act:
-        await relations.declare_representative(act, patient_id, friend.id, until=end, proof="livret")
+        await declare_representative(act, patient_id, friend.id, basis=GUARDIANSHIP, until=end, proof="livret")
     assert await _opens(world, friend, patient_id)
     world.clock.advance(timedelta(days=30))
     assert [await _opens(world, who, patient_id) for who in (mother, friend)] == [False, False]
@@ -190,13 +207,13 @@ async def test_nothing_is_granted_that_has_already_ended(world: World) -> None:
     patient_id, person = await world.patient()
     founder, now = professional(), world.clock.now()
     async with transaction(world.context(founder)) as act:
-        team = await relations.create_care_team(act, "Équipe")
+        team = await care_teams.create_care_team(act, "Équipe")
     with pytest.raises(InvalidInput, match="AUTHORIZATION_ENDS_BEFORE_IT_STARTS"):
         async with transaction(world.context(person)) as act:
-            await relations.consent_to_team(act, patient_id, team, informed_how="entretien", proof="signé", until=now)
+            await team_consents.consent_to_team(act, patient_id, team, informed_how=INTERVIEW, proof="signé", until=now)
     with pytest.raises(InvalidInput, match="AUTHORIZATION_ENDS_BEFORE_IT_STARTS"):
         async with transaction(world.context(person)) as act:
-            await relations.declare_representative(act, patient_id, "0" * 32, proof="livret", until=now)
+            await declare_representative(act, patient_id, "0" * 32, basis=GUARDIANSHIP, proof="livret", until=now)
 
 
 async def test_a_newcomer_is_told_to_every_patient_who_consented_to_the_team(world: World) -> None:
@@ -204,15 +221,15 @@ async def test_a_newcomer_is_told_to_every_patient_who_consented_to_the_team(wor
     left_id, left = await world.patient()
     founder, newcomer = professional(), professional(NURSE)
     async with transaction(world.context(founder)) as act:
-        team = await relations.create_care_team(act, "Équipe")
+        team = await care_teams.create_care_team(act, "Équipe")
     for each, who in ((patient_id, person), (left_id, left)):
         async with transaction(world.context(who)) as act:
-            await relations.consent_to_team(act, each, team, informed_how="entretien", proof="signé")
+            await team_consents.consent_to_team(act, each, team, informed_how=INTERVIEW, proof="signé")
     async with transaction(world.context(left)) as act:
-        await relations.withdraw_team_consent(act, left_id, team)
+        await team_consents.withdraw_team_consent(act, left_id, team)
     for _ in range(2):  # twice is once
         async with transaction(world.context(founder)) as act:
-            await relations.add_care_team_member(act, team, newcomer.id)
+            await care_teams.add_care_team_member(act, team, newcomer.id)
     for each, who, times in ((patient_id, person, 1), (left_id, left, 0)):
         async with transaction(world.context(who)) as act:
             lines = await reading.read_journal(act, each, first=20)
@@ -223,15 +240,15 @@ async def test_who_has_no_part_in_care_founds_no_team(world: World) -> None:
     for who in (world.person(ins_of(91_203)), professional("no such profession")):
         with pytest.raises(Conflict, match="TEAM_UNKNOWN"):
             async with transaction(world.context(who)) as act:
-                await relations.create_care_team(act, "Équipe")
+                await care_teams.create_care_team(act, "Équipe")
 
 
 async def test_the_attending_physician_declares_no_representative(world: World) -> None:
     patient_id, person = await world.patient()
     physician, mother = professional(), world.person(ins_of(91_777))
     async with transaction(world.context(person)) as act:
-        await relations.declare_attending_physician(act, patient_id, physician.id)
+        await attending.declare_attending_physician(act, patient_id, physician.id)
     with pytest.raises(Refused):
         async with transaction(world.context(physician)) as act:
-            await relations.declare_representative(act, patient_id, mother.id, proof="parole donnée")
+            await declare_representative(act, patient_id, mother.id, basis=GUARDIANSHIP, proof="parole donnée")
     assert not await _opens(world, mother, patient_id)

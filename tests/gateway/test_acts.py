@@ -91,7 +91,7 @@ async def test_the_author_hides_until_he_has_told(serving: Serving, record: Reco
     assert (hidden["document"]["hiddenFromPatient"], hidden["document"]["hiddenUntil"] is not None) == (True, True)
     assert (await send(record.patient, "OpenDocument", id=document))["code"] == "DOCUMENT_UNKNOWN"
     assert (await send(record.doctor, "MaskDocument", documentId=document))["__typename"] in ("Conflict", "Refusal")
-    shown = await send(record.doctor, "ShowToPatient", documentId=document)
+    shown = await send(record.doctor, "ShowToPatient", documentId=document, confirm=True)
     assert not shown["document"]["hiddenFromPatient"]
     again = await send(record.doctor, "HideFromPatient", documentId=document)
     assert (again["__typename"], again["code"]) == ("Conflict", "ALREADY_SHOWN")
@@ -199,7 +199,7 @@ async def test_a_consent_to_a_team_covers_all_of_it(serving: Serving) -> None:
         "ConsentToTeam",
         patientId=record.id,
         teamId=team,
-        informedHow="entretien",
+        informedHow="INTERVIEW",
         proof="signé",
     )
     assert consent["teamId"] == team
@@ -227,7 +227,12 @@ async def test_the_attending_physician_and_the_representative(serving: Serving) 
     assert (await send(parent, "OpenDossier", patientId=record.id))["__typename"] == "Refusal"
     named = {"oid": ins.oid, "value": ins.value}
     represented = await send(
-        record.patient, "DeclareRepresentative", patientId=record.id, representative=named, proof="livret"
+        record.patient,
+        "DeclareRepresentative",
+        patientId=record.id,
+        representative=named,
+        basis="GUARDIANSHIP",
+        proof="jugement",
     )
     assert (represented["relation"], represented["rpps"]) == ("REPRESENTATIVE", None)
     assert (await send(parent, "OpenDossier", patientId=record.id))["relations"] == ["REPRESENTATIVE"]

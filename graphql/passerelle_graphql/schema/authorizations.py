@@ -10,16 +10,12 @@ from uuid import UUID
 import strawberry
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import relations
-from passerelle.identities import patients
-from passerelle.identities.ins import Ins
+from passerelle.dossier import attending, relations
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
-from passerelle_graphql.schema.enums import ActorKind, Relation
+from passerelle_graphql.schema.enums import ActorKind, InformedHow, Relation, RepresentationBasis
 from passerelle_graphql.schema.fields import counted, resolved
-from passerelle_graphql.schema.patients import InsInput
 from passerelle_graphql.schema.read_model import shape, shown
 
 _PROFESSIONAL, _TEAM = f"{ActorKind.PROFESSIONAL}:", "team:"
@@ -28,6 +24,11 @@ _PROFESSIONAL, _TEAM = f"{ActorKind.PROFESSIONAL}:", "team:"
 def rpps_of(subject: str) -> str | None:
     """The RPPS number in a subject (`professional:<RPPS>`); a person's key is never shown."""
     return subject.removeprefix(_PROFESSIONAL) if subject.startswith(_PROFESSIONAL) else None
+
+
+def basis_of(basis: str | None) -> RepresentationBasis | None:
+    """On what a representative's powers rest; an heir's link, and a row of before, say nothing of it."""
+    return RepresentationBasis(basis) if basis in set(RepresentationBasis) else None
 
 
 def team_of(subject: str) -> strawberry.ID:
@@ -42,6 +43,7 @@ class RelationGrant:
     since: datetime = shown()
     until: datetime | None = shown(description="Exclu ; absent : jusqu'à retrait.")
     proof: str | None = shown()
+    basis: RepresentationBasis | None = shown(by=basis_of, description="D'un représentant légal.")
 
 
 @strawberry.type(description="Le consentement donné à toute une équipe de soins.")
@@ -50,6 +52,7 @@ class TeamConsent:
     team_id: strawberry.ID = shown("subject", by=team_of)
     team_name: str | None = shown("what", by=lambda name: None if name == Relation.CARE_TEAM else name)
     asked_by: str | None = shown("recorded_by", by=rpps_of, description="RPPS de qui l'a recueilli.")
+    informed_how: InformedHow = shown(by=InformedHow, description="Comment le patient a été informé.")
     since: datetime = shown()
     until: datetime | None = shown()
     proof: str | None = shown()
@@ -74,27 +77,16 @@ class Ended:
     count: int = strawberry.field(description="Combien ont pris fin ; zéro : il n'y en avait pas.")
 
 
-@strawberry.type(description="Une équipe de soins.")
-class CareTeam:
-    id: strawberry.ID
-
-
 AuthorizationsResult: TypeAlias = Annotated[
     Authorizations | Refusal | InvalidInput | TryLater, strawberry.union("AuthorizationsResult")
 ]
 RelationActResult: TypeAlias = Annotated[
     RelationGrant | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("RelationActResult")
 ]
-TeamConsentResult: TypeAlias = Annotated[
-    TeamConsent | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("TeamConsentResult")
-]
 BlockResult: TypeAlias = Annotated[
     ProfessionalBlock | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("BlockResult")
 ]
 EndResult: TypeAlias = Annotated[Ended | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("EndResult")]
-CareTeamResult: TypeAlias = Annotated[
-    CareTeam | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("CareTeamResult")
-]
 
 
 @strawberry.type
@@ -146,38 +138,17 @@ class AuthorizationsMutation:
         async with transaction(context_of(info)) as act:
             return Ended(count=await relations.unblock_professional(act, key, rpps))
 
-    @resolved("Déclarer le médecin traitant.", cost=10)
+    @resolved("Déclarer le médecin traitant ; le précédent cesse de l'être.", cost=10)
     async def declare_attending_physician(
         self, info: ResolverInfo, patient_id: strawberry.ID, rpps: str, proof: str | None = None
     ) -> RelationActResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
-            grant = await relations.declare_attending_physician(act, key, rpps, proof=proof)
+            grant = await attending.declare_attending_physician(act, key, rpps, proof=proof)
         return shape(RelationGrant, asdict(grant))
 
-    @resolved("Déclarer un représentant légal, par son INS.", cost=10)
-    async def declare_representative(
-        self,
-        info: ResolverInfo,
-        patient_id: strawberry.ID,
-        representative: Annotated[InsInput, strawberry.argument(directives=[Identifying()])],
-        proof: str,
-        until: datetime | None = None,
-    ) -> RelationActResult:
-        context, key = context_of(info), key_of(Node.PATIENT, patient_id)
-        person = patients.person_key(context, Ins(representative.oid, representative.value))
-        async with transaction(context) as act:
-            grant = await relations.declare_representative(act, key, person, until=until, proof=proof)
-        return shape(RelationGrant, asdict(grant))
-
-    @resolved("Mettre fin aux pouvoirs d'un représentant.", cost=10)
-    async def end_representation(
-        self,
-        info: ResolverInfo,
-        patient_id: strawberry.ID,
-        representative: Annotated[InsInput, strawberry.argument(directives=[Identifying()])],
-    ) -> EndResult:
-        context, key = context_of(info), key_of(Node.PATIENT, patient_id)
-        person = patients.person_key(context, Ins(representative.oid, representative.value))
-        async with transaction(context) as act:
-            return Ended(count=await relations.end_representation(act, key, person))
+    @resolved("Le médecin traitant cesse de l'être.", cost=10)
+    async def end_attending_physician(self, info: ResolverInfo, patient_id: strawberry.ID, rpps: str) -> EndResult:
+        key = key_of(Node.PATIENT, patient_id)
+        async with transaction(context_of(info)) as act:
+            return Ended(count=await attending.end_attending_physician(act, key, rpps))

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import strawberry
 
+from passerelle.dossier.emergency_reviews import Finding as Finding
 from passerelle.dossier.lifecycle import Basis as Basis
 from passerelle.dossier.publishing import Filing as Filing
+from passerelle.dossier.representation import RepresentationBasis as RepresentationBasis
+from passerelle.dossier.team_consents import InformedHow as InformedHow
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
+from passerelle.notices.kinds import NoticeKind as NoticeKind
 from passerelle_policies.vocabulary import ActorKind as ActorKind
 from passerelle_policies.vocabulary import DocumentStatus as DocumentStatus
 from passerelle_policies.vocabulary import DossierState as DossierState
@@ -23,4 +27,8 @@ strawberry.enum(DossierState, description="Le cycle de vie du dossier.")
 strawberry.enum(DocumentStatus, description="Le statut d'un document.")
 strawberry.enum(IdentityStatus, description="La confiance dans une identité (RNIV).")
 strawberry.enum(Basis, description="Ce sur quoi repose un acte.")
+strawberry.enum(Finding, description="Ce que l'examen d'un accès en urgence a trouvé.")
 strawberry.enum(Filing, description="Ce qu'il est advenu d'un document donné.")
+strawberry.enum(RepresentationBasis, description="Ce sur quoi reposent les pouvoirs d'un représentant légal.")
+strawberry.enum(InformedHow, description="Comment le patient a été informé avant de consentir.")
+strawberry.enum(NoticeKind, description="Ce dont un avis parle.")

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import lifecycle, publishing, relations
+from passerelle.dossier import attending, care_teams, lifecycle, publishing, relations, representation, team_consents
 from passerelle.identities import patients
 from passerelle.identities.directory import Directory, Practice, Professional
 from passerelle.identities.ins import IdentityStatus
@@ -42,10 +42,16 @@ class Settler:
     cast: Cast
     clock: Clock
     structures: dict[str, str]
+    directory: Directory
 
     def context(self, actor: Actor, purpose: Purpose = Purpose.CARE) -> Context:
         return Context(
-            tenant=self.tenant, actor=actor, clock=self.clock, request_id=f"demo-{uuid4().hex}", purpose=purpose
+            tenant=self.tenant,
+            actor=actor,
+            clock=self.clock,
+            request_id=f"demo-{uuid4().hex}",
+            purpose=purpose,
+            directory=self.directory,
         )
 
     def professional(self, part: Part) -> Actor:
@@ -92,6 +98,7 @@ async def settle(installation: Installation, cast: Cast, on_patient: OnPatient) 
         cast=cast,
         clock=installation.clock,
         structures={each.finess: each.name for _, each in network.establishments()},
+        directory=installation.directory,
     )
     await register_professionals(installation.directory, cast)
     # The story's patient comes first, alone: the team that the others consent to is hers.
@@ -174,13 +181,14 @@ async def _relate(
         if household.mother is not None:
             key = settler.person(household.mother).id
             proof = "livret de famille présenté"
-            await relations.declare_representative(act, patient_id, key, proof=proof)
+            minor = representation.RepresentationBasis.MINOR
+            await representation.declare_representative(act, patient_id, key, basis=minor, proof=proof)
         if index % 2 == 0:
-            await relations.consent_to_team(
+            await team_consents.consent_to_team(
                 act,
                 patient_id,
                 team_id,
-                informed_how="entretien avec l’oncologue, notice remise",
+                informed_how=team_consents.InformedHow.INTERVIEW,
                 proof="formulaire signé, numérisé au dossier",
             )
             pharmacist = settler.cast.professionals[Part.PHARMACIST]
@@ -188,16 +196,16 @@ async def _relate(
         if index % 4 == 0:
             await relations.block_professional(act, patient_id, settler.cast.professionals[Part.BLOCKED].rpps)
         # Last, as it is what tells that all of this was laid.
-        await relations.declare_attending_physician(act, patient_id, settler.cast.professionals[Part.GP].rpps)
+        await attending.declare_attending_physician(act, patient_id, settler.cast.professionals[Part.GP].rpps)
     return team_id
 
 
 async def _team(settler: Settler) -> UUID:
     async with transaction(settler.context(settler.professional(Part.ONCOLOGIST))) as act:
         leader = settler.cast.professionals[Part.ONCOLOGIST]
-        team_id = await relations.create_care_team(act, "Équipe de sénologie", establishment=leader.finess)
+        team_id = await care_teams.create_care_team(act, "Équipe de sénologie", establishment=leader.finess)
         for part in _TEAM:
-            await relations.add_care_team_member(act, team_id, settler.cast.professionals[part].rpps)
+            await care_teams.add_care_team_member(act, team_id, settler.cast.professionals[part].rpps)
     return team_id
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     ColumnElement,
+    Date,
     DateTime,
     Row,
     Select,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    not_,
     or_,
     select,
     union_all,
@@ -45,8 +47,9 @@ from passerelle.dossier.tables import (
     emergency_objection,
     relation,
     team_consent,
+    team_exclusion,
 )
-from passerelle.identities import patients
+from passerelle.identities import civil_status, patients
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Refused
@@ -60,6 +63,9 @@ _SUBJECT = bindparam("access_subject", type_=Text())
 _PERSON = bindparam("access_person", type_=Text())
 ACTOR_ID = bindparam("access_actor_id", type_=Text())
 ABOVE_BLOCKS = bindparam("access_above_blocks", type_=Boolean())
+_TODAY = bindparam("access_today", type_=Date())
+_OF_AGE_BORN_BY = bindparam("access_of_age_born_by", type_=Text())
+OF_A_MINOR = "minor"
 
 
 def in_force(valid_from: ColumnElement[datetime], valid_until: ColumnElement[datetime | None]) -> ColumnElement[bool]:
@@ -97,11 +103,28 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
 
     An unknown patient has no state.
     """
-    of_person = patients.is_person(patient_id, _PERSON)
+    # A death ends every tie but authorship, and is the beginning of an heir's.
+    is_alive = civil_status.is_alive(patient_id, _TODAY)
+    of_person = and_(patients.is_person(patient_id, _PERSON), is_alive)
     declared = select(relation.c.relation).where(
         relation.c.patient_id == patient_id,
         relation.c.subject == _SUBJECT,
         in_force(relation.c.valid_from, relation.c.valid_until),
+        is_alive == (relation.c.relation != Relation.HEIR.value),
+        or_(
+            relation.c.basis.is_distinct_from(OF_A_MINOR),
+            not_(civil_status.was_born_by(patient_id, _OF_AGE_BORN_BY)),
+        ),
+    )
+    left_out = (
+        select(literal(1))
+        .where(
+            team_exclusion.c.patient_id == patient_id,
+            team_exclusion.c.subject == _SUBJECT,
+            team_exclusion.c.team_id == team_consent.c.team_id,
+            in_force(team_exclusion.c.valid_from, team_exclusion.c.valid_until),
+        )
+        .exists()
     )
     in_team = (
         select(literal(Relation.CARE_TEAM.value, Text()))
@@ -111,6 +134,8 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
             care_team_member.c.subject == _SUBJECT,
             in_force(team_consent.c.valid_from, team_consent.c.valid_until),
             in_force(care_team_member.c.valid_from, care_team_member.c.valid_until),
+            not_(left_out),
+            is_alive,
         )
     )
     wrote = (
@@ -187,8 +212,16 @@ def facts_parameters(context: Context) -> dict[str, Any]:
         "access_subject": actor.subject,
         "access_actor_id": actor.id,
         "access_person": actor.id if actor.kind is ActorKind.PERSON else None,
+        "access_today": legal_day(context.clock),
+        "access_of_age_born_by": _of_age_born_by(context),
         "access_above_blocks": is_above_blocks(pack_in(context), context.mode, context.tenant.parameters),
     }
+
+
+def _of_age_born_by(context: Context) -> str:
+    """The last birth date, YYYYMMDD, of those who are of age today; 29 February stands where the year has none."""
+    day = legal_day(context.clock)
+    return f"{day.year - number(context, 'majority.years'):04}{day:%m%d}"
 
 
 def facts_from(context: Context, row: Row[Any] | Mapping[str, Any]) -> Facts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from passerelle.kernel.directory import Directory, EmptyDirectory
 from passerelle_policies.vocabulary import Mode, Purpose
 
 if TYPE_CHECKING:
@@ -47,3 +48,4 @@ class Context:
     request_id: str
     purpose: Purpose = Purpose.CARE
     mode: Mode = Mode.NORMAL
+    directory: Directory = field(default_factory=EmptyDirectory)

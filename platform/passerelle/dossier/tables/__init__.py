@@ -24,8 +24,10 @@ from passerelle.dossier.tables.relations import (
     care_team_member,
     emergency_access,
     emergency_objection,
+    heirs_objection,
     relation,
     team_consent,
+    team_exclusion,
 )
 
 __all__ = [
@@ -44,8 +46,10 @@ __all__ = [
     "emergency_objection",
     "erasure_certificate",
     "erasure_request",
+    "heirs_objection",
     "relation",
     "set_aside",
     "submission_set",
     "team_consent",
+    "team_exclusion",
 ]

@@ -27,6 +27,7 @@ relation = Table(
     Column("valid_until", DateTime(timezone=True), comment="exclusive; null: until withdrawn"),
     Column("recorded_by", Text, nullable=False),
     Column("basis", Text, comment="of a representative: minor | guardianship | …; of an heir: his link"),
+    Column("motive", Text, comment="of an heir: cause_of_death | memory | rights (L.1110-4 V)"),
     Column("proof", Text),
     Column("withdrawn_by", Text),
     PrimaryKeyConstraint("patient_id", "relation_id"),
@@ -72,6 +73,23 @@ team_consent = Table(
     PrimaryKeyConstraint("patient_id", "consent_id"),
     ForeignKeyConstraint(["team_id"], ["care_team.team_id"]),
     comment="Initial informed consent that covers a whole team (Conseil d'État, 15 October 2025).",
+)
+
+team_exclusion = Table(
+    "team_exclusion",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("exclusion_id", Uuid, nullable=False),
+    Column("team_id", Uuid, nullable=False),
+    Column("subject", Text, nullable=False, comment="professional:<RPPS> of the member left out"),
+    Column("because_of", Text, nullable=False, comment="kind:id of the blocked member at the root of it"),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True)),
+    PrimaryKeyConstraint("patient_id", "exclusion_id"),
+    ForeignKeyConstraint(["team_id"], ["care_team.team_id"]),
+    Index("ix_team_exclusion_subject", "patient_id", "subject"),
+    Index("ix_team_exclusion_team", "team_id", "subject"),
+    comment="Members whom a consent does not reach: brought in by somebody whom the patient had blocked.",
 )
 
 block = Table(
@@ -120,4 +138,17 @@ emergency_access = Table(
     Index("ix_emergency_access_subject", "patient_id", "subject"),
     Index("ix_emergency_access_review", "review_due_at", postgresql_where=text("reviewed_at is null")),
     comment="A record opened by break-glass: why, until when, and what the review found.",
+)
+
+heirs_objection = Table(
+    "heirs_objection",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("objection_id", Uuid, nullable=False),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True)),
+    Column("recorded_by", Text, nullable=False),
+    Column("withdrawn_by", Text),
+    PrimaryKeyConstraint("patient_id", "objection_id"),
+    comment="The patient does not want his heirs to ask for anything (L.1110-4 V: unless he willed otherwise).",
 )

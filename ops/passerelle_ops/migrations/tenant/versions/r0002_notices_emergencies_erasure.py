@@ -57,6 +57,32 @@ def upgrade() -> None:
         comment="The patient objects beforehand to any opening in an emergency (L.1111-17 I).",
     )
     op.create_table(
+        "heirs_objection",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("objection_id", sa.Uuid(), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.Column("withdrawn_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("patient_id", "objection_id", name=op.f("pk_heirs_objection")),
+        comment="The patient does not want his heirs to ask for anything (L.1110-4 V: unless he willed otherwise).",
+    )
+    op.create_table(
+        "team_exclusion",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("exclusion_id", sa.Uuid(), nullable=False),
+        sa.Column("team_id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False, comment="professional:<RPPS> of the member left out"),
+        sa.Column("because_of", sa.Text(), nullable=False, comment="kind:id of the blocked member at the root of it"),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["team_id"], ["care_team.team_id"], name=op.f("fk_team_exclusion_team_id")),
+        sa.PrimaryKeyConstraint("patient_id", "exclusion_id", name=op.f("pk_team_exclusion")),
+        comment="Members whom a consent does not reach: brought in by somebody whom the patient had blocked.",
+    )
+    op.create_index("ix_team_exclusion_subject", "team_exclusion", ["patient_id", "subject"], unique=False)
+    op.create_index("ix_team_exclusion_team", "team_exclusion", ["team_id", "subject"], unique=False)
+    op.create_table(
         "notice",
         sa.Column(
             "recipient",
@@ -215,6 +241,13 @@ def upgrade() -> None:
             comment="of a representative: minor | guardianship | …; of an heir: his link",
         ),
     )
+    _chains()
+    op.add_column(
+        "relation",
+        sa.Column(
+            "motive", sa.Text(), nullable=True, comment="of an heir: cause_of_death | memory | rights (L.1110-4 V)"
+        ),
+    )
     op.execute(
         "update document set hidden_since = hidden_until - interval '1 month'"
         " where hidden_from_patient and hidden_until is not null"
@@ -225,6 +258,53 @@ def upgrade() -> None:
         "emergency_access",
         "emergency_objection",
         "erasure_request",
+        "heirs_objection",
         "notice",
         "notice_watermark",
+        "team_exclusion",
+    )
+
+
+def _chains() -> None:
+    """Give each version its place, and each superseded one the status that it had: a reading tells who sees it so."""
+    op.execute(
+        "with recursive placed as ("
+        " select patient_id, document_id, 1 as position from document where replaces is null"
+        " union all"
+        " select after.patient_id, after.document_id, placed.position + 1 from document as after"
+        " join placed on placed.patient_id = after.patient_id and placed.document_id = after.replaces)"
+        " update document set chain_position = placed.position from placed"
+        " where placed.position > 1 and placed.patient_id = document.patient_id"
+        " and placed.document_id = document.document_id"
+    )
+    op.drop_constraint(op.f("ck_document_status"), "document")
+    op.execute(
+        "update document set status = coalesce((select case version.act when 'archive' then 'archived' end"
+        " from document_version as version where version.patient_id = document.patient_id"
+        " and version.document_id = document.document_id and version.act in ('archive', 'unarchive')"
+        " order by version.metadata_version desc limit 1), 'current') where status = 'superseded'"
+    )
+    op.create_check_constraint(op.f("ck_document_status"), "document", "status in ('current','archived','deleted')")
+    op.alter_column(
+        "document",
+        "status",
+        comment="current | archived | deleted; superseded depends on the reader",
+        existing_comment="current | superseded | archived | deleted",
+        existing_type=sa.Text(),
+        existing_nullable=False,
+    )
+    op.alter_column(
+        "document",
+        "superseded_by",
+        comment="a later version, which not everybody may know of: never shown",
+        existing_type=sa.Uuid(),
+        existing_nullable=True,
+    )
+    op.alter_column(
+        "document_version",
+        "act",
+        comment="publish | mask | unmask | hide… | show… | archive | unarchive | delete | move",
+        existing_comment="publish | supersede | mask | unmask | hide… | archive | delete | move",
+        existing_type=sa.Text(),
+        existing_nullable=False,
     )
