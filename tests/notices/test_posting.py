@@ -83,10 +83,12 @@ def test_a_notice_whose_words_were_erased_says_only_that() -> None:
 
 
 @pytest.mark.parametrize("recipient", [RECIPIENT, "professional:99900000001"])
+@pytest.mark.parametrize("is_patient", [True, False])
 @pytest.mark.parametrize("kind", NoticeKind)
-def test_every_kind_has_its_sentence(kind: NoticeKind, recipient: str) -> None:
-    said = sentence_of(kind, recipient, dict.fromkeys(words_of(kind, recipient), "Dr Essai"))
-    assert said != code_of(kind, recipient)
+def test_every_kind_has_its_sentence(kind: NoticeKind, recipient: str, is_patient: bool) -> None:
+    words = dict.fromkeys(words_of(kind, recipient), "Dr Essai")
+    said = sentence_of(kind, recipient, words, is_patient=is_patient)
+    assert said != code_of(kind, recipient, is_patient=is_patient)
     assert "{" not in said
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import func, insert, select
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
 from passerelle.notices.kinds import NoticeKind, sentence_of
-from passerelle.notices.posting import INBOX
+from passerelle.notices.posting import INBOX, is_to_patient
 from passerelle.notices.tables import notice, notice_delivery
 
 
@@ -61,7 +61,8 @@ async def deliver(tenant: Tenant, channel: Channel, recipient: str, notice_id: U
             notice_delivery.c.notice_id == notice_id,
             notice_delivery.c.channel == channel.name,
         )
-        row = (await connection.execute(select(notice).where(of_this, ~delivered.exists()))).one_or_none()
+        waiting = select(notice, is_to_patient().label("is_patient")).where(of_this, ~delivered.exists())
+        row = (await connection.execute(waiting)).one_or_none()
         if row is None:
             return False
         kind = NoticeKind(row.kind)
@@ -72,7 +73,7 @@ async def deliver(tenant: Tenant, channel: Channel, recipient: str, notice_id: U
                 recipient=row.recipient,
                 kind=kind,
                 patient_id=row.patient_id,
-                sentence=sentence_of(kind, row.recipient, row.about),
+                sentence=sentence_of(kind, row.recipient, row.about, is_patient=row.is_patient),
                 posted_at=row.posted_at,
             ),
         )

@@ -19,9 +19,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from passerelle.audit.transactions import Act
 from passerelle.kernel.errors import InvalidInput
 from passerelle.notices.kinds import NoticeKind, sentence_of
+from passerelle.notices.posting import is_to_patient
 from passerelle.notices.tables import notice, notice_delivery
 
 READ = "inbox_read"
+_IS_PATIENT = is_to_patient().label("is_patient")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,12 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
 async def page(act: Act, *, first: int, after: str | None = None, unread_only: bool = False) -> InboxPage:
     """A page of the bearer's own notices. Refused: CURSOR_INVALID."""
     own = notice.c.recipient == act.context.actor.subject
-    asked = select(notice).where(own).order_by(notice.c.posted_at.desc(), notice.c.notice_id.desc()).limit(first + 1)
+    asked = (
+        select(notice, is_to_patient().label("is_patient"))
+        .where(own)
+        .order_by(notice.c.posted_at.desc(), notice.c.notice_id.desc())
+        .limit(first + 1)
+    )
     if unread_only:
         asked = asked.where(notice.c.read_at.is_(None))
     if after is not None:
@@ -79,6 +86,15 @@ async def page(act: Act, *, first: int, after: str | None = None, unread_only: b
     )
 
 
+async def about(act: Act, patient_id: UUID) -> list[InboxNotice]:
+    """Every notice that the bearer received about a patient, oldest first."""
+    wanted = select(notice).where(
+        notice.c.recipient == act.context.actor.subject, notice.c.patient_id == patient_id
+    )
+    rows = await act.connection.execute(wanted.order_by(notice.c.posted_at, notice.c.notice_id))
+    return [_shown(row) for row in rows]
+
+
 async def mark_read(act: Act, notice_id: UUID) -> InboxNotice | None:
     """Say that the bearer has read a notice of his; the first time counts.
 
@@ -87,7 +103,10 @@ async def mark_read(act: Act, notice_id: UUID) -> InboxNotice | None:
     own = (notice.c.recipient == act.context.actor.subject) & (notice.c.notice_id == notice_id)
     row = (
         await act.connection.execute(
-            update(notice).where(own).values(read_at=func.coalesce(notice.c.read_at, act.now)).returning(notice)
+            update(notice)
+            .where(own)
+            .values(read_at=func.coalesce(notice.c.read_at, act.now))
+            .returning(notice, _IS_PATIENT)
         )
     ).one_or_none()
     if row is None:
@@ -105,7 +124,7 @@ def _shown(row: Row[Any]) -> InboxNotice:
     return InboxNotice(
         notice_id=row.notice_id,
         kind=kind,
-        sentence=sentence_of(kind, row.recipient, row.about),
+        sentence=sentence_of(kind, row.recipient, row.about, is_patient=row.is_patient),
         patient_id=row.patient_id,
         posted_at=row.posted_at,
         read_at=row.read_at,

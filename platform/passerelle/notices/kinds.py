@@ -11,7 +11,7 @@ from passerelle_policies.vocabulary import ActorKind
 
 
 class NoticeKind(StrEnum):
-    """What happened. The sentence is NOTICE_<KIND>, or NOTICE_<KIND>_TO_PROFESSIONAL for a professional."""
+    """What happened. The sentence is NOTICE_<KIND>, with _TO_PROFESSIONAL or _TO_REPRESENTATIVE where that differs."""
 
     BREAK_GLASS = "break_glass"
     REGULATION_CENTRE = "regulation_centre"
@@ -26,22 +26,25 @@ class NoticeKind(StrEnum):
     REVIEW_DONE = "review_done"
 
 
-def code_of(kind: NoticeKind, recipient: str) -> str:
-    """The code of the sentence for this recipient (`kind:id`)."""
+def code_of(kind: NoticeKind, recipient: str, *, is_patient: bool = True) -> str:
+    """The code of the sentence for this recipient (`kind:id`), who is the patient or acts for him."""
     code = f"NOTICE_{kind}".upper()
-    to_professional = f"{code}_TO_PROFESSIONAL"
-    is_professional = recipient.startswith(f"{ActorKind.PROFESSIONAL}:")
-    return to_professional if is_professional and to_professional in messages.catalogue() else code
+    if recipient.startswith(f"{ActorKind.PROFESSIONAL}:"):
+        own = f"{code}_TO_PROFESSIONAL"
+    else:
+        own = code if is_patient else f"{code}_TO_REPRESENTATIVE"
+    return own if own in messages.catalogue() else code
 
 
 def words_of(kind: NoticeKind, recipient: str) -> frozenset[str]:
-    """The names that `about` must give for the sentence to be said."""
-    template = messages.catalogue()[code_of(kind, recipient)]
-    return frozenset(field for _, field, _, _ in Formatter().parse(template) if field)
+    """The names that `about` must give for the sentence to be said, whichever of this recipient's it is."""
+    codes = {code_of(kind, recipient, is_patient=is_patient) for is_patient in (True, False)}
+    parsed = (Formatter().parse(messages.catalogue()[code]) for code in codes)
+    return frozenset(field for each in parsed for _, field, _, _ in each if field)
 
 
-def sentence_of(kind: NoticeKind, recipient: str, about: Mapping[str, str]) -> str:
+def sentence_of(kind: NoticeKind, recipient: str, about: Mapping[str, str], *, is_patient: bool = True) -> str:
     """What happened and what to do, in French; of a record erased since, only that."""
     if words_of(kind, recipient) - about.keys():
         return messages.sentence("NOTICE_FORGOTTEN", {})
-    return messages.sentence(code_of(kind, recipient), about)
+    return messages.sentence(code_of(kind, recipient, is_patient=is_patient), about)

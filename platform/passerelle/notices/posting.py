@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, insert, literal, select
+from sqlalchemy import ColumnElement, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
+from passerelle.identities import patients
 from passerelle.notices.kinds import NoticeKind as NoticeKind
 from passerelle.notices.kinds import words_of
 from passerelle.notices.tables import notice, notice_delivery
+from passerelle_policies.vocabulary import ActorKind
 
 INBOX = "inbox"
+_PERSON = f"{ActorKind.PERSON}:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +79,10 @@ async def post(
 def is_posted(patient_id: ColumnElement[Any], key: ColumnElement[Any]) -> ColumnElement[bool]:
     """SQL condition: somebody has been told this about this patient."""
     return select(literal(1)).where(notice.c.patient_id == patient_id, notice.c.key == key).exists()
+
+
+def is_to_patient() -> ColumnElement[bool]:
+    """SQL condition: the recipient of a row of `notice` is the patient himself."""
+    return patients.is_person(notice.c.patient_id, func.substr(notice.c.recipient, len(_PERSON) + 1)) & (
+        notice.c.recipient.startswith(_PERSON)
+    )

@@ -1,0 +1,31 @@
+"""Who is told of what happens in a record: the patient, and whoever lawfully acts for him."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from passerelle.audit.transactions import Act
+from passerelle.dossier.tables import relation
+from passerelle.identities import patients
+from passerelle_policies.vocabulary import ActorKind, Relation
+
+
+async def people_of(act: Act, patient_id: UUID, *, representatives: bool) -> list[str]:
+    """The patient and, when asked for, his representatives of the day, as `kind:id`; no one who cannot sign in."""
+    person = (await act.connection.execute(select(patients.key_of(patient_id)))).scalar_one()
+    told = [f"{ActorKind.PERSON}:{person}"] if person else []
+    if representatives:
+        of_the_day = (
+            select(relation.c.subject)
+            .where(
+                relation.c.patient_id == patient_id,
+                relation.c.relation == Relation.REPRESENTATIVE.value,
+                relation.c.valid_from <= act.now,
+                or_(relation.c.valid_until.is_(None), relation.c.valid_until > act.now),
+            )
+            .order_by(relation.c.subject)
+        )
+        told += (await act.connection.execute(of_the_day)).scalars()
+    return list(dict.fromkeys(told))
