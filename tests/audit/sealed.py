@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from sqlalchemy import text
 
 from passerelle.audit import journal
 from passerelle.audit.sealing import Sealed, seal
@@ -45,7 +46,8 @@ class Sealing:
                     facts={"relations": ["auteur"], "number": number, "share": 0.1},
                 )
                 await journal.append(act.connection, self.context, line)
-        return self.ids()[-lines:]
+            newest = text("select line_id from journal order by line_id desc limit :lines")
+            return sorted((await act.connection.execute(newest, {"lines": lines})).scalars())
 
     async def seal(self, **how: Any) -> Sealed:
         return await seal(self.context.tenant, self.context.clock, **how)
@@ -61,7 +63,7 @@ class Sealing:
         """The lines as they are sealed."""
         return [row[0] for row in self.as_owner("select line_id from journal_leaf order by leaf_index")]
 
-    def as_owner(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def as_owner(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.owner_url, autocommit=True) as owner:
             done = owner.execute(statement.encode(), values or None)
             return done.fetchall() if done.description else []

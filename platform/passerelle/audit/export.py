@@ -61,7 +61,7 @@ async def export_lines(
     """
     head = await newest_head(connection, tenant.id)
     size = 0 if head is None else head.tree_size
-    sealed, unsealed = await _found(connection, list(chosen), size)
+    sealed, unsealed = await _found(connection, list(dict.fromkeys(chosen)), size)
     proofs = await inclusion_proofs(connection, [index for index, _ in sealed], size)
     heads = [] if head is None else [head.document()]
     consistency = []
@@ -121,13 +121,16 @@ def zipped(export: dict[str, Any]) -> bytes:
 async def _found(
     connection: AsyncConnection, chosen: list[LineKey], size: int
 ) -> tuple[list[tuple[int, dict[str, Any]]], list[dict[str, Any]]]:
-    pairs = func.unnest(
-        literal([patient_id for patient_id, _ in chosen], ARRAY(Uuid())),
-        literal([line_id for _, line_id in chosen], ARRAY(BigInteger)),
-    ).table_valued(column("patient_id", Uuid()), column("line_id", BigInteger), name="chosen")
+    pairs = (
+        func.unnest(
+            literal([patient_id for patient_id, _ in chosen], ARRAY(Uuid())),
+            literal([line_id for _, line_id in chosen], ARRAY(BigInteger)),
+        )
+        .table_valued(column("patient_id", Uuid()), column("line_id", BigInteger))
+        .render_derived("chosen")
+    )
     rows = await connection.execute(
-        select(*[*columns_of_line(), journal_leaf.c.leaf_index])
-        .select_from(
+        select(*[*columns_of_line(), journal_leaf.c.leaf_index]).select_from(
             pairs.join(
                 journal, and_(journal.c.patient_id == pairs.c.patient_id, journal.c.line_id == pairs.c.line_id)
             ).outerjoin(
@@ -135,7 +138,6 @@ async def _found(
                 and_(journal_leaf.c.patient_id == journal.c.patient_id, journal_leaf.c.line_id == journal.c.line_id),
             )
         )
-        .distinct()
     )
     sealed, unsealed = [], []
     for row in rows:

@@ -1,0 +1,155 @@
+"""`passerelle journal export`: lines of the journal with what proves them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
+from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+
+if TYPE_CHECKING:
+    from passerelle.audit.transactions import Act
+
+app = typer.Typer(
+    name="journal",
+    help="Exporter le journal des accès avec ses preuves (pour le vérifier : passerelle verify journal).",
+    cls=FrenchGroup,
+    no_args_is_help=True,
+)
+
+Out = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FICHIER",
+        dir_okay=False,
+        help="Archive .zip (lignes, preuves et programme qui les vérifie) ou fichier .json.",
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="MOTIF", help="Pourquoi : le journal le garde.")]
+Patient = Annotated[
+    UUID | None,
+    typer.Option("--patient", metavar="ID", help="Les seules lignes de ce patient (identifiant interne)."),
+]
+Since = Annotated[
+    datetime | None, typer.Option("--since", metavar="DATE", help="Depuis ce jour, ou cet instant, heure de Paris.")
+]
+Until = Annotated[
+    datetime | None, typer.Option("--until", metavar="DATE", help="Avant ce jour, ou cet instant, heure de Paris.")
+]
+Earlier = Annotated[
+    Path | None,
+    typer.Option(
+        "--earlier",
+        exists=True,
+        dir_okay=False,
+        metavar="EXPORT",
+        help="Export plus ancien : joindre la preuve que le journal n’a fait que s’allonger depuis.",
+    ),
+]
+
+
+@app.callback()
+def _journal() -> None:
+    """Keep `export` a subcommand while it is the only one."""
+
+
+@app.command(cls=FrenchCommand)
+def export(
+    out: Out,
+    tenant: Tenant,
+    reason: Reason,
+    state: State = None,
+    patient: Patient = None,
+    since: Since = None,
+    until: Until = None,
+    earlier: Earlier = None,
+    as_json: Json = False,
+) -> None:
+    """Exporter des lignes du journal, chacune avec la preuve qu’elle a été scellée telle quelle.
+
+    Tout est scellé avant l’export. L’export est lui-même une ligne du journal, avec son motif.
+    """
+    import asyncio
+
+    from passerelle.audit.export import written, zipped
+    from passerelle_ops.terminal import print_json, say
+
+    if patient is not None and (since or until):
+        raise typer.BadParameter("choisissez un patient, ou une période", param_hint="--patient")
+    if not reason.strip():
+        raise typer.BadParameter("dites pourquoi", param_hint="--reason")
+    size = None if earlier is None else _size_of(earlier)
+
+    async def chosen(act: Act) -> list[tuple[UUID, int]]:
+        from passerelle.audit.export import lines_between, lines_of_patient
+        from passerelle.kernel.clock import PARIS
+
+        if patient is not None:
+            return await lines_of_patient(act.connection, patient)
+        first, last = (each if each is None or each.tzinfo else each.replace(tzinfo=PARIS) for each in (since, until))
+        return await lines_between(act.connection, first, last)
+
+    made = asyncio.run(_export(tenant, state, chosen, patient, reason.strip(), size))
+    out.write_bytes(zipped(made) if out.suffix == ".zip" else written(made))
+    told = {
+        "file": str(out),
+        "lines": len(made["lines"]),
+        "size": made["heads"][-1]["tree_size"] if made["heads"] else 0,
+    }
+    if as_json:
+        print_json({**told, "unsealed": len(made["unsealed"]), "key_id": made["key_id"]})
+        return
+    say("JOURNAL_EXPORTED", **told)
+    say("JOURNAL_EXPORT_KEY", key=made["key_id"])
+
+
+async def _export(
+    tenant_id: str, state: Path | None, chosen: Any, patient: UUID | None, reason: str, earlier: int | None
+) -> dict[str, Any]:
+    from uuid import uuid4
+
+    from passerelle.audit.export import export_lines
+    from passerelle.audit.journal import NOBODY
+    from passerelle.audit.sealing import seal
+    from passerelle.audit.transactions import transaction
+    from passerelle.dossier import access
+    from passerelle.kernel.actors import Actor
+    from passerelle.kernel.context import Context
+    from passerelle_ops.installation import Installation
+    from passerelle_policies.vocabulary import Action, ActorKind, Kind, Purpose
+
+    installation = Installation(settings_of(state))
+    try:
+        tenant = await (await installation.registry()).tenant(tenant_id)
+        await seal(tenant, installation.clock)
+        operator = Actor(kind=ActorKind.SYSTEM, id="journal.export", name="Exploitant (passerelle journal export)")
+        context = Context(
+            tenant=tenant,
+            actor=operator,
+            clock=installation.clock,
+            request_id=uuid4().hex,
+            purpose=Purpose.ADMINISTRATION,
+        )
+        async with transaction(context) as act:
+            lines = await chosen(act)
+            made = await export_lines(act.connection, tenant, lines, earlier=earlier)
+            await access.require(act, patient or NOBODY, Kind.JOURNAL, Action.EXPORT, reason=reason)
+        return made
+    finally:
+        await installation.close()
+
+
+def _size_of(path: Path) -> int:
+    from passerelle.audit.verifier import Unreadable, open_export
+
+    try:
+        return int(open_export(path)["heads"][-1]["tree_size"])
+    except (Unreadable, KeyError, TypeError, IndexError) as unreadable:
+        raise typer.BadParameter(
+            "ce fichier n’est pas un export scellé du journal", param_hint="--earlier"
+        ) from unreadable
