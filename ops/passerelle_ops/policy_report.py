@@ -11,7 +11,7 @@ from passerelle.kernel import messages
 from passerelle_ops.terminal import output, print_json, say, table
 from passerelle_policies.cases import Case, InvalidCase, cases_of
 from passerelle_policies.checks import check_pack
-from passerelle_policies.facts import Decision, Facts
+from passerelle_policies.facts import Decision, Facts, FactValue
 from passerelle_policies.faults import Fault, fault
 from passerelle_policies.matrix import InvalidPack
 from passerelle_policies.packs import NoPackInForce, Pack, read_pack
@@ -111,8 +111,10 @@ def tell(decision: Decision, facts: Facts, pack: Pack, *, as_json: bool) -> None
     established = line.is_established if line else None
     told = messages.sentence(decision.code, {}) if decision.code else None
     if as_json:
-        print_json({**asdict(decision), "established": established, "role": facts.role, "on": facts.day, "told": told})
+        about = {"established": established, "role": facts.role, "on": facts.day, "told": told}
+        print_json(decision.as_json() | about)
         return
+    used = ", ".join(f"{name} = {_said(value)}" for name, value in decision.facts_used.items())
     rows = [
         ["Réponse", f"[{'green' if decision.allowed else 'red'}]{answer_word(decision.code)}[/]"],
         ["Qualité", ROLE_WORDS[facts.role]],
@@ -120,13 +122,27 @@ def tell(decision: Decision, facts: Facts, pack: Pack, *, as_json: bool) -> None
         ["Texte", escape(decision.source)],
         ["Établie par un texte", {True: "oui", False: "non : choix prudent", None: "règle générale"}[established]],
         ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack.effective.isoformat()}"],
+        ["Faits examinés", escape(used)],
         ["Pourquoi", escape(decision.sentence)],
+        ["Ce que lit le demandeur", escape(decision.sentence_for_professional)],
     ]
     if decision.code and told:
         rows.append(["Ce qui est dit au demandeur", f"{escape(told)}  [dim]{escape(f'[{decision.code}]')}[/]"])
     shown = table(f"Au {facts.day.isoformat()}", ["", ""], rows)
     shown.show_header = False
     output().print(shown)
+
+
+def _said(value: FactValue) -> str:
+    match value:
+        case bool():
+            return "oui" if value else "non"
+        case None:
+            return "aucun"
+        case tuple():
+            return " + ".join(value) or "aucun"
+        case str():
+            return value
 
 
 def _not_established(pack: Pack) -> int:

@@ -11,6 +11,7 @@ from passerelle_policies.packs import Pack, Value
 from passerelle_policies.reachability import unreachable_lines
 from passerelle_policies.roles import PROFESSIONAL_ROLES
 from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
+from passerelle_policies.words import ACT_WORDS
 
 _CREATION = frozenset({Action.PUBLISH})
 _BLIND_ROLES = frozenset({Role.ESTABLISHMENT, Role.SYSTEM})  # act on what they filed or on a timer, read nothing
@@ -64,6 +65,8 @@ def check_pack(pack: Pack) -> list[Fault]:
         *_acts_without_sight(pack),
         *_reading_without_relation(pack),
         *_uncovered_types(pack),
+        *_unexplained(pack),
+        *_acts_of_nobody(pack),
     ]
 
 
@@ -159,3 +162,22 @@ def _uncovered_types(pack: Pack) -> Iterator[Fault]:
     ):
         for type_code in sorted(pack.dmp_types - covered):
             yield fault(code, type_code)
+
+
+def _unexplained(pack: Pack) -> Iterator[Fault]:
+    """A line that lets in says so to both readers; one that takes away says nothing of its own to the refused."""
+    for line in pack.lines:
+        if line.effect == "allow" and not line.to_professional:
+            yield fault("LINE_UNEXPLAINED", line.rule)
+        if line.effect == "deny" and line.to_professional:
+            yield fault("REFUSED_IS_TOLD", line.rule)
+
+
+def _acts_of_nobody(pack: Pack) -> Iterator[Fault]:
+    """Every act that is ever asked is somebody's, or the pack says that it is nobody's."""
+    somebody = {(line.kind, action) for line in pack.lines if line.effect == "allow" for action in line.actions}
+    for act, said in ACT_WORDS.items():
+        if act in pack.nobody and act in somebody:
+            yield fault("ACT_OF_SOMEBODY", said)
+        elif act not in pack.nobody and act not in somebody:
+            yield fault("ACT_OF_NOBODY", said)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import date
+from types import MappingProxyType
+from typing import TypeAlias
 
 from passerelle_policies.vocabulary import (
     DocumentStatus,
@@ -13,6 +16,9 @@ from passerelle_policies.vocabulary import (
     Relation,
     Role,
 )
+
+FactValue: TypeAlias = str | bool | tuple[str, ...] | None
+NO_FACTS: Mapping[str, FactValue] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +62,10 @@ class Facts:
 class Decision:
     """The answer. `rule` and `source` say why; `pack`, by which rules; `code` is what the refused is told.
 
-    `sentence` explains in French to the patient and the data-protection officer. It is never shown to the
-    refused, who must not learn of a block or of a masked document: his sentence is the message of `code`.
+    `sentence` explains in French to the patient and the data-protection officer, `facts_used` are the facts that the
+    rule looked at: neither is ever shown to the refused, who must not learn of a block or of a masked document.
+    `sentence_for_professional` is for whoever asked, citizen or task included: by what title he is let in, or how to
+    get access, with nothing about what is there.
     """
 
     allowed: bool
@@ -66,6 +74,12 @@ class Decision:
     code: str | None
     pack: str
     sentence: str
+    sentence_for_professional: str = ""
+    facts_used: Mapping[str, FactValue] = field(default_factory=lambda: NO_FACTS, hash=False)
+
+    def as_json(self) -> dict[str, object]:
+        """The decision as a JSON object."""
+        return {each.name: getattr(self, each.name) for each in fields(self)} | {"facts_used": dict(self.facts_used)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

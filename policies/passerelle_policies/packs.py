@@ -266,6 +266,8 @@ def _parameters(content: Mapping[str, object], file: str) -> dict[str, Parameter
     for name, entry in content.items():
         if not isinstance(entry, dict):
             raise InvalidPack(f"{file}: [{name}] must be a table")
+        if not isinstance(entry.get("effective"), date):
+            raise InvalidPack(f"{file}: [{name}] lacks the day it takes effect (effective)")
         try:
             found[name] = Parameter(
                 name=name,

@@ -96,6 +96,7 @@ class Action(StrEnum):
     UNMASK_FROM = "unmask_from"
     OBJECT = "object"  # beforehand, to any opening in an emergency
     WITHDRAW_OBJECTION = "withdraw_objection"
+    OBJECT_TO_HEIRS = "object_to_heirs"  # the patient, to what they may ask for after him; or no longer
     BREAK_GLASS = "break_glass"  # open a record in an emergency
     EXPORT = "export"  # take the whole record away
     DECLARE_DEATH = "declare_death"

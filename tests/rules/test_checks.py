@@ -12,12 +12,14 @@ from typing import TypeAlias
 import pytest
 
 from passerelle_policies.checks import check_pack
-from passerelle_policies.matrix import InvalidPack
-from passerelle_policies.packs import Pack, load_pack
+from passerelle_policies.matrix import COLUMNS, InvalidPack
+from passerelle_policies.packs import Pack, load_pack, pack_named
 
 YEARS = "dossier.retention_years"
 RETENTION_SOURCE = "source = \"Cahier des charges d'origine : dix ans après la clôture ; texte d'alors non lu\""
 TYPE_NOT_READ = "TYPE_NOT_READ_BY_PATIENT"
+NOBODY = ("ACT_OF_NOBODY", "déclarer un représentant")
+SOMEBODY = ("ACT_OF_SOMEBODY", "revoir un bris de glace")
 PATIENT_REMB = (TYPE_NOT_READ, "REMB")
 BASE = "2012-dmp"
 Change: TypeAlias = Callable[[str], str]
@@ -99,6 +101,10 @@ def repeat_first_row(text: str) -> str:
         ("pack.toml", add(f'extends = "{BASE}"'), "cannot extend"),
         ("pack.toml", add("label ="), "pack.toml"),
         ("parameters.toml", swap("overridable", "changeable"), "overridable"),
+        ("pack.toml", swap("effective = ", 'removed = ["no-such-line"]\neffective = '), "cannot be removed"),
+        ("pack.toml", swap("effective = ", 'removed = "read-own"\neffective = '), "a list of lines"),
+        ("pack.toml", swap('nobody = ["informer"', 'nobody = ["voler"'), "a list of acts"),
+        ("parameters.toml", swap("effective = 2012-01-01", "effective = 2012"), "the day it takes effect"),
         ("parameters.toml", first('"a.b" = 3'), "a.b"),
     ],
 )
@@ -107,6 +113,7 @@ def test_an_unreadable_pack_is_refused(write: Write, file: str, change: Change, 
         write(file, change)
 
 
+REVIEWED_BY_PATIENT = swap("patient|representative,authorizations,-,represent,", "patient,journal,-,review,")
 MATRIX, PARAMETERS = "matrix.csv", "parameters.toml"
 SEES_MASKED = "attending_physician.sees_masked"
 
@@ -129,6 +136,10 @@ SEES_MASKED = "attending_physician.sees_masked"
         (PARAMETERS, swap(YEARS, "dossier.retention_decades"), "PARAMETER_UNREAD", "dossier.retention_decades"),
         (PARAMETERS, swap("value = 42", 'value = "six weeks"'), "PARAMETER_TYPE", "dossier.objection_days"),
         (PARAMETERS, swap("effective = 2012-01-01", "effective = 2031-01-01"), "PARAMETER_LATE", None),
+        (MATRIX, lambda text: row()(text).replace("Phrase.,Vous.", "Phrase.,"), "LINE_UNEXPLAINED", "x-rule"),
+        (MATRIX, row(effect="deny"), "REFUSED_IS_TOLD", "x-rule"),
+        (MATRIX, REVIEWED_BY_PATIENT, *NOBODY),
+        (MATRIX, REVIEWED_BY_PATIENT, *SOMEBODY),
         (PARAMETERS, swap(RETENTION_SOURCE, 'source = ""'), "PARAMETER_UNSOURCED", YEARS),
     ],
 )
@@ -194,3 +205,54 @@ def test_a_pack_without_matrix_is_refused(tmp_path: Path) -> None:
     (folder / "pack.toml").write_text('label = "x"\nsource = "x"\neffective = 2030-01-01\n', "utf-8")
     with pytest.raises(InvalidPack, match="no matrix"):
         load_pack(folder, tmp_path)
+
+
+@pytest.fixture
+def extend(tmp_path: Path) -> Callable[[str, str], Pack]:
+    """Read a pack that extends the last one of the distribution with these lines of `pack.toml` and of the matrix."""
+    with as_file(files("passerelle_policies").joinpath("packs")) as folder:
+        beside = Path(shutil.copytree(folder, tmp_path / "packs"))
+
+    def extend(about: str, lines: str) -> Pack:
+        folder = beside / "2030-next"
+        folder.mkdir()
+        head = f'label = "x"\nsource = "x"\neffective = 2030-01-01\nextends = "{LAST}"\n'
+        (folder / "pack.toml").write_text(head + about, "utf-8")
+        (folder / "matrix.csv").write_text(",".join(COLUMNS) + "\n" + lines, "utf-8")
+        return load_pack(folder, beside)
+
+    return extend
+
+
+LAST = "2025-10-15-team-consent"
+SEEN = "masked|hidden_from_representatives"
+NEWER = f"read-own,person,patient,document,dmp:*,read,normal,{SEEN},open,,allow,yes,texte,Phrase.,Vous.\n"
+FURTHER = NEWER.replace("read-own,", "read-own-further,")
+
+
+def test_a_pack_says_only_what_it_changes(extend: Callable[[str, str], Pack]) -> None:
+    last = {line.rule: line for line in pack_named(LAST).lines}
+    pack = extend('removed = ["move-author"]\nnobody = ["déplacer"]', NEWER + FURTHER)
+
+    assert (pack.extends, pack.parameters) == (LAST, pack_named(LAST).parameters)
+    assert [line.rule for line in pack.lines] == [*(rule for rule in last if rule != "move-author"), "read-own-further"]
+    (changed,) = (line for line in pack.lines if line.rule in last and line != last[line.rule])
+    assert (changed.rule, changed.sentence, changed.to_professional) == ("read-own", "Phrase.", "Vous.")
+    assert {(each.code, each.about) for each in check_pack(pack)} == {("LINE_UNREACHABLE", "read-own-further")}
+
+
+@pytest.mark.parametrize(
+    ("about", "rule", "fault"),
+    [
+        ('removed = ["read-owner"]', None, "read-owner cannot be removed"),
+        ('removed = ["read-own"]', "read-own", "read-own cannot be removed"),
+        ("", "read-dentist", "read-dentist stands as it did"),
+    ],
+)
+def test_a_change_that_changes_nothing_is_refused(
+    extend: Callable[[str, str], Pack], about: str, rule: str | None, fault: str
+) -> None:
+    text = files("passerelle_policies").joinpath("packs", LAST, "matrix.csv").read_text("utf-8")
+    same = {line.partition(",")[0]: line for line in text.splitlines()} | {"read-own": NEWER}
+    with pytest.raises(InvalidPack, match=fault):
+        extend(about, same[rule] + "\n" if rule else "")

@@ -35,8 +35,12 @@ def test_a_refused_person_learns_neither_of_a_block_nor_of_a_mask(code: str) -> 
 
 def test_explanations_are_sentences() -> None:
     text = files("passerelle_policies").joinpath("sentences.toml").read_text("utf-8")
-    for sentence in tomllib.loads(text).values():
+    told = tomllib.loads(text)
+    for sentence in (*told["rule"].values(), *told["told"].values(), *told["access"].values()):
         assert sentence.endswith(".")
+    assert set(told["told"]) == set(CODES)
+    assert set(told["source"]) <= set(told["rule"])
     for pack in packs():
         for line in pack.lines:
             assert line.sentence.endswith("."), line.rule
+            assert line.effect == "deny" or line.to_professional.endswith("."), line.rule
