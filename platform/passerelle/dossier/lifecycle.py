@@ -19,19 +19,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Text, cast, func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, remains
 from passerelle.dossier.events import DossierChanged
 from passerelle.dossier.formats import values
-from passerelle.dossier.tables import document, document_author, dossier, dossier_act, submission_set
+from passerelle.dossier.tables import dossier, dossier_act, erasure_request
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
 from passerelle.kernel.errors import Conflict, InvalidInput
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind
+from passerelle_policies.vocabulary import Action, DossierState, Kind
 
 
 class Basis(StrEnum):
@@ -43,6 +43,7 @@ class Basis(StrEnum):
     OBJECTION = "objection"  # the patient objected while he could
     RETENTION = "retention"  # the retention period is over
     INCIDENT = "incident"  # fraud or malfunction
+    DEATH = "death"  # the patient died, or a mistaken declaration of it is undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,21 +123,20 @@ async def resume(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
 
 async def close(act: Act, patient_id: UUID, *, reason: str = "") -> Dossier:
     """Close a record at the patient's wish, at any time; it serves nobody and is kept for the retention period."""
+    closing = _closing(act)
+    return await _to(act, patient_id, Action.CLOSE, DossierState.CLOSED, basis=Basis.REQUEST, proof=reason, **closing)
+
+
+def _closing(act: Act) -> dict[str, Any]:
     years = access.number(act.context, "dossier.retention_years")
-    return await _to(
-        act,
-        patient_id,
-        Action.CLOSE,
-        DossierState.CLOSED,
-        basis=Basis.REQUEST,
-        proof=reason,
-        closed_at=act.now,
-        purge_after=months_before(act.now, -12 * years),
-    )
+    return {"closed_at": act.now, "purge_after": months_before(act.now, -12 * years)}
 
 
 async def reopen(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
-    """Reopen a closed record within its retention period, with all that it held; RETENTION_OVER past it."""
+    """Reopen a closed record within its retention period, with all that it held; RETENTION_OVER past it.
+
+    A request to erase it that is not done yet is withdrawn with that.
+    """
     held = await _held(act, patient_id)
     if held is not None and held.state == DossierState.CLOSED and held.purge_after and act.now >= held.purge_after:
         await access.require(act, patient_id, Kind.DOSSIER, Action.REOPEN)
@@ -144,13 +144,44 @@ async def reopen(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
     changes: dict[str, Any] = {"closed_at": None, "purge_after": None, "opened_at": act.now}
     if held is not None and held.wrapped_key is None:  # closed before it was ever open
         changes["wrapped_key"] = act.context.tenant.keys.new_dossier_key(act.context.tenant.id, patient_id)
-    return await _to(act, patient_id, Action.REOPEN, DossierState.OPEN, basis=Basis.CONSENT, proof=proof, **changes)
+    reopened = await _to(act, patient_id, Action.REOPEN, DossierState.OPEN, basis=Basis.CONSENT, proof=proof, **changes)
+    await _end_requests(act, patient_id, withdrawn_at=act.now)
+    return reopened
+
+
+async def close_on_death(act: Act, patient_id: UUID, *, proof: str) -> None:
+    """Close the record of someone whose death has just been decided on; nothing where there is none to close."""
+    held = await _held(act, patient_id)
+    if held is None or DossierState(held.state) not in _FROM[Action.CLOSE]:
+        return
+    closing = _closing(act)
+    await _to(
+        act, patient_id, Action.CLOSE, DossierState.CLOSED, basis=Basis.DEATH, proof=proof, decided=True, **closing
+    )
+
+
+async def reopen_after_mistake(act: Act, patient_id: UUID, *, proof: str) -> None:
+    """Put a record that a mistaken death closed back into the state that it was in; nothing where none did."""
+    held = await _held(act, patient_id)
+    last = await act.connection.execute(
+        select(dossier_act.c.basis, dossier_act.c.from_state)
+        .where(dossier_act.c.patient_id == patient_id, dossier_act.c.act == Action.CLOSE.value)
+        .order_by(dossier_act.c.at.desc())
+        .limit(1)
+    )
+    closed = last.one_or_none()
+    if held is None or held.state != DossierState.CLOSED or closed is None or closed.basis != Basis.DEATH:
+        return
+    before = DossierState(closed.from_state)
+    again: dict[str, Any] = {"closed_at": None, "purge_after": None}
+    await _to(act, patient_id, Action.REOPEN, before, basis=Basis.DEATH, proof=proof, decided=True, **again)
 
 
 async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Dossier:
-    """Destroy the key of a closed record, and with it every content; blank what its entries say of them.
+    """Destroy the key of a closed record, and with it every content; blank what the database says of it.
 
-    On the patient's express request, or once the retention period is over (RETENTION_RUNNING before).
+    On the patient's express request, or once the retention period is over (RETENTION_RUNNING before). The stored
+    contents, which nobody can open any more, and the certificate are `erasure.conclude`'s.
     """
     held = await _held(act, patient_id)
     if basis is Basis.RETENTION and (held is None or held.purge_after is None or act.now < held.purge_after):
@@ -159,31 +190,9 @@ async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Doss
     if basis not in {Basis.RETENTION, Basis.REQUEST}:
         raise InvalidInput("PURGE_BASIS_INVALID")
     purged = await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof, wrapped_key=None)
-    await act.connection.execute(update(document).where(document.c.patient_id == patient_id).values(**_BLANK))
-    # Nobody may delete a line: what stays of it names nobody.
-    await act.connection.execute(
-        update(document_author)
-        .where(document_author.c.patient_id == patient_id)
-        .values(author_id=cast(func.gen_random_uuid(), Text()))
-    )
-    await act.connection.execute(
-        update(submission_set).where(submission_set.c.patient_id == patient_id).values(title=None, author=None)
-    )
+    await _end_requests(act, patient_id, done_at=act.now)
+    await remains.blank(act, patient_id)
     return purged
-
-
-#: What is left of a purged document: that it was here, when it was filed and by whom.
-_BLANK: dict[str, Any] = {
-    "status": DocumentStatus.DELETED.value,
-    **dict.fromkeys(("title", "class_code", "class_label", "type_code", "type_label", "mime_type"), ""),
-    **dict.fromkeys(("format_code", "language", "structure_id", "facility_type", "practice_setting")),
-    **dict.fromkeys(("set_id", "creation_time", "service_start", "service_stop")),
-    **dict.fromkeys(("service_from", "service_to", "created_from", "created_to")),
-    "authors": [],
-    "author_ids": [],
-    "event_codes": [],
-    "act_at": document.c.filed_at,
-}
 
 
 async def state_of(act: Act, patient_id: UUID) -> DossierState | None:
@@ -195,6 +204,19 @@ async def state_of(act: Act, patient_id: UUID) -> DossierState | None:
 async def _held(act: Act, patient_id: UUID) -> Any:
     found = await act.connection.execute(select(dossier).where(dossier.c.patient_id == patient_id).with_for_update())
     return found.one_or_none()
+
+
+async def _end_requests(act: Act, patient_id: UUID, **at: datetime) -> None:
+    """Close what was asked and not done: `done_at` or `withdrawn_at`."""
+    await act.connection.execute(
+        update(erasure_request)
+        .where(
+            erasure_request.c.patient_id == patient_id,
+            erasure_request.c.done_at.is_(None),
+            erasure_request.c.withdrawn_at.is_(None),
+        )
+        .values(**at)
+    )
 
 
 async def _to(

@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, and_, case, except_, func, literal, or_, select, tuple_, union, union_all
 
 from passerelle.audit.verification import Finding, lines_by_actor
 from passerelle.dossier.contents import content_binding
-from passerelle.dossier.tables import document, document_key, document_version, dossier, dossier_act
+from passerelle.dossier.tables import document, document_author, document_key, document_version, dossier, dossier_act
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import BrokenIntegrity
 from passerelle_policies.vocabulary import Action, DossierState
 
 _BATCH: Final = 500
-# The version before is superseded by the act of whoever files the next one: that act has the line.
+# Until 2026 replacing wrote a version of the metadata of what it replaced; the line is that of the filing.
 _WITHOUT_LINE: Final = ("supersede",)
 
 
@@ -79,6 +79,27 @@ async def claims_without_document(tenant: Tenant) -> list[Finding]:
         ]
 
 
+async def authors_out_of_step(tenant: Tenant) -> list[Finding]:
+    """The documents whose authors are not those by which a record looks for them: AUTHORS_DISAGREE."""
+    is_kept = and_(dossier.c.patient_id == document.c.patient_id, dossier.c.state != DossierState.PURGED.value)
+    entries = document.join(dossier, is_kept)
+    signed = select(document.c.document_id, func.unnest(document.c.author_ids)).select_from(entries)
+    listed = select(document_author.c.document_id, document_author.c.author_id).select_from(
+        entries.join(
+            document_author,
+            (document_author.c.patient_id == document.c.patient_id)
+            & (document_author.c.document_id == document.c.document_id),
+        )
+    )
+    astray = union(except_(signed, listed), except_(listed, signed)).subquery("astray")
+    found = select(astray.c.document_id).distinct().limit(100)
+    async with tenant.database.transaction() as connection:
+        return [
+            Finding(code="AUTHORS_DISAGREE", about=str(document_id))
+            for document_id in (await connection.execute(found)).scalars()
+        ]
+
+
 async def acts_without_line(tenant: Tenant) -> list[Finding]:
     """The acts of one actor on one patient that outnumber his journal lines: ACT_WITHOUT_LINE."""
     filed = case(
@@ -126,8 +147,10 @@ async def acts_without_line(tenant: Tenant) -> list[Finding]:
 
 
 def _is_kept() -> ColumnElement[bool]:
-    """SQL condition: the record still holds its contents; without a key it must have been purged."""
-    return or_(dossier.c.wrapped_key.is_not(None), dossier.c.state != DossierState.PURGED.value)
+    """SQL condition: the record still holds its contents; without a key it must have been purged. What was moved to
+    a record that is erased since has no content any more."""
+    is_whole = or_(dossier.c.wrapped_key.is_not(None), dossier.c.state != DossierState.PURGED.value)
+    return and_(is_whole, document.c.content_name != "")
 
 
 async def _batch(tenant: Tenant, after: tuple[UUID, UUID] | None) -> list[Row[Any]]:
