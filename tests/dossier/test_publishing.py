@@ -81,7 +81,8 @@ async def test_a_replacement_supersedes_and_keeps_the_chain(world: World) -> Non
         str(first_id): "superseded",
     }
     old = (await documents.read_document(world.context(person), first_id)).document
-    assert (old["metadata_version"], old["superseded_by"]) == (2, str(second_id))
+    assert (old["status"], old["metadata_version"]) == ("superseded", 1)
+    assert not {"superseded_by", "replaces", "chain_id"} & set(old)
 
 
 async def test_a_replacement_needs_its_parent_here_current_and_of_the_same_patient(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,9 +15,10 @@ from passerelle.dossier import documents, reading, repair, visibility
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.dossier.tables import document_move, document_version
 from passerelle.kernel.actors import Actor
-from passerelle.kernel.errors import Conflict, Refused
+from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from tests.builders import World, document, professional
 
+SHOW_TO_PATIENT = partial(visibility.show_to_patient, confirmed=True)
 Change = Callable[[Act, UUID], Awaitable[Any]]
 
 
@@ -99,7 +101,10 @@ async def test_hidden_from_the_patient_until_shown_and_never_hidden_again(world:
     assert not await _sees(world, person, filed)
     assert (await _row(world, filed)).hidden_until.month == 12  # a month after 16 November
 
-    await _do(world, author, visibility.show_to_patient, filed)
+    with pytest.raises(InvalidInput, match="CONFIRMATION_MISSING"):
+        await _do(world, author, partial(visibility.show_to_patient, confirmed=False), filed)
+    assert not await _sees(world, person, filed)
+    await _do(world, author, SHOW_TO_PATIENT, filed)
     assert await _sees(world, person, filed)
     with pytest.raises(Conflict, match="ALREADY_SHOWN"):
         await _do(world, author, visibility.hide_from_patient, filed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy import Row
 
 from passerelle.audit.journal import JournalLine as Reading
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import access, repair, visibility
+from passerelle.dossier import access, chains, repair, visibility, withholding
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
@@ -54,7 +55,10 @@ async def _act(info: ResolverInfo, document_id: str, done: _Done) -> DocumentCha
     key = key_of(Node.DOCUMENT, document_id)
     async with transaction(context_of(info)) as act:
         row = await done(act, key)
-        in_force = {"hidden_from_patient": access.awaits_announcement(row, act.now)}
+        in_force = {
+            "hidden_from_patient": access.awaits_announcement(row, act.now),
+            "status": await chains.status_shown(act, row),
+        }
     return DocumentChange(document=shape(Document, {**row._asdict(), **in_force}))
 
 
@@ -68,21 +72,35 @@ class VisibilityMutation:
     async def unmask_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.unmask)
 
+    @resolved("Cacher à un professionnel, dans toutes ses versions ; son auteur le voit encore.", cost=10)
+    async def mask_document_from(self, info: ResolverInfo, document_id: strawberry.ID, rpps: str) -> DocumentActResult:
+        return await _act(info, document_id, partial(withholding.withhold, rpps=rpps))
+
+    @resolved("Montrer de nouveau à ce professionnel.", cost=10)
+    async def unmask_document_from(
+        self, info: ResolverInfo, document_id: strawberry.ID, rpps: str
+    ) -> DocumentActResult:
+        return await _act(info, document_id, partial(withholding.lift, rpps=rpps))
+
     @resolved("Ne pas montrer au patient avant la consultation d'annonce.", cost=10)
     async def hide_from_patient(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.hide_from_patient)
 
-    @resolved("Montrer au patient. Irréversible.", cost=10)
-    async def show_to_patient(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
-        return await _act(info, document_id, visibility.show_to_patient)
+    @resolved("Montrer au patient. Irréversible : à confirmer (EX_3.3-1045).", cost=10)
+    async def show_to_patient(
+        self, info: ResolverInfo, document_id: strawberry.ID, confirm: bool = False
+    ) -> DocumentActResult:
+        return await _act(info, document_id, partial(visibility.show_to_patient, confirmed=confirm))
 
     @resolved("Ne pas montrer aux représentants d'un mineur.", cost=10)
     async def hide_from_representatives(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
         return await _act(info, document_id, visibility.hide_from_representatives)
 
-    @resolved("Montrer aux représentants. Irréversible.", cost=10)
-    async def show_to_representatives(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:
-        return await _act(info, document_id, visibility.show_to_representatives)
+    @resolved("Montrer aux représentants. Irréversible : à confirmer (EX_3.3-1045).", cost=10)
+    async def show_to_representatives(
+        self, info: ResolverInfo, document_id: strawberry.ID, confirm: bool = False
+    ) -> DocumentActResult:
+        return await _act(info, document_id, partial(visibility.show_to_representatives, confirmed=confirm))
 
     @resolved("Archiver.", cost=10)
     async def archive_document(self, info: ResolverInfo, document_id: strawberry.ID) -> DocumentActResult:

@@ -29,6 +29,7 @@ _TEAM_SIZE: Final = 10
 _WRITERS: Final = 400
 READERS: Final = 40
 _BUFFER: Final = 1 << 18
+_NULL: Final = "\\N"
 _AUTHORS: Final = b"insert into document_author select patient_id, unnest(author_ids), document_id from document"
 FINESS: Final = ("310782347", "310783055", "310783048", "310780259", "810000505")
 
@@ -90,6 +91,8 @@ class Population:
             if (kind := nomenclatures.document_type(code)) is not None
         ]
         self._patients = [self._known(number) for number in range(patients)]
+        #: By patient, what the next document is: its id, its chain and its place in it.
+        self._replacing: dict[str, tuple[str, str, int]] = {}
         self.documents = sum(HEAVY_DOCUMENTS if each.is_heavy else _LIGHT_DOCUMENTS for each in self._patients)
 
     def openings(self, count: int) -> list[Opening]:
@@ -150,11 +153,11 @@ class Population:
         yield (
             "document",
             (
-                "patient_id, document_id, entry_uuid, unique_id, chain_id, status, class_code, class_label, type_code,"
-                " type_label, format_code, mime_type, masked, hidden_from_patient, hidden_from_representatives, title,"
-                " language, authors, author_ids, structure_id, facility_type, practice_setting, event_codes,"
-                " creation_time, service_start, act_at, submission_set_id, filed_at, filed_by, size, sha256,"
-                " content_name"
+                "patient_id, document_id, entry_uuid, unique_id, chain_id, chain_position, superseded_by, status,"
+                " class_code, class_label, type_code, type_label, format_code, mime_type, masked, hidden_from_patient,"
+                " hidden_from_representatives, title, language, authors, author_ids, structure_id, facility_type,"
+                " practice_setting, event_codes, creation_time, service_start, act_at, submission_set_id, filed_at,"
+                " filed_by, size, sha256, content_name"
             ),
             self._document_rows(),
         )
@@ -243,16 +246,21 @@ class Population:
             for each in self._patients:
                 if each.is_heavy or turn < _LIGHT_DOCUMENTS:
                     number += 1
-                    yield self._document(number, each)
+                    is_last = turn + 1 == (HEAVY_DOCUMENTS if each.is_heavy else _LIGHT_DOCUMENTS)
+                    yield self._document(number, each, is_last=is_last)
 
-    def _document(self, number: int, of: _Known) -> str:
-        draw, document_id = self._random.random, self._id()
+    def _document(self, number: int, of: _Known, *, is_last: bool) -> str:
+        draw = self._random.random
+        new = self._id()
+        document_id, chain_id, position = self._replacing.pop(of.patient_id, (new, new, 1))
+        superseded_by = self._id() if draw() < 0.05 and not is_last else None
+        if superseded_by is not None:  # by the next document of this record
+            self._replacing[of.patient_id] = (superseded_by, chain_id, position + 1)
         kind = self._types[int(draw() * len(self._types))]
         author = self.physicians[int(draw() * len(self.physicians))]
         act_at = self._now - timedelta(seconds=int(draw() * _WINDOW_DAYS * 86_400))
         masked = draw() < 0.08
         hidden = not masked and draw() < 0.04
-        status = "superseded" if draw() < 0.05 else "current"
         told = act_at.strftime("%Y%m%d%H%M%S+0000")
         authors = json.dumps(
             [
@@ -271,7 +279,8 @@ class Population:
             ensure_ascii=False,
         )
         return (
-            f"{of.patient_id}\t{document_id}\t{self._id()}\t2.25.{number}.{document_id[:8]}\t{document_id}\t{status}"
+            f"{of.patient_id}\t{document_id}\t{self._id()}\t2.25.{number}.{document_id[:8]}"
+            f"\t{chain_id}\t{position}\t{superseded_by or _NULL}\tcurrent"
             f"\t{kind.class_code}\t{kind.class_label}\t{kind.code}\t{kind.label}\turn:ihe:iti:xds:2017:mimeTypeSufficient"
             f"\ttext/xml\t{masked}\t{hidden}\tfalse\t{kind.label} n° {number}\tfr-FR\t{authors}"
             f'\t{{"{author.rpps}","{author.finess}"}}\t{author.finess}\tSA01\tETABLISSEMENT\t[]\t{told}\t{told}'

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from passerelle.audit import journal
-from passerelle.dossier import access, reach, reading
+from passerelle.dossier import access, reach, reading, withholding
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.tables import document, dossier
 from passerelle.kernel.context import Context
@@ -47,8 +47,9 @@ def _one_document() -> Select[Any]:
     facts = access.facts_row(func.coalesce(target, nobody)).cte("facts")
     lines = reach.reach_lines(facts)
     entry = document.alias("entry")
+    rule = reach.rule_showing(entry, lines).label("rule")
     found = (
-        select(*reading.shown_of(entry), *(each for each in entry.c if each.name not in reading.SHOWN))
+        select(*reading.shown_of(entry, facts, lines), entry.c.content_name, entry.c.chain_id, rule)
         .where(
             entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
             entry.c.document_id == document_id,
@@ -56,8 +57,10 @@ def _one_document() -> Select[Any]:
         )
         .cte("found")
     )
-    is_found = select(literal(1)).select_from(found).exists()
-    verdict = reach.document_verdict(facts, is_found)
+    # What is asked for, seen or not: the journal says what the decision was taken on. No row when it is not there.
+    it = document.alias("it")
+    asked = select(*reach.document_facts(it, facts)).where(it.c.document_id == document_id).cte("asked")
+    verdict = reach.document_verdict(facts, asked, select(found.c.rule).scalar_subquery())
     # One reading of a content may come in many ranges: those that follow the first write no line.
     since = bindparam("same_reading_since", type_=DateTime(timezone=True))
     kind = bindparam("journal_kind", type_=Text())
@@ -72,27 +75,29 @@ def _one_document() -> Select[Any]:
         kind=kind,
         action=literal(Action.READ.value),
         document_id=cast(document_id, Uuid()),
-        **reach.verdict_columns(verdict),
+        **reach.verdict_columns(verdict, reach.in_journal(asked)),
     )
-    other = document.alias("other")
+    version = document.alias("version")
     versions = (
-        select(*reading.shown_of(other))
+        select(*reading.shown_of(version, facts, lines))
         .where(
-            other.c.patient_id == select(found.c.patient_id).scalar_subquery(),
-            other.c.chain_id == select(found.c.chain_id).scalar_subquery(),
-            reach.visible(other, facts, lines),
+            version.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
+            version.c.chain_id == select(found.c.chain_id).scalar_subquery(),
+            reach.visible(version, facts, lines),
         )
-        .order_by(other.c.filed_at.desc(), other.c.document_id.desc())
+        .order_by(version.c.chain_position.desc())
         .subquery("versions")
     )
+    shown = select(*(each for each in found.c if each.name not in {"chain_id", "rule"})).subquery("shown")
     return select(
         verdict,
-        select(func.row_to_json(found.table_valued())).scalar_subquery().label("document"),
+        select(func.row_to_json(shown.table_valued())).scalar_subquery().label("document"),
         select(func.json_agg(func.row_to_json(versions.table_valued()))).scalar_subquery().label("versions"),
         select(dossier.c.wrapped_key)
-        .where(dossier.c.patient_id == select(found.c.patient_id).scalar_subquery())
+        .where(dossier.c.patient_id == verdict.c.patient_id, verdict.c.allowed)
         .scalar_subquery()
         .label("wrapped_key"),
+        withholding.kept_from(verdict, document_id).label("withheld_from"),
         select(journal_line.c.line_id).scalar_subquery().label("line_id"),
     ).select_from(verdict)
 
@@ -102,12 +107,17 @@ READ_DOCUMENT = Statement(_one_document())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedDocument:
-    """One document with the versions of its chain that the actor may see, newest first."""
+    """One document with the versions of its chain that the actor may see, newest first.
+
+    `withheld_from`: the RPPS of those whom the patient keeps it from, for the patient and his representatives alone.
+    """
 
     patient_id: UUID
     document: dict[str, Any]
     versions: list[dict[str, Any]]
     wrapped_key: bytes
+    rule: str
+    withheld_from: list[str] | None
 
 
 async def read_document(context: Context, document_id: UUID) -> OpenedDocument:
@@ -174,4 +184,6 @@ async def _read(context: Context, document_id: UUID, kind: str, since: datetime 
         document=said["document"],
         versions=said["versions"] or [],
         wrapped_key=bytes(said["wrapped_key"]),
+        rule=said["rule"],
+        withheld_from=said["withheld_from"],
     )

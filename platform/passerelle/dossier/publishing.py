@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, chains, withholding
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentPublished
 from passerelle.dossier.formats.submission import (
@@ -27,8 +27,8 @@ from passerelle.dossier.formats.submission import (
     IncomingDocument,
     IncomingSubmission,
 )
-from passerelle.dossier.tables import document, document_key, dossier, submission_set
-from passerelle.dossier.visibility import enter, hidden_until, new_metadata_version
+from passerelle.dossier.tables import document_key, dossier, submission_set
+from passerelle.dossier.visibility import announcement, enter
 from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused
 from passerelle_policies import nomenclatures
@@ -41,7 +41,7 @@ class Filing(StrEnum):
 
     STORED = "stored"
     ALREADY_HERE = "already_here"
-    REPLACED = "replaced"  # stored, and the version before is superseded
+    REPLACED = "replaced"  # stored, as the next version of one that is here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,11 @@ async def publish(
     *,
     by_patient: bool = False,
 ) -> Published:
-    """File one document, superseding the version that it says it replaces.
+    """File one document, as the next version of the one that it says it replaces.
 
     Refused: ACCESS_REFUSED; TYPE_UNKNOWN, TYPE_NOT_IN_DMP, CONTENT_TOO_LARGE, HIDING_COMBINATION; as
     conflicts that a person must settle: DOSSIER_NOT_OPEN, IDENTITY_NOT_QUALIFIED, UNIQUE_ID_REUSED,
-    PARENT_UNKNOWN, PARENT_OF_ANOTHER_PATIENT, PARENT_NOT_CURRENT.
+    PARENT_UNKNOWN, PARENT_OF_ANOTHER_PATIENT, PARENT_NOT_CURRENT (`chains.joined`).
     """
     metadata = incoming.metadata
     kind_of = document_type_in(act, metadata.type_code)
@@ -90,16 +90,18 @@ async def publish(
     await journal.append(act.connection, act.context, replace(said, document_id=claim.document_id))
     await _identity_is_good_enough(act, patient_id, by_patient=by_patient)
     wrapped_key = await _open_key(act, patient_id)
-    parent = await _parent(act, patient_id, metadata)
     document_id = claim.document_id
+    link = await _link(act, patient_id, metadata, document_id)
+    parent = link.parent if link else None
     set_id = await _submission_set(act, patient_id, incoming, submission)
     values = _columns(act, metadata, kind_of, author_ids, by_patient=by_patient)
     if parent is not None:
-        values |= _no_more_visible_than(parent, values)
+        values |= _no_more_visible_than(act, parent, values)
     values |= {
         "patient_id": patient_id,
         "document_id": document_id,
         "chain_id": parent.chain_id if parent else document_id,
+        "chain_position": link.position if link else 1,
         "replaces": parent.document_id if parent else None,
         "submission_set_id": set_id,
         "size": len(incoming.content),
@@ -115,10 +117,9 @@ async def publish(
         content_binding(tenant.id, document_id),
     )
     await enter(act, "publish", values)
-    if parent is not None:
-        await new_metadata_version(
-            act, parent, "supersede", status=DocumentStatus.SUPERSEDED.value, superseded_by=document_id
-        )
+    if link is not None:
+        await chains.close_behind(act, link, document_id)
+        await withholding.carry_over(act, link.parent, document_id)
     await outbox.publish(
         act,
         DocumentPublished(
@@ -173,24 +174,6 @@ async def may_file(act: Act, patient_id: UUID, about: DocumentFacts) -> journal.
     return said
 
 
-async def _may_supersede(act: Act, parent: Row[Any]) -> journal.Line:
-    """Decide the replacement, on what the version before is: naming oneself author opens nothing.
-
-    The conflict PARENT_UNKNOWN for someone who may not know of the parent, whatever its state and its patient.
-    """
-    context, overrides = act.context, act.context.tenant.parameters
-    facts = await access.facts_of(context, act.connection, parent.patient_id)
-    about = replace(access.document_facts(context, parent), status=DocumentStatus.CURRENT)
-    decision = decide(facts, Kind.DOCUMENT, Action.REPLACE, about, overrides=overrides)
-    said = access.line(decision, Kind.DOCUMENT, Action.REPLACE, parent.patient_id, facts, parent.document_id, about)
-    if decision.allowed:
-        return said
-    is_seen = decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed
-    if parent.status == DocumentStatus.DELETED or not is_seen:
-        raise Conflict("PARENT_UNKNOWN", line=said)
-    raise Refused("ACTION_REFUSED", line=said)
-
-
 async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Published:
     """Claim the uniqueId, waiting for whoever claims it in the same instant; tell where it is, or will be."""
     metadata = incoming.metadata
@@ -240,30 +223,14 @@ async def _open_key(act: Act, patient_id: UUID) -> bytes:
     return bytes(row.wrapped_key)
 
 
-async def _parent(act: Act, patient_id: UUID, metadata: DocumentMetadata) -> Row[Any] | None:
-    """The version that the document says it replaces, locked, once superseding it is decided and journalled."""
+async def _link(act: Act, patient_id: UUID, metadata: DocumentMetadata, document_id: UUID) -> chains.Link | None:
+    """Where the document joins the chain of the version that it says it replaces, decided and journalled."""
     if metadata.replaces_unique_id is None:
         return None
-    found = await act.connection.execute(
-        select(document)
-        .join(
-            document_key,
-            (document_key.c.patient_id == document.c.patient_id)
-            & (document_key.c.document_id == document.c.document_id),
-        )
-        .where(document_key.c.unique_id == metadata.replaces_unique_id)
-        .with_for_update(of=document)
-    )
-    parent = found.one_or_none()
-    if parent is None:
-        raise Conflict("PARENT_UNKNOWN")
-    said = await _may_supersede(act, parent)
-    if parent.patient_id != patient_id:
-        raise Conflict("PARENT_OF_ANOTHER_PATIENT")
-    if parent.status not in {DocumentStatus.CURRENT, DocumentStatus.ARCHIVED}:
-        raise Conflict("PARENT_NOT_CURRENT", status=parent.status)
-    await journal.append(act.connection, act.context, said)
-    return parent
+    link = await chains.joined(act, patient_id, metadata.replaces_unique_id)
+    # Told of the new version: whoever may not know of it does not learn that the one before has a successor.
+    await journal.append(act.connection, act.context, replace(link.line, document_id=document_id))
+    return link
 
 
 async def _submission_set(
@@ -322,8 +289,7 @@ def _columns(
         "mime_type": metadata.mime_type,
         "confidentiality": metadata.confidentiality,
         "masked": metadata.masked,
-        "hidden_from_patient": metadata.hidden_from_patient,
-        "hidden_until": hidden_until(act) if metadata.hidden_from_patient else None,
+        **announcement(act, metadata.hidden_from_patient),
         "hidden_from_representatives": metadata.hidden_from_representatives,
         "title": metadata.title or kind_of.label,
         "language": metadata.language,
@@ -347,20 +313,21 @@ def _columns(
     }
 
 
-def _no_more_visible_than(parent: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
-    """What hid the version before hides the new one: replacing a document never shows it to more people.
+def _no_more_visible_than(act: Act, parent: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What hides the version before hides the new one: replacing a document never shows it to more people.
 
     Refused: HIDING_COMBINATION when the parent is masked and the new version is to be hidden from the patient
     (or the other way round).
     """
     masked = parent.masked or values["masked"]
-    hidden = parent.hidden_from_patient or values["hidden_from_patient"]
-    if masked and hidden:
+    awaits = access.awaits_announcement(parent, act.now)
+    if masked and (awaits or values["hidden_from_patient"]):
         raise Conflict("HIDING_COMBINATION")
+    # The announcement is of the same thing: its delay runs from the first version.
+    begun = ("hidden_from_patient", "hidden_since", "hidden_until") if awaits else ()
     return {
         "masked": masked,
-        "hidden_from_patient": hidden,
-        "hidden_until": parent.hidden_until or values["hidden_until"],
+        **{name: getattr(parent, name) for name in begun},
         "hidden_from_representatives": parent.hidden_from_representatives or values["hidden_from_representatives"],
     }
 

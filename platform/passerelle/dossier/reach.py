@@ -36,10 +36,14 @@ from sqlalchemy import (
 
 from passerelle.audit import journal
 from passerelle.dossier import access
+from passerelle.dossier.tables import document
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
-from passerelle_policies.decision import Reach, reach
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation
+from passerelle_policies.decision import DocumentFacts, Reach, reach
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
+
+#: What a journal line keeps of the document that it is about.
+_ASKED = tuple(DocumentFacts.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +145,50 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
 
 def visible(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[bool]:
     """SQL condition: the actor may read this row of `document` (or of an alias of it)."""
-    matched = (
+    return and_(serves(facts), _shows(entry, facts, lines))
+
+
+def _shows(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[bool]:
+    """`visible`, for a record that serves the actor."""
+    matched = select(literal_column("1")).select_from(lines).where(_reaches(lines, entry)).exists()
+    return and_(entry.c.status != DocumentStatus.DELETED.value, _not_withheld(entry, facts), matched)
+
+
+def _reaches(lines: CTE, entry: Any) -> ColumnElement[bool]:
+    """SQL condition: a line of the filter lets the actor read this row."""
+    return and_(
+        entry.c.type_code == any_(lines.c.types),
+        or_(lines.c.by_relation, any_(entry.c.author_ids) == access.ACTOR_ID),
+        or_(not_(entry.c.masked), lines.c.sees_masked),
+        or_(not_(access.is_hidden_from_patient(entry)), lines.c.sees_hidden_from_patient),
+        or_(not_(entry.c.hidden_from_representatives), lines.c.sees_hidden_from_representatives),
+    )
+
+
+def rule_showing(entry: Any, lines: CTE) -> ColumnElement[Any]:
+    """The rule by which the actor may read a visible row."""
+    return select(func.min(lines.c.rule)).where(_reaches(lines, entry)).scalar_subquery()
+
+
+def shown_status(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[str]:
+    """What a row of `document` that the actor may read says it is.
+
+    A version is superseded for whoever may read a later one of its chain, and for nobody else.
+    """
+    later = document.alias(f"later_than_{entry.name}")
+    sees_later = (
         select(literal_column("1"))
-        .select_from(lines)
         .where(
-            entry.c.type_code == any_(lines.c.types),
-            or_(lines.c.by_relation, any_(entry.c.author_ids) == access.ACTOR_ID),
-            or_(not_(entry.c.masked), lines.c.sees_masked),
-            or_(not_(access.is_hidden_from_patient(entry)), lines.c.sees_hidden_from_patient),
-            or_(not_(entry.c.hidden_from_representatives), lines.c.sees_hidden_from_representatives),
+            later.c.patient_id == entry.c.patient_id,
+            later.c.chain_id == entry.c.chain_id,
+            later.c.chain_position > entry.c.chain_position,
+            _shows(later, facts, lines),
         )
         .exists()
     )
-    return and_(serves(facts), entry.c.status != DocumentStatus.DELETED.value, _not_withheld(entry, facts), matched)
+    # Few rows have a successor at all: the others are spared the look.
+    is_superseded = and_(entry.c.superseded_by.is_not(None), sees_later)
+    return case((is_superseded, literal(DocumentStatus.SUPERSEDED.value)), else_=entry.c.status)
 
 
 def _not_withheld(entry: Any, facts: CTE) -> ColumnElement[bool]:
@@ -189,17 +224,63 @@ def is_let_through(facts: CTE) -> ColumnElement[bool]:
     return or_(not_(facts.c.blocked), and_(access.ABOVE_BLOCKS, not_(facts.c.objection)))
 
 
-def document_verdict(facts: CTE, is_found: ColumnElement[bool]) -> CTE:
-    """The decision about one document: it was found among the visible ones, or it is unknown to the actor."""
-    return _verdict(facts, is_found, literal("matrix"), literal("DOCUMENT_UNKNOWN"))
+def document_verdict(facts: CTE, asked: CTE, rule: ColumnElement[Any]) -> CTE:
+    """The decision about one document: found among the visible ones by a rule, or unknown to the actor.
 
+    Of the refused, the rule says why in the words of `decide`; only the journal tells. `asked` as `document_facts`.
+    """
 
-def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any], code: ColumnElement[Any]) -> CTE:
-    judged = select(facts, allowed.label("allowed"), rule.label("matrix_rule")).cte("judged")
+    def is_so(name: str) -> ColumnElement[bool]:
+        return func.coalesce(select(asked.c[name]).scalar_subquery(), literal_column("false"))
+
     refused_by = case(
-        (not_(is_let_through(judged)), "block"),
-        (judged.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
+        (not_(select(literal_column("1")).select_from(asked).exists()), "absent"),
+        (is_so("is_deleted"), "document-deleted"),
+        (and_(is_so("withheld"), not_(is_so("by_actor"))), "document-withheld"),
+        (not_(is_let_through(facts)), "block"),
+        (facts.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
+        (and_(is_so("masked"), bindparam("verdict_role", type_=Text()) != Role.PERSON.value), "document-masked"),
         else_="default-deny",
+    )
+    return _verdict(facts, rule.is_not(None), rule, literal("DOCUMENT_UNKNOWN"), refused_by)
+
+
+def document_facts(entry: Any, facts: CTE) -> list[ColumnElement[Any]]:
+    """`access.document_facts` in SQL, under the names of `DocumentFacts`, and `is_deleted`."""
+    withheld = cast(select(facts.c.withheld).scalar_subquery(), ARRAY(Uuid()))
+    return [
+        entry.c.type_code,
+        entry.c.status,
+        entry.c.masked,
+        access.is_hidden_from_patient(entry).label("hidden_from_patient"),
+        entry.c.hidden_from_representatives,
+        (any_(entry.c.author_ids) == access.ACTOR_ID).label("by_actor"),
+        (entry.c.document_id == any_(withheld)).label("withheld"),
+        (entry.c.status == DocumentStatus.DELETED.value).label("is_deleted"),
+    ]
+
+
+def in_journal(asked: CTE) -> ColumnElement[Any]:
+    """What a journal line keeps of a document (`document_facts`), in JSON; null when there is none."""
+    named = [item for name in _ASKED for item in (literal(name), asked.c[name])]
+    return select(func.jsonb_build_object(*named)).select_from(asked).scalar_subquery()
+
+
+def _verdict(
+    facts: CTE,
+    allowed: ColumnElement[bool],
+    rule: ColumnElement[Any],
+    code: ColumnElement[Any],
+    refused_by: ColumnElement[Any] | None = None,
+) -> CTE:
+    if refused_by is None:
+        refused_by = case(
+            (not_(is_let_through(facts)), "block"),
+            (facts.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
+            else_="default-deny",
+        )
+    judged = select(facts, allowed.label("allowed"), rule.label("matrix_rule"), refused_by.label("refused_by")).cte(
+        "judged"
     )
     return select(
         judged.c.patient_id,
@@ -208,7 +289,7 @@ def _verdict(facts: CTE, allowed: ColumnElement[bool], rule: ColumnElement[Any],
         judged.c.objection,
         judged.c.relations,
         judged.c.allowed,
-        case((judged.c.allowed, judged.c.matrix_rule), else_=refused_by).label("rule"),
+        case((judged.c.allowed, judged.c.matrix_rule), else_=judged.c.refused_by).label("rule"),
         case((not_(judged.c.allowed), code)).label("code"),
     ).cte("verdict")
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     Boolean,
     ColumnElement,
     DateTime,
@@ -53,11 +54,11 @@ MAX_FILTER_VALUES = 200
 
 #: What a document shows of itself, in the order of the read model.
 SHOWN = (
-    "document_id", "entry_uuid", "metadata_version", "unique_id", "version_number", "chain_id", "replaces",
-    "superseded_by", "status", "class_code", "class_label", "type_code", "type_label", "format_code", "mime_type",
-    "confidentiality", "masked", "hidden_from_patient", "hidden_until", "hidden_from_representatives", "title",
-    "language", "authors", "structure_id", "facility_type", "practice_setting", "event_codes", "creation_time",
-    "service_start", "service_stop", "act_at", "by_patient", "submission_set_id", "filed_at", "size", "sha256",
+    "document_id", "entry_uuid", "metadata_version", "unique_id", "version_number", "status", "class_code",
+    "class_label", "type_code", "type_label", "format_code", "mime_type", "confidentiality", "masked",
+    "hidden_from_patient", "hidden_until", "hidden_from_representatives", "title", "language", "authors",
+    "structure_id", "facility_type", "practice_setting", "event_codes", "creation_time", "service_start",
+    "service_stop", "act_at", "by_patient", "submission_set_id", "filed_at", "size", "sha256",
 )  # fmt: skip
 
 
@@ -116,13 +117,16 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
         raise InvalidInput("CURSOR_INVALID") from wrong
 
 
-def shown_of(entry: Any) -> list[ColumnElement[Any]]:
-    """The columns of `SHOWN`; `hidden_from_patient` says what is in force at the instant of the request."""
-    in_force = access.is_hidden_from_patient(entry).label("hidden_from_patient")
-    return [in_force if name == "hidden_from_patient" else entry.c[name] for name in SHOWN]
+def shown_of(entry: Any, facts: CTE, lines: CTE) -> list[ColumnElement[Any]]:
+    """The columns of `SHOWN`, as this reader sees them at the instant of the request."""
+    for_him: dict[str, ColumnElement[Any]] = {
+        "hidden_from_patient": access.is_hidden_from_patient(entry),
+        "status": reach.shown_status(entry, facts, lines),
+    }
+    return [for_him[name].label(name) if name in for_him else entry.c[name] for name in SHOWN]
 
 
-def _filtered(entry: Any) -> ColumnElement[bool]:
+def _filtered(entry: Any, status: ColumnElement[str]) -> ColumnElement[bool]:
     def among(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         given = bindparam(name, type_=ARRAY(Text()))
         return or_(given.is_(None), column == any_(given))
@@ -133,7 +137,7 @@ def _filtered(entry: Any) -> ColumnElement[bool]:
     return and_(
         among(entry.c.type_code, "filter_type_codes"),
         among(entry.c.class_code, "filter_class_codes"),
-        among(entry.c.status, "filter_statuses"),
+        among(status, "filter_statuses"),
         among(entry.c.structure_id, "filter_structure_ids"),
         among(entry.c.facility_type, "filter_facility_types"),
         or_(authors.is_(None), entry.c.author_ids.op("&&")(authors)),
@@ -159,12 +163,12 @@ def _opened() -> Select[Any]:
         document.c.patient_id == patient_id,
         select(verdict.c.allowed).scalar_subquery(),
         reach.visible(document, facts, lines),
-        _filtered(document),
+        _filtered(document, reach.shown_status(document, facts, lines)),
     )
     after_at = bindparam("after_at", type_=DateTime(timezone=True))
     after_id = bindparam("after_id", type_=Uuid())
     page = (
-        select(*shown_of(document))
+        select(*shown_of(document, facts, lines))
         .where(
             readable,
             or_(after_at.is_(None), tuple_(document.c.act_at, document.c.document_id) < tuple_(after_at, after_id)),
@@ -268,10 +272,9 @@ async def open_dossier(
     row = (await context.tenant.database.fetch(OPEN_DOSSIER, parameters))[0]
     said = dict(zip(OPEN_DOSSIER.columns, row, strict=True))
     if not said["allowed"]:
-        decision = decide(
-            access.facts_from(context, said), Kind.DOSSIER, Action.READ, overrides=context.tenant.parameters
-        )
-        raise Refused(decision.code or "ACCESS_REFUSED", rule=decision.rule)
+        facts = access.facts_from(context, said)
+        decision = decide(facts, Kind.DOSSIER, Action.READ, overrides=context.tenant.parameters)
+        raise Refused(access.code_told(decision, facts, Kind.DOSSIER, Action.READ), rule=decision.rule)
     documents = [dict(zip(SHOWN, each, strict=True)) for each in said["documents"] or ()]
     size = parameters["page_limit"] - 1
     return OpenedDossier(
@@ -298,23 +301,25 @@ async def read_journal(
     Whom a document is hidden from does not read of it either: its lines wait until it is shown.
     """
     await access.require(act, patient_id, Kind.JOURNAL, Action.READ)
-    facts = await access.facts_of(act.context, act.connection, patient_id)
+    standing = await access.standing_of(act.context, act.connection, patient_id)
     return await journal.page(
         act.connection,
         patient_id,
         first=page_size(act.context, first),
         before_line=before_line,
-        but_about=_out_of_sight(act, patient_id, facts.relations),
+        but_about=out_of_sight(act, patient_id, standing),
     )
 
 
-def _out_of_sight(act: Act, patient_id: UUID, relations: frozenset[Relation]) -> Select[Any]:
+def out_of_sight(act: Act, patient_id: UUID, standing: access.Standing) -> Select[Any]:
     """The documents of a record that a reader of its journal must not learn of today, deleted ones included."""
     awaiting = access.is_hidden_from_patient(document, literal(act.now))
+    relations = standing.facts.relations
     if Relation.PATIENT in relations:
         hides = awaiting
     elif Relation.REPRESENTATIVE in relations:
         hides = or_(awaiting, document.c.hidden_from_representatives)
     else:
-        hides = and_(document.c.masked, not_(literal(act.context.actor.id) == any_(document.c.author_ids)))
+        by_him = literal(act.context.actor.id) == any_(document.c.author_ids)
+        hides = and_(or_(document.c.masked, document.c.document_id.in_(standing.withheld)), not_(by_him))
     return select(document.c.document_id).where(document.c.patient_id == patient_id, hides)

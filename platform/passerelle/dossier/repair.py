@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, chains
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentMoved
 from passerelle.dossier.formats import values
@@ -38,7 +38,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
 
     The wrong record keeps a deleted entry and the trace; the right one gets a new entry whose content is
     sealed anew under its own key. Refused: DOCUMENT_UNKNOWN, SAME_PATIENT, REASON_MISSING, MOVE_OF_A_CHAIN
-    (one version among several), DOSSIER_NOT_OPEN.
+    (one version among several that the actor may read), DOSSIER_NOT_OPEN.
     """
     reason = values.text(reason, "reason") or ""
     if not reason:
@@ -46,7 +46,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
     row = await access.require_document(act, document_id, Action.MOVE)
     if row.patient_id == to_patient_id:
         raise Conflict("SAME_PATIENT")
-    if row.replaces is not None or row.superseded_by is not None:
+    if await chains.has_others(act, row):
         raise Conflict("MOVE_OF_A_CHAIN")
     said = await may_file(act, to_patient_id, access.document_facts(act.context, row))
     keys, tenant = act.context.tenant.keys, act.context.tenant
@@ -82,6 +82,9 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
         "patient_id": to_patient_id,
         "document_id": to_document_id,
         "chain_id": to_document_id,
+        "chain_position": 1,
+        "replaces": None,
+        "superseded_by": None,
         "entry_uuid": uuid4(),
         "metadata_version": 1,
         "submission_set_id": submission_set_id,

@@ -8,7 +8,6 @@ changes, the logicalId stays.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,12 +15,12 @@ from sqlalchemy import CursorResult, Row, func, insert, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, chains
 from passerelle.dossier.events import DocumentMetadataChanged
 from passerelle.dossier.tables import document, document_author, document_version
 from passerelle.identities import patients
-from passerelle.kernel.clock import months_before
-from passerelle.kernel.errors import Conflict
+from passerelle.kernel.clock import months_after
+from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.vocabulary import Action, DocumentStatus
 
 
@@ -33,7 +32,8 @@ async def mask(act: Act, document_id: UUID) -> Row[Any]:
     row = await access.require_document(act, document_id, Action.MASK)
     if access.awaits_announcement(row, act.now):
         raise Conflict("HIDING_COMBINATION")
-    return await _changed(act, row, Action.MASK, masked=True, hidden_from_patient=False, hidden_until=None)
+    # A term that has passed stays written: what was shown by it is not hidden again.
+    return await _changed(act, row, Action.MASK, masked=True, hidden_from_patient=False, hidden_since=None)
 
 
 async def unmask(act: Act, document_id: UUID) -> Row[Any]:
@@ -50,15 +50,19 @@ async def hide_from_patient(act: Act, document_id: UUID) -> Row[Any]:
     row = await access.require_document(act, document_id, Action.HIDE_FROM_PATIENT)
     if row.masked:
         raise Conflict("HIDING_COMBINATION")
-    if not row.hidden_from_patient:
-        await _must_not_have_been_shown(act, row, Action.SHOW_TO_PATIENT)
-    return await _changed(act, row, Action.HIDE_FROM_PATIENT, hidden_from_patient=True, hidden_until=hidden_until(act))
+    if access.awaits_announcement(row, act.now):
+        return row
+    if row.hidden_until is not None:
+        raise Conflict("ALREADY_SHOWN")
+    await _must_not_have_been_shown(act, row, Action.SHOW_TO_PATIENT)
+    return await _changed(act, row, Action.HIDE_FROM_PATIENT, **announcement(act, is_awaited=True))
 
 
-async def show_to_patient(act: Act, document_id: UUID) -> Row[Any]:
-    """Show the patient a document that was hidden from him. Irreversible."""
+async def show_to_patient(act: Act, document_id: UUID, *, confirmed: bool) -> Row[Any]:
+    """Show the patient a document that was hidden from him. Irreversible (EX_3.3-1045): CONFIRMATION_MISSING."""
+    _must_be_confirmed(confirmed)
     row = await access.require_document(act, document_id, Action.SHOW_TO_PATIENT)
-    return await _changed(act, row, Action.SHOW_TO_PATIENT, hidden_from_patient=False, hidden_until=None)
+    return await _changed(act, row, Action.SHOW_TO_PATIENT, **announcement(act, is_awaited=False))
 
 
 async def hide_from_representatives(act: Act, document_id: UUID) -> Row[Any]:
@@ -69,25 +73,24 @@ async def hide_from_representatives(act: Act, document_id: UUID) -> Row[Any]:
     return await _changed(act, row, Action.HIDE_FROM_REPRESENTATIVES, hidden_from_representatives=True)
 
 
-async def show_to_representatives(act: Act, document_id: UUID) -> Row[Any]:
-    """Show the representatives a document that was hidden from them. Irreversible."""
+async def show_to_representatives(act: Act, document_id: UUID, *, confirmed: bool) -> Row[Any]:
+    """Show the representatives a document that was hidden from them. Irreversible: CONFIRMATION_MISSING."""
+    _must_be_confirmed(confirmed)
     row = await access.require_document(act, document_id, Action.SHOW_TO_REPRESENTATIVES)
     return await _changed(act, row, Action.SHOW_TO_REPRESENTATIVES, hidden_from_representatives=False)
 
 
 async def archive(act: Act, document_id: UUID) -> Row[Any]:
-    """Put a current document out of ordinary lists; NOT_CURRENT for any other status."""
+    """Put a document out of ordinary lists; NOT_CURRENT when it is superseded for the actor."""
     row = await access.require_document(act, document_id, Action.ARCHIVE)
-    if row.status not in {DocumentStatus.CURRENT, DocumentStatus.ARCHIVED}:
-        raise Conflict("NOT_CURRENT", status=row.status)
+    await _must_not_be_superseded(act, row, "NOT_CURRENT")
     return await _changed(act, row, Action.ARCHIVE, status=DocumentStatus.ARCHIVED.value)
 
 
 async def unarchive(act: Act, document_id: UUID) -> Row[Any]:
-    """Bring an archived document back; NOT_ARCHIVED for any other status."""
+    """Bring an archived document back; NOT_ARCHIVED when it is superseded for the actor."""
     row = await access.require_document(act, document_id, Action.UNARCHIVE)
-    if row.status not in {DocumentStatus.CURRENT, DocumentStatus.ARCHIVED}:
-        raise Conflict("NOT_ARCHIVED", status=row.status)
+    await _must_not_be_superseded(act, row, "NOT_ARCHIVED")
     return await _changed(act, row, Action.UNARCHIVE, status=DocumentStatus.CURRENT.value)
 
 
@@ -97,9 +100,25 @@ async def delete(act: Act, document_id: UUID) -> Row[Any]:
     return await _changed(act, row, Action.DELETE, status=DocumentStatus.DELETED.value)
 
 
-def hidden_until(act: Act) -> datetime:
-    """When a document hidden now becomes visible to the patient at the latest."""
-    return months_before(act.now, -access.number(act.context, "hidden_from_patient.visible_months"))
+def announcement(act: Act, is_awaited: bool) -> dict[str, Any]:
+    """The columns of a document that the patient sees only once announced, or after the rule's delay; or at once."""
+    months = access.number(act.context, "hidden_from_patient.visible_months")
+    return {
+        "hidden_from_patient": is_awaited,
+        "hidden_since": act.now if is_awaited else None,
+        "hidden_until": months_after(act.now, months) if is_awaited else None,
+    }
+
+
+def _must_be_confirmed(confirmed: bool) -> None:
+    if not confirmed:
+        raise InvalidInput("CONFIRMATION_MISSING")
+
+
+async def _must_not_be_superseded(act: Act, row: Row[Any], code: str) -> None:
+    status = await chains.status_shown(act, row)
+    if status is DocumentStatus.SUPERSEDED:
+        raise Conflict(code, status=status.value)
 
 
 async def _must_not_have_been_shown(act: Act, row: Row[Any], showing: Action) -> None:
@@ -121,7 +140,7 @@ async def _must_not_have_been_shown(act: Act, row: Row[Any], showing: Action) ->
 
 async def _changed(act: Act, row: Row[Any], action: Action, **changes: Any) -> Row[Any]:
     """Write a new metadata version, its history row and its event; nothing when nothing would change."""
-    if all(getattr(row, name) == value for name, value in changes.items() if name != "hidden_until"):
+    if all(getattr(row, name) == value for name, value in changes.items()):
         return row
     return await new_metadata_version(act, row, action.value, **changes)
 

@@ -43,8 +43,8 @@ document = Table(
         comment="a version is superseded for whoever sees one of a higher position",
     ),
     Column("replaces", Uuid, comment="document_id of the version before"),
-    Column("superseded_by", Uuid),
-    Column("status", Text, nullable=False, comment="current | superseded | archived | deleted"),
+    Column("superseded_by", Uuid, comment="a later version, which not everybody may know of: never shown"),
+    Column("status", Text, nullable=False, comment="current | archived | deleted; superseded depends on the reader"),
     Column("class_code", Text, nullable=False),
     Column("class_label", Text, nullable=False),
     Column("type_code", Text, nullable=False),
@@ -108,7 +108,7 @@ document = Table(
     ForeignKeyConstraint(
         ["patient_id", "submission_set_id"], ["submission_set.patient_id", "submission_set.submission_set_id"]
     ),
-    CheckConstraint("status in ('current','superseded','archived','deleted')", name="status"),
+    CheckConstraint("status in ('current','archived','deleted')", name="status"),
     CheckConstraint("not (masked and hidden_from_patient)", name="no_double_hiding"),
     Index("ix_document_newest", "patient_id", text("act_at desc"), text("document_id desc")),
     Index("ix_document_chain", "patient_id", "chain_id", "chain_position"),
@@ -139,7 +139,7 @@ document_version = Table(
         "act",
         Text,
         nullable=False,
-        comment="publish | supersede | mask | unmask | hide… | archive | delete | move",
+        comment="publish | mask | unmask | hide… | show… | archive | unarchive | delete | move",
     ),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("actor_kind", Text, nullable=False),
