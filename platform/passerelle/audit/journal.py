@@ -38,6 +38,8 @@ from passerelle.kernel.context import Context
 from passerelle_policies.vocabulary import Action, ActorKind, Kind
 
 NOBODY = UUID(int=0)
+#: What shows a document to someone.
+_READ = (Action.READ.value, Action.EXPORT.value)
 
 
 class Outcome(StrEnum):
@@ -101,19 +103,29 @@ def who(context: Context) -> dict[str, Any]:
 
 async def append(connection: AsyncConnection, context: Context, line: Line) -> None:
     """Add one line within the caller's transaction."""
+    await append_all(connection, context, [line])
+
+
+async def append_all(connection: AsyncConnection, context: Context, lines: Sequence[Line]) -> None:
+    """Add lines in that order within the caller's transaction."""
+    by = who(context)
     await connection.execute(
-        insert(journal).values(
-            **who(context),
-            patient_id=line.patient_id,
-            kind=line.kind.value,
-            action=line.action.value,
-            outcome=line.outcome.value,
-            rule=line.rule,
-            pack=line.pack,
-            document_id=line.document_id,
-            code=line.code,
-            facts=dict(line.facts),
-        )
+        insert(journal),
+        [
+            {
+                **by,
+                "patient_id": line.patient_id,
+                "kind": line.kind.value,
+                "action": line.action.value,
+                "outcome": line.outcome.value,
+                "rule": line.rule,
+                "pack": line.pack,
+                "document_id": line.document_id,
+                "code": line.code,
+                "facts": dict(line.facts),
+            }
+            for line in lines
+        ],
     )
 
 
@@ -184,14 +196,30 @@ async def count_by_actor(connection: AsyncConnection, context: Context, action: 
     return (await connection.execute(counted)).scalar_one()
 
 
+async def count_own(
+    connection: AsyncConnection, context: Context, patient_id: UUID, kind: Kind, action: Action, within: timedelta
+) -> int:
+    """How often the actor was let do this to this record as a whole within the last `within`."""
+    counted = select(func.count()).where(
+        journal.c.patient_id == patient_id,
+        journal.c.actor_id == context.actor.id,
+        journal.c.kind == kind.value,
+        journal.c.action == action.value,
+        journal.c.outcome == Outcome.ALLOWED.value,
+        journal.c.document_id.is_(None),
+        journal.c.at > context.clock.now() - within,
+    )
+    return (await connection.execute(counted)).scalar_one()
+
+
 async def readers_of(connection: AsyncConnection, patient_id: UUID, document_id: UUID) -> list[JournalLine]:
-    """Every allowed reading of one document, oldest first."""
+    """Every allowed reading of one document, its export included, oldest first."""
     lines = (
         select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
         .where(
             journal.c.patient_id == patient_id,
             journal.c.document_id == document_id,
-            journal.c.action == Action.READ.value,
+            journal.c.action.in_(_READ),
             journal.c.outcome == Outcome.ALLOWED.value,
         )
         .order_by(journal.c.line_id)
@@ -202,14 +230,15 @@ async def readers_of(connection: AsyncConnection, patient_id: UUID, document_id:
 def was_read_by_person(
     patient_id: UUID, document_id: UUID, *, but: ColumnElement[Any] | None = None
 ) -> ColumnElement[bool]:
-    """SQL condition: the patient or a representative, other than the person `but`, has opened the document."""
+    """SQL condition: the patient or a representative, other than the person `but`, has opened the document, or taken
+    it away."""
     return (
         select(literal(1))
         .where(
             journal.c.actor_id.is_distinct_from(but) if but is not None else true(),
             journal.c.patient_id == patient_id,
             journal.c.document_id == document_id,
-            journal.c.action == Action.READ.value,
+            journal.c.action.in_(_READ),
             journal.c.outcome == Outcome.ALLOWED.value,
             journal.c.actor_kind == ActorKind.PERSON.value,
         )
