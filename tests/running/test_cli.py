@@ -19,6 +19,7 @@ GROUPS = {
     "tenant": ("create", "list", "show"),
     "token": ("professional", "person", "officer", "software"),
     "verify": ("journal", "contents"),
+    "journal": ("export",),
     "policy": ("check", "explain", "diff"),
 }
 HELPS = [
@@ -90,6 +91,11 @@ def test_version_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> N
         (["token", "professional", "delmas"], 3, "NOT_RUNNING"),
         (["verify", "journal", "--tenant", "oncomip"], 3, "NOT_RUNNING"),
         (["verify", "contents", "-t", "oncomip"], 3, "NOT_RUNNING"),
+        (["verify", "journal", "-t", "oncomip", "--against", __file__], 2, "n’est pas un export"),
+        (["journal", "export", "out.zip", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
+        (["journal", "export", "out.zip", "-t", "oncomip", "--reason", " "], 2, "dites pourquoi"),
+        (["journal", "export", "out.zip", "-t", "oncomip", "--reason", "x", "--earlier", __file__], 2, "pas un export"),
+        (["journal", "export", "/", "-t", "oncomip", "--reason", "essai"], 2, "« / » est un dossier, pas un fichier."),
         (["ingest", "/nulle/part", "--tenant", "oncomip"], 2, "le chemin « /nulle/part » n’existe pas"),
     ],
 )

@@ -44,7 +44,8 @@ def journal(tenant: Tenant, state: State = None, against: Against = None, as_jso
     """
     import asyncio
 
-    report, findings = asyncio.run(_journal(tenant, state, against or []))
+    known = [head for path in against or [] for head in _heads(path)]
+    report, findings = asyncio.run(_journal(tenant, state, known))
     _tell(
         {"tenant": tenant, "lines": report.lines, "sealed": report.sealed},
         findings,
@@ -74,7 +75,9 @@ def contents(tenant: Tenant, state: State = None, as_json: Json = False) -> None
     )
 
 
-async def _journal(tenant_id: str, state: Path | None, against: list[Path]) -> tuple[JournalReport, list[Finding]]:
+async def _journal(
+    tenant_id: str, state: Path | None, known: list[dict[str, Any]]
+) -> tuple[JournalReport, list[Finding]]:
     from passerelle.audit.verification import verify_journal
     from passerelle.dossier.verification import acts_without_line
     from passerelle_ops.installation import Installation
@@ -88,7 +91,7 @@ async def _journal(tenant_id: str, state: Path | None, against: list[Path]) -> t
             report = await verify_journal(
                 tenant,
                 installation.clock,
-                known=[head for path in against for head in _heads(path)],
+                known=known,
                 on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
             return report, [*report.findings, *await acts_without_line(tenant)]

@@ -44,6 +44,11 @@ from passerelle.kernel.errors import BrokenIntegrity
 
 AT_ONCE: Final = 5_000
 _LOCK: Final = 5_083_713  # within one tenant's database
+# A plan made for any batch, or for a table as it was when last analysed, reads the whole journal for twenty lines.
+_PLANNER = text(
+    "select set_config(name, value, true) from (values ('plan_cache_mode', 'force_custom_plan'),"
+    " ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('jit', 'off')) as given(name, value)"
+)
 _CLUSTER = text("select system_identifier::text from pg_control_system()")
 _ADD_LEAVES = text(
     "insert into journal_leaf (leaf_index, patient_id, line_id, hash, mark, subtrees) select * from unnest("
@@ -88,8 +93,7 @@ async def _seal_batch(
     connection: AsyncConnection, tenant: Tenant, now: datetime, *, sweep: bool, limit: int
 ) -> tuple[int, int]:
     await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    # A plan made for any batch would read the whole journal for this one.
-    await connection.execute(text("set local plan_cache_mode = force_custom_plan"))
+    await connection.execute(_PLANNER)
     last = (
         await connection.execute(select(journal_seal).order_by(journal_seal.c.tree_size.desc()).limit(1))
     ).one_or_none()

@@ -63,7 +63,7 @@ def canonical(value: Any) -> bytes:
 
 def read_json(text: str | bytes) -> Any:
     """JSON whose numbers are kept exact, whatever their length. A name given twice is a ValueError."""
-    return json.loads(text, parse_float=Decimal, object_pairs_hook=_object)
+    return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8"))
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -72,6 +72,9 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name stands twice")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, object_pairs_hook=_object)
 
 
 def _text(value: Any) -> str:
