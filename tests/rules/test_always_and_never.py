@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passerelle_policies.decision import DocumentFacts, Facts, decide, decide_under, is_above_blocks, reach
+from passerelle_policies.decision import (
+    DocumentFacts,
+    Facts,
+    Reach,
+    decide,
+    decide_under,
+    is_above_blocks,
+    reach,
+    reach_under,
+)
+from passerelle_policies.matrix import Concealment, Line
 from passerelle_policies.packs import Overrides, pack_on
 from passerelle_policies.roles import PROFESSIONAL_ROLES
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
@@ -201,3 +212,109 @@ def test_a_pack_asked_by_name_answers_as_on_its_days(
     long_before = replace(facts, day=date(1999, 1, 1))
     asked = decide_under(pack_on(facts.day), long_before, *question, document, overrides=overrides)
     assert asked == decide(facts, *question, document, overrides=overrides)
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_what_is_kept_from_one_professional_is_kept_from_all_his_titles(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    """Withholding beats every relation, mode and parameter but authorship, and answers as an absent document."""
+    kind, action = question
+    about = replace(document, withheld=True, by_actor=False)
+    if kind is Kind.DOCUMENT:
+        decision = decide(facts, kind, action, about, overrides=overrides)
+        assert (decision.allowed, decision.code) == (False, "DOCUMENT_UNKNOWN")
+    author = replace(document, withheld=True, by_actor=True)
+    assert decide(facts, kind, action, author, overrides=overrides) == decide(
+        facts, kind, action, replace(author, withheld=False), overrides=overrides
+    )
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_without_having_broken_the_glass_the_mode_gives_nothing_more(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    if question[1] is Action.BREAK_GLASS:
+        return
+    outside = replace(facts, mode=Mode.BREAK_GLASS, relations=facts.relations - {Relation.EMERGENCY})
+    normal = replace(outside, mode=Mode.NORMAL)
+    if decide(outside, *question, document, overrides=overrides).allowed:
+        assert decide(normal, *question, document, overrides=overrides).allowed
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_a_broken_glass_counts_in_its_own_mode_only(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    """Having broken the glass gives nothing in another mode, nor once the patient's objection takes the mode away."""
+    closed = replace(facts, mode=Mode.NORMAL if facts.mode is Mode.BREAK_GLASS else facts.mode)
+    for each in (closed, replace(facts, mode=Mode.BREAK_GLASS, emergency_objection=True)):
+        without = decide(
+            replace(each, relations=each.relations - {Relation.EMERGENCY}), *question, document, overrides=overrides
+        )
+        having = decide(
+            replace(each, relations=each.relations | {Relation.EMERGENCY}), *question, document, overrides=overrides
+        )
+        assert (having.allowed, having.code) == (without.allowed, without.code)
+
+
+@given(some.facts, some.questions, some.documents, some.overrides)
+def test_an_objection_and_a_block_never_widen(
+    facts: Facts, question: tuple[Kind, Action], document: DocumentFacts, overrides: Overrides
+) -> None:
+    """Blocked, nobody gets what he would not get otherwise; objected to, an emergency gives what a visit gives."""
+    objected, blocked = replace(facts, emergency_objection=True), replace(facts, blocked=True)
+    visit = replace(facts, emergency_objection=False, mode=Mode.NORMAL)
+    for walled, free in ((objected, visit), (blocked, replace(facts, blocked=False))):
+        if decide(walled, *question, document, overrides=overrides).allowed:
+            assert decide(free, *question, document, overrides=overrides).allowed
+
+
+WIDE = [line for line in some.PACK.lines if line.kind is Kind.DOCUMENT and line.effect == "allow" and not line.when]
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(WIDE), st.sampled_from(sorted(some.PACK.dmp_types)), st.data())
+def test_an_exception_never_widens(line: Line, type_code: str, data: st.DataObject) -> None:
+    """Whatever exception is added to the matrix, its columns reach what they did less what it names."""
+    exception = replace(line, rule="x-not", effect="deny", types=(type_code,), even_if=frozenset(Concealment))
+    name = f"x-{line.rule}-{type_code}"
+    narrowed = replace(some.PACK, name=name, lines=(*some.PACK.lines, exception))
+    role, mode = data.draw(st.sampled_from(sorted(line.roles))), data.draw(st.sampled_from(sorted(line.modes)))
+    for action in line.actions:
+        before = reached(reach_under(some.PACK, role, mode, Kind.DOCUMENT, action))
+        after = reached(reach_under(narrowed, role, mode, Kind.DOCUMENT, action))
+        assert after <= before
+        assert before - after == {cell for cell in before if cell[0] in line.relations and cell[1] == type_code}
+
+
+def reached(lines: tuple[Reach, ...]) -> set[tuple[object, ...]]:
+    """What filter lines reach, cell by cell; a line's own name says nothing."""
+    return {
+        (relation, type_code, *concealed)
+        for line in lines
+        for relation in line.relations
+        for type_code in line.types
+        for concealed in product(*((False, True) if seen else (False,) for seen in seen_through(line)))
+    }
+
+
+def seen_through(line: Reach) -> tuple[bool, bool, bool]:
+    return line.sees_masked, line.sees_hidden_from_patient, line.sees_hidden_from_representatives
+
+
+@given(some.facts, some.documents, some.overrides)
+def test_the_regulation_centre_reads_what_is_plain_to_it_and_does_nothing_else(
+    facts: Facts, document: DocumentFacts, overrides: Overrides
+) -> None:
+    regulator = replace(facts, relations=frozenset(), mode=Mode.REGULATION_CENTRE)
+    normal = replace(regulator, mode=Mode.NORMAL, blocked=False)
+    about = replace(document, by_actor=False)
+    for kind, action in some.QUESTIONS:
+        if decide(regulator, kind, action, about, overrides=overrides).allowed:
+            assert action is Action.READ or decide(normal, kind, action, about, overrides=overrides).allowed
+    if decide(regulator, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed:
+        assert regulator.role is Role.PHYSICIAN
+        assert not about.masked
+        assert not about.withheld
+        assert not regulator.emergency_objection

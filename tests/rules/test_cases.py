@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from passerelle_policies.cases import Case, InvalidCase, cases, cases_of, read_cases
+from passerelle_policies.comparison import compare
 from passerelle_policies.packs import packs
 
 ALL = cases()
@@ -30,7 +31,23 @@ def test_no_case_is_written_twice() -> None:
 
 
 def test_there_are_cases_enough() -> None:
-    assert len(ALL) >= 120
+    assert len(ALL) >= 300
+
+
+def test_every_line_in_force_is_tried_by_a_case() -> None:
+    last = packs()[-1]
+    cited = {case.answer().rule for case in cases_of(last)}
+    assert {line.rule for line in last.lines} - cited == set()
+
+
+def test_every_line_that_an_earlier_pack_changed_is_tried_in_its_days() -> None:
+    """What the texts of 2012 and of 2021 opened or closed for good: the cases that tell those days from others."""
+    before, after = packs()[:2]
+    changed = compare(before, after).rights
+    assert len(changed) > 20
+    for pack in (before, after):
+        tried = {(case.kind, case.action) for case in cases_of(pack)}
+        assert {(each.kind, each.action) for each in changed} - tried == set(), pack.name
 
 
 def test_every_case_belongs_to_one_pack_and_every_pack_has_some() -> None:
