@@ -22,7 +22,7 @@ from passerelle.dossier import documents
 from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused
-from passerelle_graphql import problem_details, ranges
+from passerelle_graphql import problem_details, ranges, standing
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.ids import Node, key_of
@@ -42,7 +42,7 @@ class ContentEndpoint:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await _guarded(self._gateway, Request(scope, receive), self._content)
+        response = await guarded(self._gateway, Request(scope, receive), self._content)
         await response(scope, receive, send)
 
     async def _content(self, request: Request, context: Context) -> Response:
@@ -68,7 +68,7 @@ class ContentEndpoint:
             headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{opened.size}"
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        pieces = await _begun(opened.read(span.start, span.stop))
+        pieces = await begun(opened.read(span.start, span.stop))
         return StreamingResponse(pieces, status_code=status, headers=headers)
 
 
@@ -79,7 +79,7 @@ class ViewEndpoint:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await _guarded(self._gateway, Request(scope, receive), self._view)
+        response = await guarded(self._gateway, Request(scope, receive), self._view)
         await response(scope, receive, send)
 
     async def _view(self, request: Request, context: Context) -> Response:
@@ -95,20 +95,22 @@ class ViewEndpoint:
         return Response(page.encode("utf-8"), headers=headers)
 
 
-async def _guarded(
+async def guarded(
     gateway: Gateway, request: Request, answer: Callable[[Request, Context], Awaitable[Response]]
 ) -> Response:
     """The answer, or the failure as `application/problem+json` (RFC 9457)."""
     request_id = new_request_id()
+    context: Context | None = None
     try:
-        response = await answer(request, await enter(gateway, request, request_id))
+        context = await enter(gateway, request, request_id)
+        response = await answer(request, context)
     except PasserelleError as error:
         is_range = error.code == "RANGE_NOT_SATISFIABLE"
         headers = {"Content-Range": f"bytes */{error.fields['size']}"} if is_range else {}
-        return problem_details.expected(error, request_id, headers)
+        response = problem_details.expected(error, request_id, headers)
     except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
-        return problem_details.unexpected(unexpected, request_id)
-    response.headers[REQUEST_ID] = request_id
+        response = problem_details.unexpected(unexpected, request_id)
+    response.headers.update({REQUEST_ID: request_id, **standing.headers(context)})
     return response
 
 
@@ -120,7 +122,7 @@ async def _opened(request: Request, context: Context, *, same_reading: timedelta
     return await documents.open_content(context, document_id, same_reading=same_reading)
 
 
-async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same pieces, the first already read: a content that does not open is a 500, not a broken 200."""
     try:
         first = await anext(pieces)

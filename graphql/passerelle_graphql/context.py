@@ -7,17 +7,27 @@ from typing import TypeAlias
 
 from strawberry.types import Info
 
+from passerelle.dossier.emergencies import EmergencyAccess
 from passerelle.kernel.context import Context
 from passerelle_graphql.preparation import Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request at the gateway. `context` says who, where and why; `path` is the tenant's own root."""
+    """One request at the gateway. `context` says who, where and why; `path` is the tenant's own root.
+
+    `emergencies` are the actor's own, under which the operation has opened something.
+    """
 
     context: Context
     prepared: Prepared
     path: str = field(default="")
+    emergencies: list[EmergencyAccess] = field(default_factory=list)
+
+    def opened(self, emergency: EmergencyAccess | None) -> None:
+        """Keep the emergency under which something was opened, so that the whole answer shows it."""
+        if emergency is not None and emergency not in self.emergencies:
+            self.emergencies.append(emergency)
 
 
 ResolverInfo: TypeAlias = Info[Asked, None]

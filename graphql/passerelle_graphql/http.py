@@ -8,7 +8,7 @@ it for old clients. What is not a GraphQL request at all is 4xx with both.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -18,8 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from passerelle.dossier.emergencies import EmergencyAccess
+from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, TryLater
-from passerelle_graphql import errors, requests
+from passerelle_graphql import errors, requests, standing
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.bodies import as_json, read_body
 from passerelle_graphql.context import Asked
@@ -48,6 +50,7 @@ class GraphQLEndpoint:
     async def answer(self, request: Request) -> Response:
         """The answer to one request; never raises."""
         request_id = new_request_id()
+        context: Context | None = None
         media_type = answer_type(request.headers.get("accept"))
         shown_as = media_type or MediaType.JSON
         try:
@@ -57,6 +60,7 @@ class GraphQLEndpoint:
                     HTTPStatus.METHOD_NOT_ALLOWED,
                     [errors.formatted(InvalidInput("METHOD_NOT_ALLOWED", methods="GET et à POST"))],
                     request_id,
+                    context,
                     {"Allow": ALLOWED},
                 )
             context = await enter(self._gateway, request, request_id)
@@ -69,14 +73,14 @@ class GraphQLEndpoint:
                 answer = await execute(self._gateway.schema, asked, seconds=self._gateway.limits.seconds)
         except RequestErrors as wrong:
             status = HTTPStatus.BAD_REQUEST if shown_as is MediaType.RESPONSE else HTTPStatus.OK
-            return _answer(shown_as, status, wrong.shown, request_id)
+            return _answer(shown_as, status, wrong.shown, request_id, context)
         except PasserelleError as error:
             headers = errors.headers_of(error)
-            return _answer(shown_as, errors.status_of(error), [errors.formatted(error)], request_id, headers)
+            return _answer(shown_as, errors.status_of(error), [errors.formatted(error)], request_id, context, headers)
         except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
             shown = errors.internal(unexpected, request_id)
-            return _answer(shown_as, HTTPStatus.INTERNAL_SERVER_ERROR, [shown], request_id)
-        return _respond(shown_as, HTTPStatus.OK, answer.body, request_id)
+            return _answer(shown_as, HTTPStatus.INTERNAL_SERVER_ERROR, [shown], request_id, context)
+        return _respond(shown_as, HTTPStatus.OK, answer.body, request_id, context, asked.emergencies)
 
     @asynccontextmanager
     async def _room_for(self, request: Request) -> AsyncIterator[None]:
@@ -112,9 +116,10 @@ def _answer(
     status: HTTPStatus,
     shown: list[GraphQLFormattedError],
     request_id: str,
+    context: Context | None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    return _respond(media_type, status, {"errors": shown}, request_id, headers)
+    return _respond(media_type, status, {"errors": shown}, request_id, context, headers=headers)
 
 
 def _respond(
@@ -122,10 +127,13 @@ def _respond(
     status: HTTPStatus,
     body: dict[str, Any],
     request_id: str,
+    context: Context | None,
+    emergencies: Sequence[EmergencyAccess] = (),
+    *,
     headers: dict[str, str] | None = None,
 ) -> Response:
     return Response(
-        as_json(body),
+        as_json({**body, **standing.extensions(context, emergencies)}),
         status_code=status,
         headers={
             "Content-Type": media_type.header,
@@ -133,6 +141,7 @@ def _respond(
             "Vary": "Accept, Authorization",
             "X-Content-Type-Options": "nosniff",
             REQUEST_ID: request_id,
+            **standing.headers(context),
             **(headers or {}),
         },
     )

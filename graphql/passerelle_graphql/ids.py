@@ -22,6 +22,8 @@ class Node(StrEnum):
     RELATION = "r"
     BLOCK = "b"
     LINE = "j"
+    EMERGENCY = "e"
+    NOTICE = "n"
 
 
 def node_id(kind: Node, key: UUID) -> ID:

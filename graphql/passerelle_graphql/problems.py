@@ -7,6 +7,12 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from passerelle.kernel import errors, messages
+from passerelle.kernel.clock import legal_day
+from passerelle.kernel.context import Context
+from passerelle_graphql.directives import ListSize
+from passerelle_policies.explanations import how_to_get_access
+from passerelle_policies.packs import pack_on
+from passerelle_policies.roles import role_of
 
 
 @strawberry.interface(
@@ -21,7 +27,11 @@ class Problem:
     description="Les règles s'y opposent. La règle est au journal du patient ; qui est refusé n'en a que le code."
 )
 class Refusal(Problem):
-    pass
+    how_to_get_access: list[str] = strawberry.field(
+        default_factory=list,
+        directives=[ListSize(assumed_size=4, slicing_arguments=[], sized_fields=[])],
+        description="Ce qu'un professionnel peut faire pour entrer : selon son métier, et pour ACCESS_REFUSED seul.",
+    )
 
 
 @strawberry.type(description="L'état des choses ne le permet pas ; une personne a peut-être à trancher.")
@@ -51,7 +61,13 @@ class AsRefusal(strawberry.ExceptionHandler[errors.Refused, Refusal]):
     """A refusal by its code alone: the rule could tell of a block or of a masked document (docs/decisions/0061)."""
 
     def handle(self, exception: errors.Refused, *, field: StrawberryField, info: Info) -> Refusal:  # noqa: ARG002 - Strawberry's signature
-        return Refusal(code=exception.code, message=exception.message)
+        ways = _ways_in(info.context.context) if exception.code == "ACCESS_REFUSED" else ()
+        return Refusal(code=exception.code, message=exception.message, how_to_get_access=list(ways))
+
+
+def _ways_in(context: Context) -> tuple[str, ...]:
+    role = role_of(context.actor.profession, context.actor.kind)
+    return how_to_get_access(role, pack_on(legal_day(context.clock)), context.tenant.parameters)
 
 
 class AsConflict(strawberry.ExceptionHandler[errors.Conflict, Conflict]):

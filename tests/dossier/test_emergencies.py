@@ -289,9 +289,9 @@ async def test_it_never_shows_what_is_masked_kept_from_him_or_beyond_his_profess
     day = legal_day(world.clock)
     lines = reach(role_of(profession, doctor.kind), GLASS, Kind.DOCUMENT, Action.READ, day)
     within = {each for line in lines for each in line.types if "emergency" in line.relations}
-    open_to_him, others = set(), set()
+    open_to_him, others = set[UUID](), set[UUID]()
     for type_code, concealment in filed:
-        flags = {concealment: True} if concealment.startswith(("masked", "hidden")) else {}
+        flags: dict[str, Any] = {concealment: True} if concealment.startswith(("masked", "hidden")) else {}
         each = await world.publish(patient_id, document(type_code=type_code, **flags))
         if concealment == "withheld":
             async with world.tenant.database.transaction() as connection:
@@ -312,7 +312,7 @@ async def test_it_never_shows_what_is_masked_kept_from_him_or_beyond_his_profess
         await _object(world, patient_id, person)
     world.clock.advance(timedelta(seconds=later))
     if objects or world.clock.now() >= opened.valid_until:
-        open_to_him, others = set(), open_to_him | others
+        open_to_him, others = set[UUID](), open_to_him | others
         assert not await _opens(world, doctor, patient_id)
     else:
         page = (await reading.open_dossier(world.context(doctor, mode=GLASS), patient_id, with_total=True)).page

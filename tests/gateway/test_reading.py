@@ -58,7 +58,7 @@ async def test_an_outsider_is_refused_by_code_alone_and_journalled(serving: Serv
 
     assert answer["__typename"] == "Refusal"
     assert answer["code"] == "ACCESS_REFUSED"
-    assert set(answer) == {"__typename", "code", "message"}
+    assert set(answer) == {"__typename", "code", "message", "howToGetAccess"}
     assert (await _journal(serving, record.patient_id))[len(before) :] == ["dossier.read.refused"]
 
 

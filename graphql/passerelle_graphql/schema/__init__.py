@@ -9,23 +9,41 @@ from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.documents import DocumentQuery
 from passerelle_graphql.schema.dossiers import DossierMutation, DossierQuery
+from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JournalQuery
 from passerelle_graphql.schema.me import MeQuery
 from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
-from passerelle_graphql.schema.teams import TeamMutation
+from passerelle_graphql.schema.representation import RepresentationMutation
+from passerelle_graphql.schema.teams import TeamMutation, TeamQuery
 from passerelle_graphql.schema.values import CONFIG
 from passerelle_graphql.schema.visibility import VisibilityMutation
 
 
 @strawberry.type(description="Lire. Chaque lecture est au journal du patient.")
-class Query(MeQuery, PatientQuery, DossierQuery, DocumentQuery, JournalQuery, AuthorizationsQuery):
+class Query(
+    MeQuery,
+    PatientQuery,
+    DossierQuery,
+    DocumentQuery,
+    JournalQuery,
+    AuthorizationsQuery,
+    TeamQuery,
+    EmergencyQuery,
+):
     pass
 
 
 @strawberry.type(description="Agir. Chaque acte est une transaction, journal compris.")
 class Mutation(
-    PatientMutation, DossierMutation, FeedingMutation, VisibilityMutation, AuthorizationsMutation, TeamMutation
+    PatientMutation,
+    DossierMutation,
+    FeedingMutation,
+    VisibilityMutation,
+    AuthorizationsMutation,
+    TeamMutation,
+    RepresentationMutation,
+    EmergencyMutation,
 ):
     pass
 

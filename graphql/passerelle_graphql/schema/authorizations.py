@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import attending, relations
+from passerelle.dossier import attending, objections, relations
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
@@ -70,6 +70,9 @@ class Authorizations:
     relations: list[RelationGrant] = strawberry.field(directives=[counted(20)])
     team_consents: list[TeamConsent] = strawberry.field(directives=[counted(10)])
     blocks: list[ProfessionalBlock] = strawberry.field(directives=[counted(10)])
+    objects_to_emergencies_since: datetime | None = strawberry.field(
+        description="Depuis quand le patient s'oppose à toute ouverture en urgence ; absent : il ne s'y oppose pas."
+    )
 
 
 @strawberry.type(description="Fin d'une autorisation, d'un consentement, d'un blocage.")
@@ -96,10 +99,12 @@ class AuthorizationsQuery:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
             held = await relations.authorizations(act, key)
+            objecting_since = await objections.objecting_since(act, key)
         return Authorizations(
             relations=[shape(RelationGrant, asdict(each)) for each in held.relations],
             team_consents=[shape(TeamConsent, asdict(each)) for each in held.team_consents],
             blocks=[shape(ProfessionalBlock, asdict(each)) for each in held.blocks],
+            objects_to_emergencies_since=objecting_since,
         )
 
 

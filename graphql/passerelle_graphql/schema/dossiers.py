@@ -10,16 +10,18 @@ from uuid import UUID
 import strawberry
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import lifecycle, reading
+from passerelle.dossier import emergencies, lifecycle, reading
 from passerelle_graphql.context import ResolverInfo, asked_of, context_of
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.documents import DocumentConnection, connection
-from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Relation
+from passerelle_graphql.schema.emergencies import EmergencyAccess, emergency
+from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Mode, Relation
 from passerelle_graphql.schema.fields import PAGE, resolved
 from passerelle_graphql.schema.lookahead import ahead, selects
 from passerelle_graphql.schema.patients import Patient, patient_id
 from passerelle_graphql.schema.read_model import shape, shown
+from passerelle_graphql.schema.reasons import AccessReason, reason_of
 
 
 @strawberry.input(description="Ce qu'on garde des documents. Sans dates : les 24 derniers mois.")
@@ -58,9 +60,17 @@ class Dossier:
     state: DossierState | None
     opened_at: datetime | None
     relations: list[Relation] = strawberry.field(description="Ce qui lie l'acteur à ce patient aujourd'hui.")
+    emergency_access: EmergencyAccess | None = strawberry.field(
+        description="L'accès en urgence sous lequel l'acteur l'a ouvert, tant qu'il dure."
+    )
     key: strawberry.Private[UUID]
+    rule: strawberry.Private[str]
     page: strawberry.Private[reading.DocumentPage]
     page_asked: strawberry.Private[Asked]
+
+    @resolved("Pourquoi l'acteur peut l'ouvrir.")
+    def access(self, info: ResolverInfo) -> AccessReason | None:
+        return reason_of(context_of(info), self.rule)
 
     @resolved("Les documents, du plus récent au plus ancien.", counts=PAGE)
     async def documents(
@@ -111,12 +121,18 @@ class DossierQuery:
             below is not None and "totalCount" in below.names,
         )
         opened = await _opened(info, key, asked)
+        context, own = context_of(info), None
+        if context.mode is Mode.BREAK_GLASS and Relation.EMERGENCY in opened.relations:
+            own = await emergencies.own_emergency(context, key)
+            info.context.opened(own)
         return Dossier(
             patient=shape(Patient, opened.identity),
             state=DossierState(opened.state) if opened.state else None,
             opened_at=opened.opened_at,
             relations=[Relation(each) for each in opened.relations],
+            emergency_access=emergency(own) if own else None,
             key=key,
+            rule=opened.rule,
             page=opened.page,
             page_asked=asked,
         )

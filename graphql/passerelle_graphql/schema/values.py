@@ -42,7 +42,8 @@ def instant(value: datetime | str | None) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _write_instant(value: datetime) -> str:
+def write_instant(value: datetime) -> str:
+    """An instant as the graph writes it: UTC, to the millisecond."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -72,7 +73,7 @@ CONFIG = StrawberryConfig(
             name="DateTime",
             description="Un instant, RFC 3339, avec décalage. En sortie : UTC, à la milliseconde.",
             specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-            serialize=_write_instant,
+            serialize=write_instant,
             parse_value=_read_instant,
         ),
         Base64: strawberry.scalar(

@@ -20,15 +20,14 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import EmergencyChanged
 from passerelle.dossier.formats import values
-from passerelle.dossier.tables import block, document, emergency_access, relation
+from passerelle.dossier.recipients import people_of
+from passerelle.dossier.tables import block, emergency_access, relation
 from passerelle.identities import patients
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle.notices.posting import NoticeKind, post
-from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
-
-_TOLD = (Relation.REPRESENTATIVE.value, Relation.ATTENDING_PHYSICIAN.value)
+from passerelle_policies.vocabulary import Action, Kind, Relation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,34 +134,19 @@ async def emergencies_of(act: Act, patient_id: UUID, *, first: int) -> list[Emer
     return [EmergencyAccess(**row) for row in rows.mappings()]
 
 
-def _own_live() -> Statement:
-    """The actor's live access to a record, named by its patient or by one of its documents."""
-    patient_id, document_id = bindparam("patient_id", type_=Uuid()), bindparam("document_id", type_=Uuid())
-    of_document = select(document.c.patient_id).where(document.c.document_id == document_id).scalar_subquery()
-    now = bindparam("now", type_=DateTime(timezone=True))
-    return Statement(
-        select(*COLUMNS).where(
-            or_(emergency_access.c.patient_id == patient_id, emergency_access.c.patient_id == of_document),
-            emergency_access.c.subject == bindparam("subject", type_=Text()),
-            emergency_access.c.valid_from <= now,
-            emergency_access.c.valid_until > now,
-        )
+_OWN_LIVE = Statement(
+    select(*COLUMNS).where(
+        emergency_access.c.patient_id == bindparam("patient_id", type_=Uuid()),
+        emergency_access.c.subject == bindparam("subject", type_=Text()),
+        emergency_access.c.valid_from <= bindparam("now", type_=DateTime(timezone=True)),
+        emergency_access.c.valid_until > bindparam("now", type_=DateTime(timezone=True)),
     )
+)
 
 
-_OWN_LIVE = _own_live()
-
-
-async def own_emergency(
-    context: Context, *, patient_id: UUID | None = None, document_id: UUID | None = None
-) -> EmergencyAccess | None:
-    """The actor's own live access, to be asked only once a reading was allowed: whoever is shut out learns of it."""
-    given = {
-        "patient_id": patient_id,
-        "document_id": document_id,
-        "subject": context.actor.subject,
-        "now": context.clock.now(),
-    }
+async def own_emergency(context: Context, patient_id: UUID) -> EmergencyAccess | None:
+    """The actor's own live access. Only for whom a reading of this record was allowed: it is told to nobody else."""
+    given = {"patient_id": patient_id, "subject": context.actor.subject, "now": context.clock.now()}
     rows = await context.tenant.database.fetch(_OWN_LIVE, given)
     return EmergencyAccess(**dict(zip(_OWN_LIVE.columns, rows[0], strict=True))) if rows else None
 
@@ -204,27 +188,29 @@ async def tell(act: Act, patient_id: UUID, *, key: str, kind: NoticeKind, about:
 
     Whom the patient keeps out is told nothing.
     """
-    person = (await act.connection.execute(select(patients.key_of(patient_id)))).scalar_one()
+    told = [*await people_of(act, patient_id, representatives=True), *await _attending_physician(act, patient_id)]
+    for recipient in told:
+        if recipient != but:
+            await post(act, recipient=recipient, key=key, kind=kind, patient_id=patient_id, about=about)
+
+
+async def _attending_physician(act: Act, patient_id: UUID) -> list[str]:
     kept_out = (
         select(block.c.subject)
         .where(block.c.patient_id == patient_id, block.c.subject == relation.c.subject, _in_force(block, act.now))
         .exists()
     )
-    tied = await act.connection.execute(
+    held = await act.connection.execute(
         select(relation.c.subject)
         .where(
             relation.c.patient_id == patient_id,
-            relation.c.relation.in_(_TOLD),
+            relation.c.relation == Relation.ATTENDING_PHYSICIAN.value,
             _in_force(relation, act.now),
             ~kept_out,
         )
         .distinct()
-        .order_by(relation.c.subject)
     )
-    recipients = [f"{ActorKind.PERSON}:{person}"] if person else []
-    for recipient in dict.fromkeys([*recipients, *tied.scalars()]):
-        if recipient != but:
-            await post(act, recipient=recipient, key=key, kind=kind, patient_id=patient_id, about=about)
+    return list(held.scalars())
 
 
 def _in_force(table: Any, now: datetime) -> ColumnElement[bool]:

@@ -1,0 +1,151 @@
+"""`breakTheGlass` and what goes with it: its end, the patient's objection, and the review."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import emergencies, emergency_reviews, objections, reading
+from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.schema.authorizations import Ended, EndResult
+from passerelle_graphql.schema.enums import ActorKind, Finding
+from passerelle_graphql.schema.fields import counted, resolved
+from passerelle_graphql.schema.read_model import shape, shown
+from passerelle_graphql.schema.values import CodedValue, coded
+from passerelle_policies import nomenclatures
+
+
+def profession_of(code: str | None) -> CodedValue | None:
+    known = nomenclatures.profession(code) if code else None
+    return coded(code, known.label if known else None)
+
+
+@strawberry.type(description="Un accès en urgence (bris de glace) : qui, pourquoi, jusqu'à quand.")
+class EmergencyAccess:
+    id: strawberry.ID = shown("access_id", by=lambda key: node_id(Node.EMERGENCY, key))
+    patient_id: strawberry.ID = shown(by=lambda key: node_id(Node.PATIENT, key))
+    rpps: str = shown("subject", by=lambda subject: subject.removeprefix(f"{ActorKind.PROFESSIONAL}:"))
+    name: str = shown()
+    profession: CodedValue | None = shown(by=profession_of)
+    structure: str | None = shown("establishment", description="FINESS du lieu d'où il est entré.")
+    reason: str = shown(description="Le motif, tel qu'il l'a donné.")
+    since: datetime = shown("valid_from")
+    until: datetime = shown("valid_until", description="Exclu.")
+    review_due_at: datetime = shown()
+    reviewed_at: datetime | None = shown()
+    finding: Finding | None = shown(
+        by=lambda found: Finding(found) if found else None, description="Ce que l'examen a trouvé ; absent avant lui."
+    )
+
+
+def emergency(held: emergencies.EmergencyAccess) -> EmergencyAccess:
+    return shape(EmergencyAccess, asdict(held))
+
+
+@strawberry.type(description="Les accès en urgence à un dossier, du plus récent au plus ancien.")
+class EmergencyAccesses:
+    nodes: list[EmergencyAccess] = strawberry.field(directives=[counted(20)])
+
+
+@strawberry.type(description="Un accès en urgence qui attend d'être examiné.")
+class EmergencyToReview:
+    emergency: EmergencyAccess
+    is_overdue: bool
+
+
+@strawberry.type(description="Ce qui attend d'être examiné, le plus en retard d'abord.")
+class EmergencyReviewQueue:
+    nodes: list[EmergencyToReview] = strawberry.field(directives=[counted(20)])
+
+
+@strawberry.type(description="L'opposition du patient à toute ouverture en urgence.")
+class EmergencyObjection:
+    since: datetime
+    ended: int = strawberry.field(description="Combien d'accès en cours ont pris fin à l'instant.")
+
+
+EmergencyResult: TypeAlias = Annotated[
+    EmergencyAccess | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("EmergencyResult")
+]
+EmergencyAccessesResult: TypeAlias = Annotated[
+    EmergencyAccesses | Refusal | InvalidInput | TryLater, strawberry.union("EmergencyAccessesResult")
+]
+EmergencyReviewQueueResult: TypeAlias = Annotated[
+    EmergencyReviewQueue | Refusal | InvalidInput | TryLater, strawberry.union("EmergencyReviewQueueResult")
+]
+EmergencyObjectionResult: TypeAlias = Annotated[
+    EmergencyObjection | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("EmergencyObjectionResult")
+]
+
+
+@strawberry.type
+class EmergencyQuery:
+    @resolved("Qui a ouvert ce dossier en urgence, et ce que l'examen en a trouvé.", cost=10)
+    async def emergency_accesses(
+        self, info: ResolverInfo, patient_id: strawberry.ID, first: int | None = None
+    ) -> EmergencyAccessesResult:
+        context, key = context_of(info), key_of(Node.PATIENT, patient_id)
+        size = reading.page_size(context, first)
+        async with transaction(context) as act:
+            held = await emergencies.emergencies_of(act, key, first=size)
+        return EmergencyAccesses(nodes=[emergency(each) for each in held])
+
+    @resolved("Les accès en urgence à examiner dans ce réseau ; pour son délégué à la protection des données.", cost=10)
+    async def emergencies_to_review(self, info: ResolverInfo, first: int | None = None) -> EmergencyReviewQueueResult:
+        context = context_of(info)
+        size = reading.page_size(context, first)
+        async with transaction(context) as act:
+            waiting = await emergency_reviews.emergencies_to_review(act, first=size)
+        return EmergencyReviewQueue(
+            nodes=[
+                EmergencyToReview(emergency=emergency(each.emergency), is_overdue=each.is_overdue) for each in waiting
+            ]
+        )
+
+
+@strawberry.type
+class EmergencyMutation:
+    @resolved("Briser la glace, en disant pourquoi. Le patient et son médecin traitant en sont avertis.", cost=10)
+    async def break_the_glass(self, info: ResolverInfo, patient_id: strawberry.ID, reason: str) -> EmergencyResult:
+        key = key_of(Node.PATIENT, patient_id)
+        async with transaction(context_of(info)) as act:
+            opened = await emergencies.break_the_glass(act, key, reason)
+        info.context.opened(opened)
+        return emergency(opened)
+
+    @resolved("Mettre fin à son propre accès en urgence.", cost=10)
+    async def end_emergency(self, info: ResolverInfo, patient_id: strawberry.ID) -> EndResult:
+        key = key_of(Node.PATIENT, patient_id)
+        async with transaction(context_of(info)) as act:
+            return Ended(count=await emergencies.end_emergency(act, key))
+
+    @resolved("S'opposer d'avance à toute ouverture en urgence ; les accès en cours prennent fin.", cost=10)
+    async def object_to_emergencies(self, info: ResolverInfo, patient_id: strawberry.ID) -> EmergencyObjectionResult:
+        key = key_of(Node.PATIENT, patient_id)
+        async with transaction(context_of(info)) as act:
+            held = await objections.object_to_emergencies(act, key)
+        return EmergencyObjection(since=held.since, ended=held.ended)
+
+    @resolved("Retirer cette opposition.", cost=10)
+    async def withdraw_objection(self, info: ResolverInfo, patient_id: strawberry.ID) -> EndResult:
+        key = key_of(Node.PATIENT, patient_id)
+        async with transaction(context_of(info)) as act:
+            return Ended(count=await objections.withdraw_objection(act, key))
+
+    @resolved("Dire ce que l'examen d'un accès en urgence a trouvé ; le patient le lit.", cost=10)
+    async def review_emergency(
+        self,
+        info: ResolverInfo,
+        id: strawberry.ID,  # noqa: A002 - the graph's name
+        finding: Finding,
+        comment: str = "",
+    ) -> EmergencyResult:
+        key = key_of(Node.EMERGENCY, id)
+        async with transaction(context_of(info)) as act:
+            return emergency(await emergency_reviews.review_emergency(act, key, finding, comment))
