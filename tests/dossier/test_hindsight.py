@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +17,17 @@ from sqlalchemy import Table, insert, select, update
 from passerelle.audit import journal as journal_of
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import documents, hindsight, lifecycle, reading, relations, visibility
+from passerelle.dossier import (
+    care_teams,
+    documents,
+    hindsight,
+    lifecycle,
+    reading,
+    relations,
+    team_consents,
+    visibility,
+)
+from passerelle.dossier.representation import RepresentationBasis, declare_representative
 from passerelle.dossier.tables import (
     document_version,
     document_withholding,
@@ -37,11 +48,11 @@ ACTS = (
     "publish_hidden", "mask", "unmask", "hide", "show", "hide_from_representatives", "delete", "close", "reopen",
     "suspend", "resume", "break_the_glass", "object", "withhold",
 )  # fmt: skip
-ON_A_DOCUMENT = {
+ON_A_DOCUMENT: dict[str, Callable[[Act, UUID], Awaitable[Any]]] = {
     "mask": visibility.mask,
     "unmask": visibility.unmask,
     "hide": visibility.hide_from_patient,
-    "show": visibility.show_to_patient,
+    "show": partial(visibility.show_to_patient, confirmed=True),
     "hide_from_representatives": visibility.hide_from_representatives,
     "delete": visibility.delete,
 }
@@ -71,9 +82,15 @@ class Region:
     async def settle(self) -> None:
         self.patient_id, self.person = await self.world.patient()
         async with transaction(self.world.context(self.nurse)) as act:
-            self.team_id = await relations.create_care_team(act, "Équipe d'essai")
+            self.team_id = await care_teams.create_care_team(act, "Équipe d'essai")
         async with transaction(self.world.context(self.person)) as act:
-            await relations.declare_representative(act, self.patient_id, self.representative.id, proof="jugement")
+            await declare_representative(
+                act,
+                self.patient_id,
+                self.representative.id,
+                basis=RepresentationBasis.GUARDIANSHIP,
+                proof="jugement",
+            )
 
     def who(self, name: str) -> Actor:
         return {
@@ -121,10 +138,10 @@ class Region:
             "withdraw": lambda: relations.withdraw_authorization(act, patient_id, about.id),
             "block": lambda: relations.block_professional(act, patient_id, about.id),
             "unblock": lambda: relations.unblock_professional(act, patient_id, about.id),
-            "consent": lambda: relations.consent_to_team(
-                act, patient_id, self.team_id, informed_how="entretien", proof="signé"
+            "consent": lambda: team_consents.consent_to_team(
+                act, patient_id, self.team_id, informed_how=team_consents.InformedHow.INTERVIEW, proof="signé"
             ),
-            "withdraw_consent": lambda: relations.withdraw_team_consent(act, patient_id, self.team_id),
+            "withdraw_consent": lambda: team_consents.withdraw_team_consent(act, patient_id, self.team_id),
             "close": lambda: lifecycle.close(act, patient_id),
             "reopen": lambda: lifecycle.reopen(act, patient_id, proof="lettre"),
             "suspend": lambda: lifecycle.suspend(act, patient_id, reason="fraude"),
@@ -193,7 +210,7 @@ steps = st.lists(
 
 
 @settings(
-    max_examples=30,
+    max_examples=20,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -18,9 +18,9 @@ COMMANDS = ("demo", "serve", "ingest", "bench", "version")
 GROUPS = {
     "tenant": ("create", "list", "show"),
     "token": ("professional", "person", "officer", "software"),
-    "verify": ("journal", "contents"),
+    "verify": ("journal", "contents", "erasures"),
     "journal": ("export",),
-    "policy": ("check", "explain", "diff"),
+    "policy": ("check", "explain", "diff", "replay"),
 }
 HELPS = [
     [],

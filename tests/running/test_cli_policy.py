@@ -71,8 +71,8 @@ def test_what_the_refused_is_told_stands_apart_from_the_reason(capsys: pytest.Ca
     [
         (["--role", "physician", *READING, "--masked", "--relation", "auteur"], "read-author"),
         (["--role", "physician", *READING, "--blocked"], "block"),
-        (["--role", "physician", *READING, "--state", "closed"], "dossier-not-open"),
-        (["--role", "physician", *READING, "--state", "none"], "dossier-not-open"),
+        (["--role", "physician", *READING, "--dossier", "closed"], "dossier-not-open"),
+        (["--role", "physician", *READING, "--dossier", "none"], "dossier-not-open"),
         (["--role", "physician", *READING, "--status", "deleted"], "document-deleted"),
         (["--role", "citoyen", *READING, "--relation", "patient", "--hidden-from-patient"], "default-deny"),
         (["--role", "person", *READING, "--relation", "représentant", "--hidden-from-representatives"], "default-deny"),
@@ -109,6 +109,20 @@ def test_two_packs_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Personne ne gagne ni ne perd de droit." in capsys.readouterr().out
 
 
+def test_what_a_decade_changed_is_told_by_profession_parameter_and_line(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = asked(capsys, "diff", "2012-dmp", "2021-mon-espace-sante")
+
+    reading = [each for each in changes["rights"] if (each["kind"], each["action"]) == ("document", "read")]
+    assert {each["role"] for each in reading if each["relations"] == ["care_team"]} >= {"physician", "social_worker"}
+    (masked,) = (each for each in reading if each["relations"] == ["attending_physician"])
+    assert (masked["concealments"], masked["is_gained"], len(masked["types_lost"])) == (["masked"], False, 102)
+    values = {each["name"]: (each["before"], each["after"]) for each in changes["parameters"]}
+    assert values["attending_physician.sees_masked"] == (True, False)
+    lines = {each["rule"]: each["change"] for each in changes["lines"]}
+    assert (lines["dossier-team"], lines["read-physician"], lines["mask-author"]) == ("added", "changed", "reworded")
+    assert "dossier-break-glass" not in lines
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -126,7 +140,7 @@ def test_two_packs_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
         (["explain", "--role", "physician", "--action", "read", "--masked"], "de quel document"),
         (["explain", "--role", "physician", *READING, "--kind", "journal"], "ne porte pas sur un document"),
         (["explain", "--role", "physician", *READING, "--relation", "voisin"], "mots connus"),
-        (["explain", "--role", "physician", *READING, "--state", "cassé"], "mots connus"),
+        (["explain", "--role", "physician", *READING, "--dossier", "cassé"], "mots connus"),
         (["explain", "--role", "physician", *READING, "--mode", "turbo"], "mots connus"),
         (["explain", "--role", "physician", *READING, "--on", "hier"], "il faut une date"),
         (["explain", "--role", "physician", *READING, "--on", "2008-01-01"], "aucun paquet de règles"),

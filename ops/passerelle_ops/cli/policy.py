@@ -1,8 +1,8 @@
-"""`passerelle policy check|explain|diff`: the rule packs, before they take effect and once they hold.
+"""`passerelle policy check|explain|diff|replay`: the rule packs, before they take effect and once they hold.
 
-Nothing needs to run: the packs, the cases and the decision are part of the distribution. Exit codes: 1 when `check`
-finds a fault or a case that does not get its answer, and when a pack cannot be read; 0 for `explain`, whatever the
-answer, and for `diff`.
+The packs, the cases and the decision are part of the distribution: nothing needs to run, but for `explain --actor` and
+`replay`, which ask a network. Exit codes: 1 when `check` finds a fault or a case that does not get its answer, and
+when a pack cannot be read; 0 for the others, whatever they find.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import typer
 
 from passerelle_ops.cli.failures import FAILED, complain
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
-from passerelle_ops.cli.options import Json
+from passerelle_ops.cli.options import Json, State
+from passerelle_ops.cli.policy_explain import About, InsFile, Network, Paper, Who, Why, explain_access
+from passerelle_ops.cli.policy_replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +51,8 @@ Relations = Annotated[
     ),
 ]
 Act = Annotated[
-    str, typer.Option("--action", metavar="ACTE", help="Ce qui est demandé : read, ou « lire », « lire le journal ».")
+    str | None,
+    typer.Option("--action", metavar="ACTE", help="Ce qui est demandé : read, ou « lire », « lire le journal »."),
 ]
 Subject = Annotated[
     str | None,
@@ -62,14 +65,19 @@ FromRepresentatives = Annotated[
     bool, typer.Option("--hidden-from-representatives", help="Il est invisible des représentants.")
 ]
 Status = Annotated[str, typer.Option("--status", metavar="STATUT", help="Statut du document.")]
-DossierState = Annotated[str, typer.Option("--state", metavar="ÉTAT", help="État du dossier ; none s’il n’y en a pas.")]
+DossierState = Annotated[
+    str, typer.Option("--dossier", metavar="ÉTAT", help="État du dossier ; none s’il n’y en a pas.")
+]
 Mode = Annotated[
     str, typer.Option("--mode", metavar="MODE", help="Mode d’accès : normal, break_glass, regulation_centre.")
 ]
 Blocked = Annotated[bool, typer.Option("--blocked", help="Le patient a bloqué ce professionnel.")]
 Objection = Annotated[bool, typer.Option("--objection", help="Le patient s’est opposé d’avance à l’accès en urgence.")]
 Day = Annotated[
-    str | None, typer.Option("--on", metavar="DATE", help="Jour de la question (AAAA-MM-JJ) ; aujourd’hui sinon.")
+    str | None,
+    typer.Option(
+        "--on", metavar="DATE", help="Jour de la question (AAAA-MM-JJ), ou instant avec --actor ; maintenant sinon."
+    ),
 ]
 
 
@@ -96,7 +104,7 @@ def check(pack: AnyName = None, as_json: Json = False) -> None:
 
 @app.command(cls=FrenchCommand)
 def explain(
-    action: Act,
+    action: Act = None,
     role: Quality = None,
     profession: Profession = None,
     relation: Relations = None,
@@ -111,13 +119,36 @@ def explain(
     blocked: Blocked = False,
     objection: Objection = False,
     on: Day = None,
+    actor: Who = None,
+    patient: About = None,
+    ins_file: InsFile = None,
+    document: Paper = None,
+    reason: Why = None,
+    tenant: Network = None,
+    state: State = None,
     as_json: Json = False,
 ) -> None:
     """Expliquer une décision : la règle qui répond, le texte dont elle vient, le paquet en vigueur ce jour-là.
 
     La question est posée aux règles seules, sans les paramètres propres d’un réseau. « --relation author » veut dire
     auteur du document en question.
+
+    Avec --actor, elle l’est à un réseau : cette personne pouvait-elle lire ce document ce jour-là, et pourquoi ? Ce
+    qui était vrai alors est retrouvé dans ce qui est daté ; un jour entier donne chacune de ses réponses. C’est un
+    accès : il faut un motif, et le patient le lit dans son journal.
     """
+    if actor is not None:
+        of_rules = (action, role, profession, relation, kind, type_code, masked, blocked, objection)
+        if any(of_rules) or hidden_from_patient or hidden_from_representatives:
+            raise typer.BadParameter("le réseau donne lui-même les faits : seul --mode va avec", param_hint="--actor")
+        explain_access(
+            tenant, actor, patient, ins_file, document, mode=mode, on=on, reason=reason, state=state, as_json=as_json
+        )
+        return
+    if any((patient, ins_file, document, reason, tenant)):
+        raise typer.BadParameter("il faut dire qui demande", param_hint="--actor")
+    if action is None:
+        raise typer.BadParameter("il faut dire ce qui est demandé", param_hint="--action")
     from passerelle_ops.policy_report import tell
     from passerelle_policies import nomenclatures
     from passerelle_policies.decision import DocumentFacts, Facts, decide
@@ -135,13 +166,13 @@ def explain(
         role=_role(role, profession),
         relations=relations,
         blocked=blocked,
-        dossier_state=_word(dossier_state, STATES, "--state"),
+        dossier_state=_word(dossier_state, STATES, "--dossier"),
         mode=_word(mode, MODES, "--mode"),
         purpose=Purpose.CARE,
         day=_day(on),
         emergency_objection=objection,
     )
-    document = type_code and DocumentFacts(
+    about = type_code and DocumentFacts(
         type_code=type_code,
         status=_word(status, STATUSES, "--status"),
         masked=masked,
@@ -154,7 +185,10 @@ def explain(
             pack = pack_on(facts.day)
     except NoPackInForce as none:
         raise typer.BadParameter("aucun paquet de règles n’est en vigueur ce jour-là", param_hint="--on") from none
-    tell(decide(facts, asked_kind, asked_action, document or None), facts, pack, as_json=as_json)
+    tell(decide(facts, asked_kind, asked_action, about or None), facts, pack, as_json=as_json)
+
+
+app.command(cls=FrenchCommand)(replay)
 
 
 @app.command(cls=FrenchCommand)

@@ -173,6 +173,14 @@ async def professional_at(
     return actor, KnownFrom.DIRECTORY
 
 
+async def person_of(connection: AsyncConnection, patient_id: UUID) -> str:
+    """The key under which the patient himself signs in; PERSON_WITHOUT_INS."""
+    key = (await connection.execute(select(patients.key_of(patient_id)))).scalar_one()
+    if key is None:
+        raise Conflict("PERSON_WITHOUT_INS")
+    return str(key)
+
+
 async def document_named(connection: AsyncConnection, patient_id: UUID, name: str) -> UUID | None:
     """The document of a record by its id or its uniqueId."""
     try:

@@ -38,11 +38,11 @@ class Cell:
 
 @dataclass(slots=True)
 class Change:
-    """How many decisions of one cell would come out otherwise, with the lines of a few of them."""
+    """How many decisions of one cell would come out otherwise, with the lines of a few of them (network:line)."""
 
     gained: int = 0
     lost: int = 0
-    lines: list[int] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Replay:
     lost: int = 0
     changes: dict[Cell, Change] = field(default_factory=dict)
     astray: int = 0
-    astray_lines: list[int] = field(default_factory=list)
+    astray_lines: list[str] = field(default_factory=list)
     apart: Counter[Unanswerable] = field(default_factory=Counter)
 
     def __iadd__(self, other: Replay) -> Replay:
@@ -100,7 +100,7 @@ async def replay(
                     seen = asked[key] = _Seen()
                 seen.times += 1
                 if seen.times <= _EXAMPLES:
-                    seen.lines.append(row[0])
+                    seen.lines.append(f"{tenant.id}:{row[0]}")
             lines += len(rows)
             on_lines(lines)
     found = Replay(lines=lines)
@@ -121,7 +121,7 @@ _Key: TypeAlias = tuple[str | None, ...]
 @dataclass(slots=True)
 class _Seen:
     times: int = 0
-    lines: list[int] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
 
 def _judge(found: Replay, key: _Key, seen: _Seen, pack: Pack, known: dict[str, Pack], overrides: Overrides) -> None:
