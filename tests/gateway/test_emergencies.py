@@ -58,6 +58,7 @@ async def test_every_answer_under_it_shows_it_and_no_other_does(serving: Serving
     assert shown["extensions"] == under
     shown, _ = await _whole(doctor, "OpenDocument", id=node_id(Node.DOCUMENT, document))
     assert shown["extensions"] == under
+    assert shown["data"]["document"]["access"]["rule"] == "read-break-glass"
     read = await doctor.get(content)
     assert (read.status_code, read.headers["Passerelle-Mode"]) == (200, "break_glass")
 

@@ -9,14 +9,15 @@ from uuid import UUID
 
 import strawberry
 
-from passerelle.dossier import documents, reading
+from passerelle.dossier import documents, emergencies, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
 from passerelle_graphql.context import ResolverInfo, asked_of, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
-from passerelle_graphql.schema.enums import DocumentStatus
+from passerelle_graphql.schema.enums import DocumentStatus, Mode
 from passerelle_graphql.schema.fields import counted, resolved
 from passerelle_graphql.schema.read_model import as_uuid, shape, shown
+from passerelle_graphql.schema.reasons import AccessReason, reason_of
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coding, instant
 from passerelle_policies import nomenclatures
 
@@ -63,7 +64,9 @@ class Document:
     metadata_version: int = shown()
     unique_id: str = shown(description="uniqueId du producteur.")
     version_number: int | None = shown()
-    status: DocumentStatus = shown(by=DocumentStatus)
+    status: DocumentStatus = shown(
+        by=DocumentStatus, description="SUPERSEDED quand le lecteur peut voir une version plus récente."
+    )
     class_: CodedValue = shown("class_code", "class_label", by=coding, name="class")
     type: CodedValue = shown("type_code", "type_label", by=coding)
     format_code: str | None = shown()
@@ -122,7 +125,12 @@ class DocumentConnection:
 @strawberry.type(description="Un document ouvert, avec les versions de sa chaîne que l'on peut voir.")
 class OpenedDocument:
     document: Document
+    access: AccessReason | None = strawberry.field(description="Pourquoi l'acteur peut le lire.")
     versions: list[Document] = strawberry.field(directives=[counted(10)])
+    withheld_from: list[str] | None = strawberry.field(
+        directives=[counted(10)],
+        description="Numéros RPPS des professionnels à qui le patient le cache ; dit à lui et à ses représentants.",
+    )
 
 
 DocumentResult: TypeAlias = Annotated[
@@ -135,9 +143,13 @@ class DocumentQuery:
     @resolved("Ouvrir un document. Absent et refusé ne se distinguent pas.", cost=5)
     async def document(self, info: ResolverInfo, id: strawberry.ID) -> DocumentResult:  # noqa: A002 - the graph's name
         opened = await documents.read_document(context_of(info), key_of(Node.DOCUMENT, id))
+        if context_of(info).mode is Mode.BREAK_GLASS:
+            info.context.opened(await emergencies.own_emergency(context_of(info), opened.patient_id))
         return OpenedDocument(
             document=shape(Document, opened.document, asked_of(info)),
+            access=reason_of(context_of(info), opened.rule) if "access" in asked_of(info) else None,
             versions=[shape(Document, each, asked_of(info)) for each in opened.versions],
+            withheld_from=opened.withheld_from,
         )
 
 
