@@ -23,6 +23,7 @@ from passerelle.dossier import (
     lifecycle,
     representation,
 )
+from passerelle.dossier.erasure_verification import verify_erasures
 from passerelle.dossier.lifecycle import Basis
 from passerelle.dossier.tables import document as filed
 from passerelle.dossier.tables import dossier, erasure_request
@@ -242,7 +243,9 @@ async def test_cut_off_between_the_key_and_the_contents_it_goes_on(world: World,
     cut = World(tenant=replace(world.tenant, contents=away), clock=world.clock)
     with pytest.raises(TryLater):
         await erasure.erase_due(cut.context(SYSTEM))
-    assert await _state(world, patient_id) == "purged"
+    async with world.tenant.database.transaction() as connection:
+        key = select(dossier.c.state, dossier.c.wrapped_key).where(dossier.c.patient_id == patient_id)
+        assert (await connection.execute(key)).one() == ("purged", None)
     assert await _stored(world, patient_id) == 4 - deleted
     assert await _certificates(world, patient_id) == 0
 
@@ -282,23 +285,6 @@ async def test_the_serving_role_can_not_change_a_certificate(world: World, tenan
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("update erasure_certificate set statement = '{}'")
-
-
-async def test_a_destroyed_key_is_needed(world: World) -> None:
-    """Even the octets that a backup of the store kept do not open: the key is gone from the database."""
-    patient_id, person = await _closed(world)
-    async with world.tenant.database.transaction() as connection:
-        (wrapped,) = (
-            await connection.execute(select(dossier.c.wrapped_key).where(dossier.c.patient_id == patient_id))
-        ).scalars()
-    await _asked(world, patient_id, person)
-    await erasure.erase_now(world.context(SYSTEM), patient_id)
-    async with world.tenant.database.transaction() as connection:
-        (after,) = (
-            await connection.execute(select(dossier.c.wrapped_key).where(dossier.c.patient_id == patient_id))
-        ).scalars()
-    assert wrapped is not None
-    assert after is None
 
 
 STEPS = ("open", "close", "reopen", "request", "withdraw", "purge", "month", "decade", "beat")
@@ -366,3 +352,31 @@ async def _step(world: World, step: str, patient_id: UUID, person: Actor) -> dat
             case _:
                 await lifecycle.purge(act, patient_id, basis=Basis.REQUEST, proof="lettre")
     return None
+
+
+async def test_what_is_wrong_with_an_erasure_is_found(world: World, tenant_database: Cloned) -> None:
+    records = []
+    for _ in range(4):
+        patient_id, person = await _closed(world)
+        await _asked(world, patient_id, person)
+        records.append(patient_id)
+    altered, revived, halfway, right = records
+    for patient_id in (altered, revived, right):
+        await erasure.erase_now(world.context(SYSTEM), patient_id)
+    async with transaction(world.context(SYSTEM)) as act:
+        await lifecycle.purge(act, halfway, basis=Basis.REQUEST, proof="lettre")
+    with psycopg.connect(tenant_database.owner_url, autocommit=True) as owner:
+        owner.execute(
+            "update erasure_certificate set statement = replace(statement, 'request', 'retention')"
+            " where patient_id = %s",
+            (altered,),
+        )
+        owner.execute("update dossier set wrapped_key = '\\x00' where patient_id = %s", (revived,))
+    count, findings = await verify_erasures(world.tenant)
+    assert count >= 3
+    found = {each.about: each.code for each in findings if each.about in map(str, records)}
+    assert found == {
+        str(altered): "CERTIFICATE_ALTERED",
+        str(revived): "CERTIFICATE_UNTRUE",
+        str(halfway): "CERTIFICATE_MISSING",
+    }

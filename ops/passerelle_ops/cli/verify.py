@@ -1,4 +1,4 @@
-"""`passerelle verify journal|contents`: is what is kept still what was kept."""
+"""`passerelle verify journal|contents|erasures`: is what is kept still what was kept."""
 
 from __future__ import annotations
 
@@ -75,6 +75,15 @@ def contents(tenant: Tenant, state: State = None, as_json: Json = False) -> None
     )
 
 
+@app.command(cls=FrenchCommand)
+def erasures(tenant: Tenant, state: State = None, as_json: Json = False) -> None:
+    """Les effacements : chaque certificat est celui que le réseau a signé, et dit vrai."""
+    import asyncio
+
+    count, findings = asyncio.run(_erasures(tenant, state))
+    _tell({"tenant": tenant, "certificates": count}, findings, "VERIFY_ERASURES", as_json=as_json, certificates=count)
+
+
 async def _journal(
     tenant_id: str, state: Path | None, known: list[dict[str, Any]]
 ) -> tuple[JournalReport, list[Finding]]:
@@ -106,6 +115,17 @@ def _heads(path: Path) -> list[dict[str, Any]]:
         return list(open_export(path)["heads"])
     except (Unreadable, KeyError, TypeError) as unreadable:
         raise typer.BadParameter("ce fichier n’est pas un export de journal", param_hint="--against") from unreadable
+
+
+async def _erasures(tenant_id: str, state: Path | None) -> tuple[int, list[Finding]]:
+    from passerelle.dossier.erasure_verification import verify_erasures
+    from passerelle_ops.installation import Installation
+
+    installation = Installation(settings_of(state))
+    try:
+        return await verify_erasures(await (await installation.registry()).tenant(tenant_id))
+    finally:
+        await installation.close()
 
 
 async def _contents(tenant_id: str, state: Path | None) -> tuple[int, list[str], list[Finding]]:
