@@ -24,6 +24,7 @@ from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.hl7_time import Hl7Time
+from passerelle.notices import inbox
 from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
 
 _numbers = count(1)
@@ -67,6 +68,11 @@ def professional(profession: str = PHYSICIAN, *, name: str = "Dr Essai", establi
     rpps = f"{INVENTED}{next(_numbers):06d}"
     DIRECTORY.professionals[rpps] = Invented(name, profession)
     return Actor(kind=ActorKind.PROFESSIONAL, id=rpps, name=name, profession=profession, establishment=establishment)
+
+
+def operator() -> Actor:
+    """The network itself, at work."""
+    return Actor(kind=ActorKind.SYSTEM, id="essai", name="Exploitant d'essai")
 
 
 def structure(finess: str = "310783055") -> Actor:
@@ -132,12 +138,12 @@ class World:
     def person(self, ins: Ins, name: str = "Patiente Essai") -> Actor:
         return Actor(kind=ActorKind.PERSON, id=self.tenant.keys.person_key(ins.oid, ins.value), name=name)
 
-    async def patient(self, ins: Ins | None = None, *, open_: bool = True) -> tuple[UUID, Actor]:
+    async def patient(
+        self, ins: Ins | None = None, *, open_: bool = True, born: str = "19800115"
+    ) -> tuple[UUID, Actor]:
         """A registered patient with a qualified identity and, unless told otherwise, an open record."""
         ins = ins or ins_of(next(_numbers))
-        traits = patients.Traits(
-            family_name=f"ESSAI{ins.value[8:13]}", given_names=("Alix",), birth_date="19800115", sex="F"
-        )
+        traits = patients.Traits(family_name=f"ESSAI{ins.value[8:13]}", given_names=("Alix",), birth_date=born, sex="F")
         async with transaction(self.context(self.feeder)) as act:
             patient_id = await patients.register(act, [ins], traits, IdentityStatus.QUALIFIED, source="builder")
         person = self.person(ins)
@@ -153,3 +159,8 @@ class World:
     async def publish(self, patient_id: UUID, incoming: IncomingDocument, by: Actor | None = None) -> UUID:
         async with transaction(self.context(by or self.feeder)) as act:
             return (await publishing.publish(act, patient_id, incoming)).document_id
+
+    async def notices(self, who: Actor) -> list[str]:
+        """The kinds of what waits in someone's inbox, newest first."""
+        async with transaction(self.context(who)) as act:
+            return [str(each.kind) for each in (await inbox.page(act, first=50)).notices]

@@ -6,6 +6,8 @@ from __future__ import annotations
 import strawberry
 
 from passerelle.dossier.emergency_reviews import Finding as Finding
+from passerelle.dossier.heirs import HeirLink as HeirLink
+from passerelle.dossier.heirs import HeirMotive as HeirMotive
 from passerelle.dossier.lifecycle import Basis as Basis
 from passerelle.dossier.publishing import Filing as Filing
 from passerelle.dossier.representation import RepresentationBasis as RepresentationBasis
@@ -30,5 +32,7 @@ strawberry.enum(Basis, description="Ce sur quoi repose un acte.")
 strawberry.enum(Finding, description="Ce que l'examen d'un accès en urgence a trouvé.")
 strawberry.enum(Filing, description="Ce qu'il est advenu d'un document donné.")
 strawberry.enum(RepresentationBasis, description="Ce sur quoi reposent les pouvoirs d'un représentant légal.")
+strawberry.enum(HeirLink, description="Ce qui lie quelqu'un à une personne décédée.")
+strawberry.enum(HeirMotive, description="Les trois motifs de la loi (L.1110-4 V).")
 strawberry.enum(InformedHow, description="Comment le patient a été informé avant de consentir.")
 strawberry.enum(NoticeKind, description="Ce dont un avis parle.")

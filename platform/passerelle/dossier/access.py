@@ -213,12 +213,12 @@ def facts_parameters(context: Context) -> dict[str, Any]:
         "access_actor_id": actor.id,
         "access_person": actor.id if actor.kind is ActorKind.PERSON else None,
         "access_today": legal_day(context.clock),
-        "access_of_age_born_by": _of_age_born_by(context),
+        "access_of_age_born_by": of_age_born_by(context),
         "access_above_blocks": is_above_blocks(pack_in(context), context.mode, context.tenant.parameters),
     }
 
 
-def _of_age_born_by(context: Context) -> str:
+def of_age_born_by(context: Context) -> str:
     """The last birth date, YYYYMMDD, of those who are of age today; 29 February stands where the year has none."""
     day = legal_day(context.clock)
     return f"{day.year - number(context, 'majority.years'):04}{day:%m%d}"

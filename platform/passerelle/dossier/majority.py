@@ -7,16 +7,30 @@ the earliest day that it may stand for: nobody represents him a day too long.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from typing import Any, Final
+from uuid import UUID
 
+from sqlalchemy import Row, func, literal, not_, update
+
+from passerelle.audit import journal, outbox
+from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access
-from passerelle.identities.civil_status import first_day
+from passerelle.dossier.events import RelationChanged
+from passerelle.dossier.tables import relation
+from passerelle.identities import civil_status
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.context import Context
+from passerelle.notices.kinds import NoticeKind
+from passerelle.notices.posting import is_posted, post
+from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
+
+_AT_ONCE: Final = 100
+_KEY: Final = NoticeKind.MAJORITY.value
 
 
 def comes_of_age_at(context: Context, birth_date: str) -> datetime | None:
     """The instant at which somebody born then comes of age; nothing when the birth date says nothing."""
-    born = first_day(birth_date)
+    born = civil_status.first_day(birth_date)
     if born is None:
         return None
     year = born.year + access.number(context, "majority.years")
@@ -25,3 +39,67 @@ def comes_of_age_at(context: Context, birth_date: str) -> datetime | None:
     except ValueError:
         day = date(year, 3, 1)
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
+
+
+async def come_of_age(context: Context) -> int:
+    """Tell those who have come of age, each once and however late; how many there were. For a task of ours.
+
+    Their representatives' powers ended that day; the rows that a birth date put right since leaves open end too. What
+    was hidden from the representatives stays so, and what they authorised stays until he decides: the notice says it.
+    """
+    told = 0
+    while batch := await _next(context):
+        told += batch
+    return told
+
+
+async def _next(context: Context) -> int:
+    years = access.number(context, "majority.years")
+    wanted = civil_status.grown_up(access.of_age_born_by(context), years)
+    patient_id = wanted.selected_columns.patient_id
+    async with transaction(context) as act:
+        found = await act.connection.execute(
+            wanted.where(not_(is_posted(patient_id, literal(_KEY)))).limit(_AT_ONCE).with_for_update(skip_locked=True)
+        )
+        rows = found.all()
+        for row in rows:
+            await _come_of_age(act, row)
+    return len(rows)
+
+
+async def _come_of_age(act: Act, row: Row[Any]) -> None:
+    await _end_representation(act, row.patient_id, comes_of_age_at(act.context, row.birth_date) or act.now)
+    await post(
+        act,
+        recipient=f"{ActorKind.PERSON}:{row.person_key}",
+        key=_KEY,
+        kind=NoticeKind.MAJORITY,
+        patient_id=row.patient_id,
+        about={},
+    )
+
+
+async def _end_representation(act: Act, patient_id: UUID, at: datetime) -> None:
+    """End on the day of majority what was recorded as ending later."""
+    done = await act.connection.execute(
+        update(relation)
+        .where(
+            relation.c.patient_id == patient_id,
+            relation.c.relation == Relation.REPRESENTATIVE.value,
+            relation.c.basis == access.OF_A_MINOR,
+            relation.c.valid_until > at,
+        )
+        .values(valid_until=func.greatest(at, relation.c.valid_from), withdrawn_by=act.context.actor.subject)
+    )
+    if not done.rowcount:
+        return
+    line = journal.Line(
+        kind=Kind.AUTHORIZATIONS,
+        action=Action.REPRESENT,
+        outcome=journal.Outcome.ALLOWED,
+        rule="majority",
+        pack=access.pack_in(act.context).name,
+        patient_id=patient_id,
+    )
+    await journal.append(act.connection, act.context, line)
+    await outbox.publish(act, RelationChanged(patient_id=patient_id, act="withdraw", relation="representative"))

@@ -7,10 +7,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, not_, select, update
+from sqlalchemy import ColumnElement, Select, func, literal, not_, select, update
 
 from passerelle.audit.transactions import Act
 from passerelle.identities.tables import patient
+from passerelle.kernel.clock import PARIS
 
 _DAY = re.compile(r"(\d{4})(\d{2})?(\d{2})?")
 
@@ -51,3 +52,14 @@ async def deceased_on(act: Act, patient_id: UUID) -> date | None:
 async def record_death(act: Act, patient_id: UUID, on: date | None) -> None:
     """Write the day of death, or that there was none. For a use case that has already decided."""
     await act.connection.execute(update(patient).where(patient.c.patient_id == patient_id).values(deceased_on=on))
+
+
+def grown_up(born_by: str, years: int) -> Select[Any]:
+    """`patient_id`, `person_key` and `birth_date` of those registered as minors who were born by that day, and so came
+    of age `years` later; of no one who cannot sign in or has died."""
+    registered = func.timezone(str(PARIS), patient.c.registered_at)
+    as_minor = func.to_char(registered - func.make_interval(years), "YYYYMMDD")
+    born = func.left(patient.c.birth_date, 8)
+    return select(patient.c.patient_id, patient.c.person_key, patient.c.birth_date).where(
+        born <= born_by, born > as_minor, patient.c.person_key.is_not(None), patient.c.deceased_on.is_(None)
+    )

@@ -19,6 +19,7 @@ class NoticeKind(StrEnum):
     ANNOUNCEMENT_SHOWN = "announcement_shown"
     NEWCOMER = "newcomer"
     MAJORITY = "majority"
+    DEATH_DECLARED = "death_declared"
     ERASURE_DONE = "erasure_done"
     CONSENT_CHANGED = "consent_changed"
     CONSENT_REQUESTED = "consent_requested"
