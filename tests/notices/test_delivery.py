@@ -17,6 +17,8 @@ from passerelle.audit.transactions import transaction
 from passerelle.kernel.context import Tenant
 from passerelle.notices.delivery import Notice, deliver
 from passerelle.notices.posting import NoticeKind, post
+from passerelle_ops.channels import bind_channel
+from passerelle_ops.relay import Relayed, Subscribers, relay
 from tests.builders import World, professional
 from tests.conftest import Cloned
 
@@ -94,6 +96,20 @@ async def test_a_notice_of_nobody_is_not_delivered(world: World) -> None:
     pigeon = Pigeon()
     assert not await deliver(world.tenant, pigeon, RECIPIENT, uuid4(), world.clock)
     assert pigeon.handed == []
+
+
+async def test_a_bound_channel_is_handed_every_notice_posted_until_it_takes_it(world: World) -> None:
+    pigeon, subscribers = Pigeon(fails=1), Subscribers()
+    while (await relay(world.tenant, subscribers, world.clock)).delivered:
+        pass  # what the tests before posted
+    bind_channel(subscribers, pigeon, world.clock)
+    notice_id = await _posted(world)
+
+    assert await relay(world.tenant, subscribers, world.clock) == Relayed(0, 1)
+    assert await relay(world.tenant, subscribers, world.clock) == Relayed(1, 0)
+    assert await relay(world.tenant, subscribers, world.clock) == Relayed(0, 0)
+    assert [each.notice_id for each in pigeon.handed] == [notice_id] * 2
+    assert (await _proofs(world, notice_id)).keys() == {"inbox", "pigeon"}
 
 
 DYING = """

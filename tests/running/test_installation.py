@@ -111,9 +111,9 @@ def _published(served: Served) -> bool:
 
 
 def test_the_broker_holds_ids_of_networks_and_nothing_else(served: Served) -> None:
-    """A dump of what Celery sends: the two tasks, with no argument but the id of a network."""
+    """A dump of what Celery sends: the two tasks, with no argument but the name of one and the id of a network."""
     aof = b"".join(path.read_bytes() for path in (served.settings.state / "valkey").rglob("*.aof"))
-    assert b"relay.one" in aof
+    assert b"turns.one" in aof
     assert b"house.bell_rang" not in aof
 
 

@@ -1,0 +1,106 @@
+"""What is done again and again in each network, how often, and in whose name.
+
+One table, one line for each task. A task of a network that is still running is not started a second time, whichever
+worker holds it; what a task could not finish, the next turn finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import func, select
+
+from passerelle.dossier.announcements import announce
+from passerelle.dossier.erasure import erase_due
+from passerelle.dossier.majority import come_of_age
+from passerelle.dossier.newcomers import tell_of_readers
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import Clock
+from passerelle.kernel.context import Context, Tenant
+from passerelle_ops.relay import AT_ONCE, Subscribers, relay
+from passerelle_ops.sealing import seal_tenant
+from passerelle_policies.vocabulary import ActorKind, Purpose
+
+_log = structlog.get_logger("passerelle.schedule")
+MINUTE, HOUR = 60.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A task of every network: its name, the seconds between two turns, and what it does in one."""
+
+    name: str
+    every: float
+    run: Callable[[Tenant, Clock], Awaitable[None]]
+
+
+def beat_context(tenant: Tenant, clock: Clock) -> Context:
+    """The context of what the installation does by itself; the journal names it as such."""
+    return Context(
+        tenant=tenant,
+        actor=Actor(kind=ActorKind.SYSTEM, id="beat", name="Passerelle (tâche automatique)"),
+        clock=clock,
+        request_id=uuid4().hex,
+        purpose=Purpose.ADMINISTRATION,
+    )
+
+
+def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodic, ...]:
+    """The table."""
+
+    async def relayed(tenant: Tenant, clock: Clock) -> None:
+        while True:
+            done = await relay(tenant, subscribers, clock)
+            if done.delivered or done.failed:
+                _log.info("relayed", tenant=tenant.id, delivered=done.delivered, failed=done.failed)
+            if done.failed or done.delivered < AT_ONCE:
+                return
+
+    return (
+        Periodic("relay", 2.0, relayed),
+        Periodic("seal", seal_every, _sealed),
+        Periodic("announcements", MINUTE, _announced),
+        Periodic("readers", MINUTE, _told_of_readers),
+        Periodic("majority", HOUR, _come_of_age),
+        Periodic("erasures", HOUR, _erased),
+    )
+
+
+async def run_alone(task: Periodic, tenant: Tenant, clock: Clock) -> bool:
+    """One turn of a task in one network; false when another holds it, here or elsewhere."""
+    async with tenant.database.transaction() as connection:
+        # Held by the database for as long as this transaction lives: whoever dies lets go of it.
+        held = select(func.pg_try_advisory_xact_lock(func.hashtextextended(f"beat/{task.name}", 0)))
+        if not (await connection.execute(held)).scalar_one():
+            return False
+        await task.run(tenant, clock)
+        return True
+
+
+async def _sealed(tenant: Tenant, clock: Clock) -> None:
+    await seal_tenant(tenant, clock)
+
+
+async def _announced(tenant: Tenant, clock: Clock) -> None:
+    done = await announce(beat_context(tenant, clock))
+    if done.told or done.shown or done.refused:
+        _log.info("announced", tenant=tenant.id, told=done.told, shown=done.shown, refused=done.refused)
+
+
+async def _told_of_readers(tenant: Tenant, clock: Clock) -> None:
+    posted = await tell_of_readers(beat_context(tenant, clock))
+    if posted:
+        _log.info("told of readers", tenant=tenant.id, posted=posted)
+
+
+async def _come_of_age(tenant: Tenant, clock: Clock) -> None:
+    if told := await come_of_age(beat_context(tenant, clock)):
+        _log.info("came of age", tenant=tenant.id, told=told)
+
+
+async def _erased(tenant: Tenant, clock: Clock) -> None:
+    if erased := await erase_due(beat_context(tenant, clock)):
+        _log.info("erased", tenant=tenant.id, records=erased)
