@@ -108,7 +108,7 @@ async def break_the_glass(act: Act, patient_id: UUID, reason: str) -> EmergencyA
 async def end_emergency(act: Act, patient_id: UUID) -> int:
     """End the actor's own emergency access before its time; says how many there were, none for a stranger."""
     ended = await end_live(act, patient_id, emergency_access.c.subject == act.context.actor.subject)
-    for access_id in ended:
+    for _ in ended:
         said = journal.Line(
             kind=Kind.AUTHORIZATIONS,
             action=Action.WITHDRAW,
@@ -116,7 +116,6 @@ async def end_emergency(act: Act, patient_id: UUID) -> int:
             rule="emergency-ended",
             pack=access.pack_in(act.context).name,
             patient_id=patient_id,
-            facts={"emergency": str(access_id)},
         )
         await journal.append(act.connection, act.context, said)
     return len(ended)
