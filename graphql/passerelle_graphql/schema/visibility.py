@@ -135,6 +135,7 @@ def _reading(line: Reading) -> PastReading:
         line.actor_name,
         line.actor_profession,
         line.actor_establishment,
+        None,
         line.software,
     )
     return PastReading(at=line.at, actor=actor)

@@ -35,7 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import journal
 from passerelle.kernel.context import Context
-from passerelle_policies.vocabulary import Action, ActorKind, Kind
+from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode
 
 NOBODY = UUID(int=0)
 #: What shows a document to someone.
@@ -80,8 +80,34 @@ class JournalLine:
     outcome: str
     code: str | None
     rule: str
+    pack: str
     mode: str
     purpose: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which lines of a journal: all of them, unless told otherwise. `until` is exclusive."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    rpps: str | None = None
+    emergencies_only: bool = False
+
+    def condition(self) -> ColumnElement[bool]:
+        """SQL condition: a line is one of them."""
+        conditions = [
+            journal.c.at >= self.since if self.since else None,
+            journal.c.at < self.until if self.until else None,
+            and_(journal.c.actor_kind == ActorKind.PROFESSIONAL.value, journal.c.actor_id == self.rpps)
+            if self.rpps
+            else None,
+            or_(journal.c.mode != Mode.NORMAL.value, journal.c.action == Action.BREAK_GLASS.value)
+            if self.emergencies_only
+            else None,
+        ]
+        return and_(true(), *(each for each in conditions if each is not None))
 
 
 def who(context: Context) -> dict[str, Any]:
@@ -169,6 +195,7 @@ async def page(
     first: int,
     before_line: int | None = None,
     but_about: Select[Any] | None = None,
+    chosen: Chosen | None = None,
 ) -> list[JournalLine]:
     """The newest lines of one patient's journal, `first` at most, older than `before_line` when given.
 
@@ -180,6 +207,8 @@ async def page(
         .order_by(journal.c.line_id.desc())
         .limit(first)
     )
+    if chosen is not None:
+        shown = shown.where(chosen.condition())
     if before_line is not None:
         shown = shown.where(journal.c.line_id < before_line)
     if but_about is not None:
