@@ -31,6 +31,11 @@ def basis_of(basis: str | None) -> RepresentationBasis | None:
     return RepresentationBasis(basis) if basis in set(RepresentationBasis) else None
 
 
+def informed_how_of(word: str) -> InformedHow:
+    """How the patient was informed; what was told in free words before the list was closed is `OTHER`."""
+    return InformedHow(word) if word in set(InformedHow) else InformedHow.OTHER
+
+
 def team_of(subject: str) -> strawberry.ID:
     return node_id(Node.TEAM, UUID(subject.removeprefix(_TEAM)))
 
@@ -52,7 +57,7 @@ class TeamConsent:
     team_id: strawberry.ID = shown("subject", by=team_of)
     team_name: str | None = shown("what", by=lambda name: None if name == Relation.CARE_TEAM else name)
     asked_by: str | None = shown("recorded_by", by=rpps_of, description="RPPS de qui l'a recueilli.")
-    informed_how: InformedHow = shown(by=InformedHow, description="Comment le patient a été informé.")
+    informed_how: InformedHow = shown(by=informed_how_of, description="Comment le patient a été informé.")
     since: datetime = shown()
     until: datetime | None = shown()
     proof: str | None = shown()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any, cast
@@ -35,6 +35,7 @@ from passerelle.dossier.tables import (
     emergency_objection,
     relation,
     team_consent,
+    team_exclusion,
 )
 from passerelle.identities import patients
 from passerelle.identities.directory import Directory
@@ -203,7 +204,9 @@ def _then(context: Context, wanted: Wanted, at: datetime) -> Context:
 
 async def _standing_at(connection: AsyncConnection, then: Context, patient_id: UUID, at: datetime) -> access.Standing:
     """What is dated is gathered as for a request of that instant; the state and the authorship of today are not."""
-    standing = await access.standing_of(then, connection, patient_id)
+    was_told = await journal.was_done(connection, patient_id, Action.DECLARE_DEATH, at)
+    deaths_by = None if was_told else date.min  # a death counts from the instant at which it was declared
+    standing = await access.standing_of(then, connection, patient_id, deaths_by=deaths_by)
     state = await _state_at(connection, patient_id, at)
     relations = standing.facts.relations - {Relation.AUTHOR}
     if state is not DossierState.PURGED and await _had_written(connection, patient_id, then.actor.id, at):
@@ -326,6 +329,7 @@ async def _turns(connection: AsyncConnection, wanted: Wanted, end: datetime) -> 
         (relation, (relation.c.patient_id == patient_id, relation.c.subject == subject)),
         (block, (block.c.patient_id == patient_id, block.c.subject == subject)),
         (team_consent, (team_consent.c.patient_id == patient_id,)),
+        (team_exclusion, (team_exclusion.c.patient_id == patient_id, team_exclusion.c.subject == subject)),
         (care_team_member, (care_team_member.c.subject == subject,)),
         (emergency_objection, (emergency_objection.c.patient_id == patient_id,)),
         (emergency_access, (emergency_access.c.patient_id == patient_id, emergency_access.c.subject == subject)),
