@@ -15,6 +15,7 @@ from passerelle.audit.verification import Finding
 from passerelle.dossier import lifecycle
 from passerelle.dossier.verification import (
     acts_without_line,
+    authors_out_of_step,
     claims_without_document,
     count_contents,
     orphans,
@@ -73,6 +74,7 @@ async def test_a_sound_record_has_no_finding(held: Held) -> None:
     assert await findings(tenant) == []
     assert await orphans(tenant) == []
     assert await claims_without_document(tenant) == []
+    assert await authors_out_of_step(tenant) == []
     assert await acts_without_line(tenant) == []
 
 
@@ -160,6 +162,19 @@ async def test_a_claim_that_leads_nowhere_is_found(held: Held) -> None:
     assert await claims_without_document(held.world.tenant) == [
         Finding(code="CLAIM_WITHOUT_DOCUMENT", about=str(nowhere))
     ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update document set author_ids = author_ids || '{99900000000}' where patient_id = %s",
+        "update document_author set author_id = '99900000000' where patient_id = %s",
+    ],
+)
+async def test_an_author_whom_no_search_finds_is_found(held: Held, damage: str) -> None:
+    held.damage(damage, held.patient_id)
+    [found] = await authors_out_of_step(held.world.tenant)
+    assert found.code == "AUTHORS_DISAGREE"
 
 
 async def test_an_act_without_its_line_is_found(held: Held) -> None:

@@ -129,7 +129,13 @@ async def _erasures(tenant_id: str, state: Path | None) -> tuple[int, list[Findi
 
 
 async def _contents(tenant_id: str, state: Path | None) -> tuple[int, list[str], list[Finding]]:
-    from passerelle.dossier.verification import claims_without_document, count_contents, orphans, verify_contents
+    from passerelle.dossier.verification import (
+        authors_out_of_step,
+        claims_without_document,
+        count_contents,
+        orphans,
+        verify_contents,
+    )
     from passerelle_ops.installation import Installation
     from passerelle_ops.terminal import progress
 
@@ -137,7 +143,7 @@ async def _contents(tenant_id: str, state: Path | None) -> tuple[int, list[str],
     done = 0
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
-        findings = await claims_without_document(tenant)
+        findings = [*await claims_without_document(tenant), *await authors_out_of_step(tenant)]
         with progress() as bar:
             task = bar.add_task("Contenus", total=await count_contents(tenant))
             async for finding in verify_contents(tenant):
