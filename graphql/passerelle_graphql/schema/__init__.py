@@ -7,12 +7,14 @@ import strawberry
 from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
+from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.documents import DocumentQuery
 from passerelle_graphql.schema.dossiers import DossierMutation, DossierQuery
 from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JournalQuery
 from passerelle_graphql.schema.me import MeQuery
+from passerelle_graphql.schema.notices import NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.teams import TeamMutation, TeamQuery
@@ -30,6 +32,7 @@ class Query(
     AuthorizationsQuery,
     TeamQuery,
     EmergencyQuery,
+    NoticesQuery,
 ):
     pass
 
@@ -43,7 +46,9 @@ class Mutation(
     AuthorizationsMutation,
     TeamMutation,
     RepresentationMutation,
+    DeathMutation,
     EmergencyMutation,
+    NoticesMutation,
 ):
     pass
 
