@@ -89,6 +89,7 @@ def test_version_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> N
         (["tenant", "create", "oncomip"], 3, "NOT_RUNNING"),
         (["tenant", "create", "nulle-part"], 2, "NETWORK_FILE_UNREADABLE"),
         (["token", "professional", "delmas"], 3, "NOT_RUNNING"),
+        (["token", "officer", "oncopl"], 3, "NOT_RUNNING"),
         (["verify", "journal", "--tenant", "oncomip"], 3, "NOT_RUNNING"),
         (["verify", "contents", "-t", "oncomip"], 3, "NOT_RUNNING"),
         (["verify", "journal", "-t", "oncomip", "--against", __file__], 2, "n’est pas un export"),
