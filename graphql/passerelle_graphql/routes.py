@@ -3,6 +3,7 @@
 /{tenant}/graphql                       GET for queries, POST for everything
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
+/{tenant}/exports/{id}                  a whole record, as a zip
 /health/live, /health/ready             for whoever supervises
 
 Elsewhere, and to any other method, `application/problem+json` with a code and a sentence.
@@ -18,6 +19,7 @@ from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
 from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.problem_details import no_such_address, only_read
+from passerelle_graphql.takeaway import ExportEndpoint
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
@@ -29,6 +31,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         Route("/health/ready", health.ready, methods=["GET"]),
         Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
         Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
+        Route("/{tenant}/exports/{id}", ExportEndpoint(gateway), methods=["GET"]),
     ]
     return [
         *read,

@@ -16,6 +16,7 @@ from passerelle_graphql.schema.journal import JournalQuery
 from passerelle_graphql.schema.me import MeQuery
 from passerelle_graphql.schema.notices import NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
+from passerelle_graphql.schema.portability import PortabilityMutation, PortabilityQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.teams import TeamMutation, TeamQuery
 from passerelle_graphql.schema.values import CONFIG
@@ -33,6 +34,7 @@ class Query(
     TeamQuery,
     EmergencyQuery,
     NoticesQuery,
+    PortabilityQuery,
 ):
     pass
 
@@ -49,6 +51,7 @@ class Mutation(
     DeathMutation,
     EmergencyMutation,
     NoticesMutation,
+    PortabilityMutation,
 ):
     pass
 
