@@ -8,7 +8,20 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from passerelle_ops.cli import bench, demo, failures, ingest, journal, policy, serve, tenant, token, verify, version
+from passerelle_ops.cli import (
+    bench,
+    demo,
+    failures,
+    ingest,
+    journal,
+    patient,
+    policy,
+    serve,
+    tenant,
+    token,
+    verify,
+    version,
+)
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 
 _HELP = """Passerelle, l’échange d’informations de santé des réseaux régionaux.
@@ -41,6 +54,7 @@ def application() -> typer.Typer:
     app.add_typer(tenant.app, rich_help_panel=_FEED)
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)
+    app.add_typer(patient.app, rich_help_panel=_FEED)
     app.add_typer(verify.app, rich_help_panel=_CHECK)
     app.add_typer(journal.app, rich_help_panel=_CHECK)
     app.add_typer(policy.app, rich_help_panel=_CHECK)
