@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,32 +12,34 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import select, update
 
 from passerelle.audit import journal as journal_of
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import (
     care_teams,
+    death,
     documents,
+    emergencies,
     hindsight,
     lifecycle,
+    objections,
     reading,
     relations,
     team_consents,
     visibility,
+    withholding,
 )
 from passerelle.dossier.representation import RepresentationBasis, declare_representative
 from passerelle.dossier.tables import (
     document_version,
-    document_withholding,
-    emergency_access,
-    emergency_objection,
 )
 from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import legal_day
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from passerelle_policies.decision import Facts
-from passerelle_policies.vocabulary import ActorKind, DossierState, Mode
+from passerelle_policies.vocabulary import ActorKind, DossierState, Mode, Relation
 from tests.builders import NURSE, PHYSICIAN, World, ins_of, professional
 from tests.builders import document as incoming
 
@@ -46,7 +48,8 @@ BEFORE_THE_RULING = datetime(2025, 10, 12, 9, 0, tzinfo=UTC)
 ACTS = (
     "authorize", "authorize_for_a_week", "withdraw", "block", "unblock", "consent", "withdraw_consent", "publish",
     "publish_hidden", "mask", "unmask", "hide", "show", "hide_from_representatives", "delete", "close", "reopen",
-    "suspend", "resume", "break_the_glass", "object", "withhold",
+    "suspend", "resume", "break_the_glass", "object", "withdraw_objection", "withhold", "lift", "add_to_team",
+    "remove_from_team", "die",
 )  # fmt: skip
 ON_A_DOCUMENT: dict[str, Callable[[Act, UUID], Awaitable[Any]]] = {
     "mask": visibility.mask,
@@ -109,11 +112,14 @@ class Region:
             return
 
     async def _done(self, what: str, about: Actor, document_id: UUID) -> None:
-        if what in {"publish", "publish_hidden"}:
-            paper = incoming(author=self.author, hidden_from_patient=what == "publish_hidden")
+        if what in {"publish", "publish_hidden", "publish_another_s"}:
+            author = professional() if what == "publish_another_s" else self.author
+            paper = incoming(author=author, hidden_from_patient=what == "publish_hidden")
             self.documents.append(await self.world.publish(self.patient_id, paper))
             return
-        async with transaction(self.world.context(self._by(what))) as act:
+        mode = Mode.BREAK_GLASS if what == "break_the_glass" else Mode.NORMAL
+        by = about if what == "break_the_glass" else self._by(what)
+        async with transaction(self.world.context(by, mode=mode)) as act:
             if what in ON_A_DOCUMENT:
                 await ON_A_DOCUMENT[what](act, document_id)
             else:
@@ -121,15 +127,6 @@ class Region:
 
     def _acts(self, act: Act, about: Actor, document_id: UUID) -> dict[str, Callable[[], Awaitable[Any]]]:
         patient_id, now = self.patient_id, act.now
-        dated = {"patient_id": patient_id, "valid_from": now}
-        kept = {"withholding_id": uuid4(), "document_id": document_id, "subject": about.subject, "recorded_by": "test"}
-        glass = {"access_id": uuid4(), "subject": about.subject, "name": about.name, "reason": "inconscient"}
-        an_hour = {"valid_until": now + timedelta(hours=4), "review_due_at": now}
-        two_days = {"objection_id": uuid4(), "valid_until": now + timedelta(days=2), "recorded_by": "test"}
-
-        def put(table: Table, *columns: dict[str, Any]) -> Awaitable[Any]:
-            return act.connection.execute(insert(table).values(**{k: v for each in columns for k, v in each.items()}))
-
         return {
             "authorize": lambda: relations.authorize(act, patient_id, about.id),
             "authorize_for_a_week": lambda: relations.authorize(
@@ -146,15 +143,24 @@ class Region:
             "reopen": lambda: lifecycle.reopen(act, patient_id, proof="lettre"),
             "suspend": lambda: lifecycle.suspend(act, patient_id, reason="fraude"),
             "resume": lambda: lifecycle.resume(act, patient_id, reason="vérifié"),
-            "break_the_glass": lambda: put(emergency_access, dated, glass, an_hour),
-            "object": lambda: put(emergency_objection, dated, two_days),
-            "withhold": lambda: put(document_withholding, dated, kept),
+            "break_the_glass": lambda: emergencies.break_the_glass(act, patient_id, reason="inconscient"),
+            "object": lambda: objections.object_to_emergencies(act, patient_id),
+            "withdraw_objection": lambda: objections.withdraw_objection(act, patient_id),
+            "withhold": lambda: withholding.withhold(act, document_id, about.id),
+            "lift": lambda: withholding.lift(act, document_id, about.id),
+            "add_to_team": lambda: care_teams.add_care_team_member(act, self.team_id, about.id),
+            "remove_from_team": lambda: care_teams.remove_care_team_member(act, self.team_id, about.id),
+            "die": lambda: death.declare(
+                act, patient_id, on=legal_day(self.world.clock) - timedelta(days=3), proof="acte de décès"
+            ),
         }
 
     def _by(self, what: str) -> Actor:
         if what in {"hide", "show", "hide_from_representatives", "delete"}:
             return self.author
-        if what in {"suspend", "resume"}:
+        if what in {"add_to_team", "remove_from_team"}:
+            return self.nurse
+        if what in {"suspend", "resume", "die"}:
             return Actor(kind=ActorKind.SYSTEM, id="test", name="Exploitant")
         return self.person
 
@@ -196,7 +202,7 @@ def facts_as_journalled(facts: Facts) -> dict[str, Any]:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(ACTS),
+        st.sampled_from([*ACTS, *ON_A_DOCUMENT, "publish", "authorize"]),
         st.sampled_from(("doctor", "nurse", "author")),
         st.integers(0, 5),
         st.sampled_from((timedelta(seconds=1), timedelta(hours=3), timedelta(days=2), timedelta(days=20))),
@@ -204,13 +210,13 @@ steps = st.lists(
         st.sampled_from((Mode.NORMAL, Mode.NORMAL, Mode.BREAK_GLASS, Mode.REGULATION_CENTRE)),
         st.booleans(),
     ),
-    min_size=4,
-    max_size=14,
+    min_size=6,
+    max_size=16,
 )
 
 
 @settings(
-    max_examples=20,
+    max_examples=15,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -221,7 +227,7 @@ async def test_hindsight_says_what_was_answered_then(world: World, steps: list[A
     await region.settle()
     probes: list[Probe] = []
     for act, about, number, later, who, mode, on_document in [
-        ("publish", "author", 0, timedelta(hours=1), "doctor", Mode.NORMAL, True),
+        ("publish_another_s", "author", 0, timedelta(hours=1), "doctor", Mode.NORMAL, True),
         *steps,
     ]:
         await region.happens(act, region.who(about), number)
@@ -237,6 +243,8 @@ async def test_hindsight_says_what_was_answered_then(world: World, steps: list[A
                 **{name: told[name] for name in ("role", "blocked", "objection", "state")},
                 "relations": sorted(set(told["relations"])),
             }
+            if probe.document_id is not None:
+                assert (asdict(answer.document) if answer.document else None) == told["document"]
             assert answer.decision.allowed == (probe.line.outcome == "allowed"), (probe, answer)
             assert answer.decision.pack == probe.line.pack
             assert answer.presumed == ()
@@ -282,6 +290,16 @@ async def test_a_day_is_told_from_answer_to_answer(world: World) -> None:
         (12, True, "read-physician"),
         (14, False, "document-masked"),
     ]
+
+
+async def test_whoever_had_written_something_was_an_author_until_he_deleted_it(world: World) -> None:
+    region = await _region(world)
+    then = world.clock.now()
+    world.clock.advance(timedelta(days=1))
+    await region.happens("delete", region.author, 0)
+    for at, had in ((then, True), (world.clock.now(), False)):
+        (answer,) = await _explained(world, _about(region, region.author, at))
+        assert (Relation.AUTHOR in answer.facts.relations, answer.decision.allowed) == (had, had)
 
 
 async def test_asking_is_an_access_that_the_patient_reads_of(world: World) -> None:

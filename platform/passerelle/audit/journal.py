@@ -335,3 +335,14 @@ async def last_line_of(connection: AsyncConnection, rpps: str, at: datetime) -> 
     )
     row = (await connection.execute(lines)).mappings().one_or_none()
     return JournalLine(**row) if row else None
+
+
+async def was_done(connection: AsyncConnection, patient_id: UUID, action: Action, until: datetime) -> bool:
+    """Whether the act was allowed on this patient, by anyone, until then."""
+    done = select(literal(1)).where(
+        journal.c.patient_id == patient_id,
+        journal.c.action == action.value,
+        journal.c.outcome == Outcome.ALLOWED.value,
+        journal.c.at <= until,
+    )
+    return (await connection.execute(done.limit(1))).first() is not None

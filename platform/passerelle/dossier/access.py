@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -251,9 +251,14 @@ class Standing:
     withheld: frozenset[UUID]
 
 
-async def standing_of(context: Context, connection: AsyncConnection, patient_id: UUID) -> Standing:
-    """Gather what holds between the actor and a patient."""
-    row = (await connection.execute(_FACTS, {**facts_parameters(context), "access_patient_id": patient_id})).one()
+async def standing_of(
+    context: Context, connection: AsyncConnection, patient_id: UUID, *, deaths_by: date | None = None
+) -> Standing:
+    """Gather what holds between the actor and a patient; `deaths_by` when a death counts by another day than today."""
+    parameters = {**facts_parameters(context), "access_patient_id": patient_id}
+    if deaths_by is not None:
+        parameters["access_today"] = deaths_by
+    row = (await connection.execute(_FACTS, parameters)).one()
     return Standing(facts_from(context, row), frozenset(row.withheld))
 
 
