@@ -21,6 +21,7 @@ ROOTS = sorted(name for type_ in (BUILT.query_type, BUILT.mutation_type) if type
 WORDS = st.sampled_from(["", "x", "ESSAI", "19800115", "10", "31-", "é", "0" * 300, "'; drop table patient; --"])
 SCALARS = {
     "DateTime": st.datetimes().map(lambda at: nodes.String(f"{at.isoformat()}Z")),
+    "Date": st.dates().map(lambda day: nodes.String(day.isoformat())),
     "Base64": st.binary(max_size=64).map(lambda octets: nodes.String(base64.b64encode(octets).decode())),
 }
 

@@ -68,7 +68,7 @@ async def page(act: Act, *, first: int, after: str | None = None, unread_only: b
     """A page of the bearer's own notices. Refused: CURSOR_INVALID."""
     own = notice.c.recipient == act.context.actor.subject
     asked = (
-        select(notice, is_to_patient().label("is_patient"))
+        select(notice, _IS_PATIENT)
         .where(own)
         .order_by(notice.c.posted_at.desc(), notice.c.notice_id.desc())
         .limit(first + 1)
@@ -88,7 +88,7 @@ async def page(act: Act, *, first: int, after: str | None = None, unread_only: b
 
 async def about(act: Act, patient_id: UUID) -> list[InboxNotice]:
     """Every notice that the bearer received about a patient, oldest first."""
-    wanted = select(notice).where(
+    wanted = select(notice, _IS_PATIENT).where(
         notice.c.recipient == act.context.actor.subject, notice.c.patient_id == patient_id
     )
     rows = await act.connection.execute(wanted.order_by(notice.c.posted_at, notice.c.notice_id))
