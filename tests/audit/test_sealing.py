@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from passerelle.audit.heads import head_of, select_heads
+from passerelle.audit.heads import head_of, newest_head, select_heads
+from passerelle.audit.sealing import seal
 from passerelle.audit.transactions import transaction
+from passerelle.kernel.clock import Clock
 from passerelle.kernel.errors import BrokenIntegrity
 from passerelle.kernel.keys import KEY_BYTES, Keys
+from passerelle_ops.sealing import seal_tenant
 from tests.audit.sealed import Sealing
 
 
@@ -53,6 +59,60 @@ async def test_a_long_transaction_holds_up_no_other_and_is_sealed_after_its_comm
     await sealing.seal()
     assert sealing.order() == [*others, *later, begun, ended, *last]
     assert await sealing.found() == []
+
+
+async def test_a_transaction_begun_after_the_newest_commit_is_not_passed_over(sealing: Sealing) -> None:
+    """Its number is the first that the snapshot does not know."""
+    [first] = await sealing.write()
+    with sealing.served() as begun:
+        second = sealing.put(begun)
+        assert (await sealing.seal()).lines == 1
+        begun.commit()
+    assert (await sealing.seal()).lines == 1
+    assert sealing.order() == [first, second]
+
+
+class CommittingClock:
+    """A clock that is asked at each batch, and commits a transaction when it is asked for the third time."""
+
+    def __init__(self, clock: Clock, waiting: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self.clock, self.waiting, self.asked = clock, waiting, 0
+
+    def now(self) -> datetime:
+        self.asked += 1
+        if self.asked == 3:
+            self.waiting.commit()
+        return self.clock.now()
+
+
+async def test_a_transaction_that_ends_between_two_batches_is_sealed(sealing: Sealing) -> None:
+    first = await sealing.write()
+    await sealing.seal()
+    with sealing.served() as waiting:
+        line = sealing.put(waiting)
+        written = [line for _ in range(10) for line in await sealing.write()]
+        clock = CommittingClock(sealing.context.clock, waiting)
+        assert (await seal(sealing.context.tenant, clock, at_once=2)).lines == 11
+    assert sealing.order() == [*first, *written[:4], line, *written[4:]]
+    assert await sealing.found() == []
+
+
+async def test_the_worker_looks_at_every_line_once_and_logs_the_head(
+    sealing: Sealing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sealing.served() as served:
+        line = sealing.put(served)
+    await sealing.seal()
+    sealing.as_owner("insert into journal overriding user value select * from journal where line_id = %s", [line])
+    sealing.as_owner("update journal set transaction_id = '1' where line_id <> %s", [line])
+    assert (await sealing.seal()).lines == 0
+    assert await seal_tenant(sealing.context.tenant, sealing.context.clock) == 1
+    async with transaction(sealing.context) as act:
+        head = await newest_head(act.connection, "essai")
+    assert head is not None
+    assert head.hash().hex() in capsys.readouterr().out
+    await sealing.write()
+    assert await seal_tenant(sealing.context.tenant, sealing.context.clock) == 1
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7, 50])
@@ -153,7 +213,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 async def test_whatever_is_interleaved_a_line_is_sealed_in_the_batch_after_its_commit(
     sealing: Sealing, steps: list[tuple[str, int]]

@@ -147,7 +147,8 @@ async def _unsealed(
     """The lines of a batch in the order of their ids, and what to note for the next one."""
     cluster = str((await connection.execute(_CLUSTER)).scalar_one())
     ceiling = (await connection.execute(select(_CEILING))).scalar_one()
-    # A journal restored elsewhere has numbers that mean nothing here: then every line is looked at.
+    # A journal restored elsewhere has numbers that mean nothing here: then every line is looked at, and until all
+    # that was found is sealed, the order is that of the numbers.
     knows = last is not None and last.cluster == cluster and last.low_water <= ceiling
     rows: Sequence[Row[Any]]
     if knows and last is not None and not sweep:
