@@ -15,6 +15,7 @@ from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JournalQuery
 from passerelle_graphql.schema.me import MeQuery
 from passerelle_graphql.schema.notices import NoticesMutation, NoticesQuery
+from passerelle_graphql.schema.oversight import OversightQuery
 from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
 from passerelle_graphql.schema.portability import PortabilityMutation, PortabilityQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
@@ -30,6 +31,7 @@ class Query(
     DossierQuery,
     DocumentQuery,
     JournalQuery,
+    OversightQuery,
     AuthorizationsQuery,
     TeamQuery,
     EmergencyQuery,

@@ -166,11 +166,11 @@ class JournalQuery:
         chosen = journal.Chosen(since=since, until=until, rpps=rpps, emergencies_only=emergencies_only)
         async with transaction(context) as act:
             found = await traces.read_traces(act, key, chosen, first=size, before_line=before)
-        names = await _names_of_structures(context, [*found.lines, *found.emergencies])
+        names = await names_of_structures(context, [*found.lines, *found.emergencies])
         return _connection(found, names, size, is_first=after is None)
 
 
-async def _names_of_structures(context: Context, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+async def names_of_structures(context: Context, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The name of each structure that the directory knows, by its number."""
     numbers = {str(row["actor_establishment"]) for row in rows if row["actor_establishment"]}
     known = {number: await context.directory.establishment(number) for number in sorted(numbers)}
@@ -178,7 +178,7 @@ async def _names_of_structures(context: Context, rows: Sequence[Mapping[str, Any
 
 
 def _connection(found: traces.Traces, names: Mapping[str, str], size: int, *, is_first: bool) -> JournalConnection:
-    edges = [JournalEdge(cursor=line_cursor(row["line_id"]), node=_line(row, names)) for row in found.lines]
+    edges = [JournalEdge(cursor=line_cursor(row["line_id"]), node=shown_line(row, names)) for row in found.lines]
     return JournalConnection(
         edges=edges,
         page_info=PageInfo(
@@ -187,9 +187,10 @@ def _connection(found: traces.Traces, names: Mapping[str, str], size: int, *, is
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
-        emergencies=[_line(row, names) for row in found.emergencies],
+        emergencies=[shown_line(row, names) for row in found.emergencies],
     )
 
 
-def _line(row: Mapping[str, Any], names: Mapping[str, str]) -> JournalLine:
+def shown_line(row: Mapping[str, Any], names: Mapping[str, str]) -> JournalLine:
+    """A line of `traces.told`, with the names of structures."""
     return shape(JournalLine, {**row, "structure_name": names.get(row["actor_establishment"])})

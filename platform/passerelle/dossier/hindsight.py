@@ -42,7 +42,7 @@ from passerelle.identities.directory import Directory
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
 from passerelle_policies.packs import NoPackInForce
 from passerelle_policies.vocabulary import (
@@ -121,13 +121,7 @@ async def searched(act: Act, patient_id: UUID, reason: str) -> None:
     told = values.text(reason, "reason")
     if not told:
         raise InvalidInput("REASON_MISSING")
-    facts = await access.facts_of(act.context, act.connection, patient_id)
-    decision = decide(facts, Kind.JOURNAL, Action.SEARCH, overrides=act.context.tenant.parameters)
-    line = access.line(decision, Kind.JOURNAL, Action.SEARCH, patient_id, facts)
-    line = replace(line, facts={**line.facts, "reason": told})
-    if not decision.allowed:
-        raise Refused(decision.code or "ACCESS_REFUSED", line=line)
-    await journal.append(act.connection, act.context, line)
+    await access.require(act, patient_id, Kind.JOURNAL, Action.SEARCH, reason=told)
 
 
 async def answer_at(connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime) -> Answer:

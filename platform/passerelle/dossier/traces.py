@@ -58,10 +58,10 @@ async def read_traces(
     if before_line is None:
         only = replace(chosen, emergencies_only=True)
         emergencies = await journal.page(act.connection, patient_id, first=size, but_about=hidden, chosen=only)
-    known, overrides = {each.name: each for each in packs()}, act.context.tenant.parameters
+    overrides = act.context.tenant.parameters
     return Traces(
-        lines=[_told(each, known, overrides) for each in lines],
-        emergencies=[_told(each, known, overrides) for each in emergencies],
+        lines=[told(each, overrides) for each in lines],
+        emergencies=[told(each, overrides) for each in emergencies],
     )
 
 
@@ -77,6 +77,7 @@ def reason_of(line: journal.JournalLine, pack: Pack, overrides: Overrides) -> Re
     return Reason(sentence=named.sentence, source=named.source) if named else None
 
 
-def _told(line: journal.JournalLine, known: dict[str, Pack], overrides: Overrides) -> dict[str, Any]:
-    pack = known.get(line.pack)
+def told(line: journal.JournalLine, overrides: Overrides) -> dict[str, Any]:
+    """A line by name, with its `reason`."""
+    pack = next((each for each in packs() if each.name == line.pack), None)
     return {**asdict(line), "reason": reason_of(line, pack, overrides) if pack else None}
