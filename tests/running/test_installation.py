@@ -118,8 +118,9 @@ def test_the_broker_holds_ids_of_networks_and_nothing_else(served: Served) -> No
 
 
 def test_logs_are_lines_of_json(served: Served) -> None:
-    lines = (served.settings.state / "logs" / "web.log").read_text().splitlines()
-    assert json.loads(lines[0])["networks"] == ["oncomip"]
+    for name in ("web", "worker"):
+        lines = (served.settings.state / "logs" / f"{name}.log").read_text().splitlines()
+        assert json.loads(lines[0])["networks"] == ["oncomip"], name
 
 
 def test_it_stops_cleanly_at_last(served: Served) -> None:
