@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,6 +213,59 @@ def test_feeding_files_then_feeding_them_again(run: Run, tmp_path: Path) -> None
     assert run("ingest", tmp_path, "--tenant", "nulle")[0] == 2
 
 
+def sealed(region: Region, tenant: str) -> None:
+    """Wait until the worker has sealed every line that is there now."""
+    with psycopg.connect(Addresses(region.settings).tenant_owner_url(tenant), autocommit=True) as owner:
+        newest = owner.execute("select max(line_id) from journal").fetchone()
+        waiting = b"select count(*) from journal left join journal_leaf using (patient_id, line_id)"
+        waiting += b" where hash is null and line_id <= %s"
+        end = time.monotonic() + SECONDS
+        while owner.execute(waiting, newest).fetchone() != (0,):
+            assert time.monotonic() < end, "the worker does not seal"
+            time.sleep(0.1)
+
+
+def test_the_journal_is_sealed_and_its_export_is_verified_without_the_platform(
+    region: Region, run: Run, tmp_path: Path
+) -> None:
+    sealed(region, "oncomip")
+    with psycopg.connect(Addresses(region.settings).tenant_owner_url("oncomip"), autocommit=True) as owner:
+        [(patient, count)] = owner.execute(
+            "select patient_id, count(*) from journal where actor_kind = 'professional' and outcome = 'allowed'"
+            " group by 1 order by 2 desc limit 1"
+        ).fetchall()
+    out, later = tmp_path / "journal.zip", tmp_path / "later.json"
+    export = ("journal", "export", "--tenant", "oncomip", "--reason", "essai")
+
+    code, said = run(*export, out, "--patient", patient, "--json")
+    assert code == 0, said
+    told = json.loads(said)
+    assert told["lines"] >= count
+    assert told["unsealed"] == 0
+
+    with zipfile.ZipFile(out) as archive:
+        archive.extractall(tmp_path / "alone")
+
+    def verify(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "verifier.py", *map(str, words)]
+        return subprocess.run(command, cwd=tmp_path / "alone", capture_output=True, text=True, check=False)
+
+    alone = verify("journal.json", "--key", told["key_id"])
+    assert (alone.returncode, alone.stderr) == (0, ""), alone.stdout
+    assert f"✓ {told['lines']} lignes" in alone.stdout
+
+    # The export is a line of that patient's journal itself, and the next one goes on from this one.
+    code, said = run(*export, later, "--since", "2000-01-01", "--earlier", out)
+    assert code == 0, said
+    assert verify(later, "--earlier", out, "--key", told["key_id"]).returncode == 0
+    exported = [each["line"] for each in json.loads(later.read_text("utf-8"))["lines"]]
+    assert [
+        (line["patient_id"], line["rule"], line["facts"]["reason"]) for line in exported if line["action"] == "export"
+    ] == [(str(patient), "journal-export-operator", "essai")]
+    code, said = run("verify", "journal", "--tenant", "oncomip", "--against", out, "--against", later, "--json")
+    assert (code, json.loads(said)["findings"]) == (0, []), said
+
+
 def test_what_is_kept_is_verified(region: Region, run: Run) -> None:
     for tenant in ("oncomip", "picardie"):
         code, said = run("verify", "contents", "--tenant", tenant)
@@ -243,6 +297,7 @@ def test_what_was_tampered_with_is_found(region: Region, run: Run) -> None:
 
 
 def test_a_right_too_many_and_an_act_without_line_are_found(region: Region, run: Run) -> None:
+    sealed(region, "bourgogne")
     with psycopg.connect(Addresses(region.settings).tenant_owner_url("bourgogne"), autocommit=True) as owner:
         owner.execute("grant update on journal to passerelle_bourgogne")
         deleted = owner.execute("delete from journal where action = 'open' and kind = 'dossier'").rowcount
@@ -251,7 +306,9 @@ def test_a_right_too_many_and_an_act_without_line_are_found(region: Region, run:
     code, said = run("verify", "journal", "--tenant", "bourgogne", "--json")
 
     assert code == 1
-    assert {each["code"] for each in json.loads(said)["findings"]} == {"JOURNAL_MAY_BE_CHANGED", "ACT_WITHOUT_LINE"}
+    found = json.loads(said)["findings"]
+    assert {each["code"] for each in found} == {"JOURNAL_MAY_BE_CHANGED", "JOURNAL_LINE_REMOVED", "ACT_WITHOUT_LINE"}
+    assert sum(each["code"] == "JOURNAL_LINE_REMOVED" for each in found) == deleted
 
 
 def test_a_network_that_declares_another_s_establishment_leaves_nothing(
