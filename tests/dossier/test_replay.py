@@ -22,7 +22,7 @@ from passerelle.dossier.recorded import Unanswerable
 from passerelle_policies.packs import Pack, load_pack, packs
 from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
 from tests.builders import DENTIST, World, professional
-from tests.dossier.test_hindsight import Region, steps
+from tests.dossier.happenings import Region, steps
 
 IN_FORCE = packs()[-1]
 LINE = {
