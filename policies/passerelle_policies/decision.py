@@ -13,7 +13,6 @@ exist (DOCUMENT_UNKNOWN), a block as the absence of any relation (ACCESS_REFUSED
 from __future__ import annotations
 
 from datetime import date
-from operator import attrgetter
 
 from passerelle_policies.enforcement import ask_casbin, compiled
 from passerelle_policies.explanations import (
@@ -64,12 +63,6 @@ VISIBILITY_REFUSED = "VISIBILITY_REFUSED"
 _FEEDING = frozenset({Action.PUBLISH, Action.REPLACE})
 _ENTERING = frozenset({Action.READ, Action.BREAK_GLASS, Action.EXPORT})
 _KEPT_AT_MOST = 200_000
-_facts_key = attrgetter(
-    "role", "relations", "dossier_state", "mode", "blocked", "emergency_objection", "day"
-)  # the purpose decides nothing
-_document_key = attrgetter(
-    "type_code", "status", "masked", "hidden_from_patient", "hidden_from_representatives", "by_actor", "withheld"
-)
 _EVERYONE = frozenset({Relation.NONE})
 _AUTHOR = frozenset({Relation.AUTHOR})
 
@@ -87,10 +80,10 @@ def decide(
     Without `document`, a question of kind DOCUMENT asks whether he may do so to any document at all.
     """
     key = (
-        _facts_key(facts),
+        facts.number,
         kind,
         action,
-        document and _document_key(document),
+        document and document.number,
         tuple(overrides.items()) if overrides else None,
     )
     kept = _kept.get(key)
@@ -111,10 +104,10 @@ def decide_under(
     """`decide` under a pack that need not be in force on the day of `facts`. Packs are told apart by their names."""
     key = (
         pack.name,
-        _facts_key(facts),
+        facts.number,
         kind,
         action,
-        document and _document_key(document),
+        document and document.number,
         tuple(overrides.items()) if overrides else None,
     )
     return _kept.get(key) or _keep(key, _decide(pack, facts, kind, action, document, overrides))

@@ -7,7 +7,7 @@ the matrix as the condition that a row must meet. A property test holds that bot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -310,7 +310,7 @@ def line(
             "blocked": facts.blocked,
             "objection": facts.emergency_objection,
             "state": facts.dossier_state.value if facts.dossier_state else None,
-            "document": asdict(about) if about else None,
+            "document": about.as_json() if about else None,
         },
     )
 

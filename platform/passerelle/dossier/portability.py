@@ -14,7 +14,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -162,7 +162,7 @@ async def open_export(context: Context, patient_id: UUID) -> Export:
         said = await _decided(act, patient_id, facts)
         rows = await _reached(act, patient_id, facts)
         each_of_them = [
-            replace(said, document_id=row.document_id, facts={**said.facts, "document": asdict(about)})
+            replace(said, document_id=row.document_id, facts={**said.facts, "document": about.as_json()})
             for row, about in rows
         ]
         await journal.append_all(act.connection, context, [said, *each_of_them])

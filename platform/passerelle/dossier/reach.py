@@ -8,7 +8,7 @@ through exactly what `decide` allows one by one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -43,7 +43,7 @@ from passerelle_policies.decision import DocumentFacts, Reach, reach
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
 
 #: What a journal line keeps of the document that it is about.
-_ASKED = tuple(DocumentFacts.__dataclass_fields__)
+_ASKED = tuple(each.name for each in fields(DocumentFacts) if each.init)
 
 
 @dataclass(frozen=True, slots=True)
