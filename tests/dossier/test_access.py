@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -220,7 +220,7 @@ async def _journal_tells_what_was_decided_on(world: World, facts: Facts, entries
     assert set(told) == set(entries)
     for each, about in entries.items():
         kept = told[each].facts
-        assert kept["document"] == asdict(about)
+        assert kept["document"] == about.as_json()
         assert (set(kept["relations"]), kept["state"]) == ({*facts.relations}, facts.dossier_state)
         again = decide(facts, Kind.DOCUMENT, Action.READ, about)
         assert told[each].outcome == ("allowed" if again.allowed else "refused")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +70,7 @@ async def test_hindsight_says_what_was_answered_then(world: World, steps: list[A
                 "relations": sorted(set(told["relations"])),
             }
             if probe.document_id is not None:
-                assert (asdict(answer.document) if answer.document else None) == told["document"]
+                assert (answer.document.as_json() if answer.document else None) == told["document"]
             assert answer.decision.allowed == (probe.line.outcome == "allowed"), (probe, answer)
             assert answer.decision.pack == probe.line.pack
             assert answer.presumed == ()
