@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import casbin
 
@@ -59,6 +60,8 @@ def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gat
         and mode in line.modes
         and (not line.when or line.when in gates)
     ]
+    if not lines:
+        return _NOTHING
     enforcer = _enforcer(pack, lines)
     relations = [each for each in Relation if any(each in line.relations for line in lines)]
     alike = alike_types(pack, lines) if kind is Kind.DOCUMENT else {NO_TYPE: ()}
@@ -89,10 +92,24 @@ def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gat
     )
 
 
+class _Enforcer(casbin.Enforcer):  # type: ignore[misc]
+    """Casbin's, which parses its matcher anew at each question: ours has one, and parses it once.
+
+    What is parsed holds the question under way, so that one of these serves one thread: a column is compiled by one of
+    its own, `ask_casbin` is for tests and measures.
+    """
+
+    def _get_expression(self, expr: str, functions: Any = None) -> Any:
+        kept = self.__dict__.get("_parsed")
+        if kept is None:
+            kept = self._parsed = super()._get_expression(expr, functions)
+        return kept
+
+
 def _enforcer(pack: Pack, lines: Iterable[Line]) -> casbin.Enforcer:
     model = casbin.model.Model()
     model.load_model_from_text(_model())
-    enforcer = casbin.Enforcer(model)
+    enforcer = _Enforcer(model)
     enforcer.add_function("lists", _lists)
     enforcer.add_function("names", _names(pack))
     # The last line that matches is the one Casbin cites: the first of the matrix goes in last.
@@ -151,5 +168,6 @@ def _model() -> str:
     return files("passerelle_policies").joinpath("model.conf").read_text("utf-8")
 
 
+_NOTHING = Compiled(open=(), otherwise=(), denials={}, lines={})
 _tables: dict[tuple[object, ...], Compiled] = {}
 _matrices: dict[tuple[str, frozenset[str]], casbin.Enforcer] = {}
