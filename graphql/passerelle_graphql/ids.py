@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from strawberry import ID
 
 from passerelle.kernel.errors import InvalidInput
+
+_EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Node(StrEnum):
@@ -45,6 +48,24 @@ def key_of(kind: Node, given: str) -> UUID:
 def line_cursor(line: int) -> str:
     """The id, and the cursor, of a line of the journal."""
     return base64.urlsafe_b64encode(Node.LINE.encode("ascii") + line.to_bytes(8)).decode("ascii").rstrip("=")
+
+
+def place_cursor(at: datetime, line: int) -> str:
+    """The cursor of a line among those of a whole network, which come by instant."""
+    raw = Node.LINE.encode("ascii") + ((at - _EPOCH) // _TICK).to_bytes(8, signed=True) + line.to_bytes(8)
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
+def read_place_cursor(given: str) -> tuple[datetime, int]:
+    """The instant and the line behind a cursor. Refused: CURSOR_INVALID."""
+    try:
+        raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
+        at = _EPOCH + int.from_bytes(raw[1:9], signed=True) * _TICK
+    except (ValueError, OverflowError, binascii.Error) as broken:
+        raise InvalidInput("CURSOR_INVALID") from broken
+    if len(raw) != 17 or raw[:1] != Node.LINE.encode("ascii") or raw[9] > 0x7F:
+        raise InvalidInput("CURSOR_INVALID")
+    return at, int.from_bytes(raw[9:])
 
 
 def read_line_cursor(given: str) -> int:

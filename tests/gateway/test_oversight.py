@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from passerelle_graphql.ids import Node, node_id
 from tests.gateway.records import Record, new_record, send
 from tests.gateway.serving import Serving
 
@@ -63,15 +65,44 @@ async def test_nobody_else_and_never_without_a_reason(operation: str, serving: S
     assert len(await _searches(serving)) == len(after)
 
 
-async def test_who_goes_far_beyond_his_profession_is_noticed(serving: Serving, record: Record) -> None:
+async def test_by_patient_who_then_reads_of_it(serving: Serving, record: Record) -> None:
+    await send(record.doctor, "OpenDossier", patientId=record.id)
+    officer = serving.officer()
+
+    found = await send(officer, "JournalSearch", reason="demande de la patiente", patientId=record.id)
+    unknown = await send(officer, "JournalSearch", reason="essai", patientId=node_id(Node.PATIENT, UUID(int=5)))
+    broken = await send(officer, "JournalSearch", reason="essai", after="n’importe quoi")
+
+    assert {each["patientId"] for each in found["nodes"]} == {record.id}
+    assert not {"title", "typeCode", "facts"} & set(found["nodes"][0]["line"])
+    assert (unknown["code"], broken["code"]) == ("PATIENT_UNKNOWN", "CURSOR_INVALID")
+    shown = await send(record.patient, "Journal", patientId=record.id)
+    (line,) = [each["node"] for each in shown["edges"] if each["node"]["action"] == "search"]
+    assert "délégué à la protection des données" in line["sentence"]
+
+
+async def test_by_structure_and_emergencies_only(serving: Serving, record: Record) -> None:
+    await send(record.doctor, "OpenDossier", patientId=record.id)
+    officer = serving.officer()
+    nothing = await send(officer, "JournalSearch", **_hour(serving, reason="revue", structure="310783055x"))
+    assert nothing == {"__typename": "FoundLines", "nodes": [], "endCursor": None}
+    calm = await send(officer, "JournalSearch", **_hour(serving, reason="revue", emergenciesOnly=True, rpps="1"))
+    assert calm["nodes"] == []
+
+
+async def test_refusals_in_series_are_noticed(serving: Serving) -> None:
     serving.world.clock.advance(timedelta(days=400))
-    ordinary = [await new_record(serving) for _ in range(3)]
-    for each in ordinary:
-        await send(each.doctor, "OpenDossier", patientId=each.id)
+    others = [await new_record(serving) for _ in range(5)]
     curious, token = await serving.professional()
-    for each in [*ordinary, *[await new_record(serving) for _ in range(3)]]:
+    for each in others:
         await send(serving.client(token), "OpenDossier", patientId=each.id)
 
-    noticed = (await send(serving.officer(), "UnusualAccesses", **_hour(serving, reason="revue")))["nodes"]
+    shown = await send(serving.officer(), "UnusualAccesses", **_hour(serving, reason="revue"))
 
-    assert [(each["rpps"], each["refused"], each["patients"]) for each in noticed] == [(curious.id, 6, 0)]
+    reviews = {each["pattern"]: each for each in shown["reviews"]}
+    assert len(reviews) == 6
+    (noticed,) = reviews["REFUSALS"]["furthest"]
+    assert (noticed["rpps"], noticed["count"], reviews["REFUSALS"]["found"]) == (curious.id, 5, 1)
+    assert noticed["sentence"].startswith("5 patients demandés et refusés en un jour")
+    too_long = _hour(serving, reason="revue", since="2020-01-01T00:00:00Z")
+    assert (await send(serving.officer(), "UnusualAccesses", **too_long))["code"] == "PERIOD_TOO_LONG"

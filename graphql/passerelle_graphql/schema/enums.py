@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import strawberry
 
+from passerelle.audit.patterns import Pattern as Pattern
 from passerelle.dossier.emergency_reviews import Finding as Finding
 from passerelle.dossier.heirs import HeirLink as HeirLink
 from passerelle.dossier.heirs import HeirMotive as HeirMotive
@@ -22,6 +23,11 @@ from passerelle_policies.vocabulary import Purpose as Purpose
 from passerelle_policies.vocabulary import Relation as Relation
 
 strawberry.enum(ActorKind, description="Ce qu'est le porteur d'une demande.")
+strawberry.enum(
+    Pattern,
+    name="AccessPattern",
+    description="Ce qui rend un accès inhabituel : un signe, jamais une preuve.",
+)
 strawberry.enum(Purpose, description="Pourquoi.")
 strawberry.enum(Mode, description="Comment l'acteur entre : normal, bris de glace, centre 15.")
 strawberry.enum(Relation, description="Ce qui lie l'acteur au patient.")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, TypeAlias
+from uuid import UUID
 
 import strawberry
 
 from passerelle.audit.oversight import Search
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import oversight, reading, traces
+from passerelle.kernel import messages
 from passerelle_graphql.context import ResolverInfo, context_of
-from passerelle_graphql.ids import Node, line_cursor, node_id, read_line_cursor
-from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
+from passerelle_graphql.ids import Node, key_of, node_id, place_cursor, read_place_cursor
+from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.emergencies import profession_of
+from passerelle_graphql.schema.enums import Pattern
 from passerelle_graphql.schema.fields import counted, resolved
 from passerelle_graphql.schema.journal import JournalLine, names_of_structures, shown_line
 from passerelle_graphql.schema.read_model import shape, shown
@@ -33,31 +36,51 @@ class FoundLines:
     end_cursor: str | None = strawberry.field(description="Où reprendre ; absent à la dernière page.")
 
 
-@strawberry.type(description="Ce qu'un professionnel a fait dans la période, à côté de ce qui est usuel.")
+def told(pattern: Pattern, count: int, usual: float | None) -> str:
+    """The finding in a sentence, with its figures."""
+    said = "" if usual is None else f"{usual:g}".replace(".", ",")
+    return messages.sentence(f"UNUSUAL_{pattern}".upper(), {"count": count, "usual": said})
+
+
+def patient_id(value: UUID | None) -> strawberry.ID | None:
+    return node_id(Node.PATIENT, value) if value else None
+
+
+@strawberry.type(description="Un accès inhabituel : un signe à examiner.")
 class UnusualAccess:
-    rpps: str = shown()
-    name: str = shown()
+    pattern: Pattern = shown()
+    sentence: str = shown("pattern", "count", "usual", by=told, description="Ce qui a été vu, avec ses chiffres.")
+    rpps: str | None = shown(description="Absent quand c'est un dossier que beaucoup ont lu.")
+    name: str | None = shown()
     profession: CodedValue | None = shown(by=profession_of)
     structure: str | None = shown(description="Numéro FINESS.")
-    patients: int = shown(description="Patients dont il a ouvert le dossier.")
-    usual_patients: float = shown(description="La médiane de sa profession.")
-    refused: int = shown(description="Ses demandes refusées.")
-    emergencies: int = shown(description="Patients dont il a ouvert le dossier par bris de glace.")
-    by_night: int = shown(description="Ses accès de nuit.")
+    patient_id: strawberry.ID | None = shown(by=patient_id)
+    day: date | None = shown(description="Le jour, ou le soir d'où part la nuit.")
+    count: int = shown()
+    usual: float | None = shown(description="Ce à quoi s'attendre.")
+    least: float = shown(description="À partir de combien c'est signalé.")
 
 
-@strawberry.type(description="Les plus éloignés de l'usuel d'abord.")
+@strawberry.type(description="Ce qu'une règle a trouvé.")
+class PatternReview:
+    pattern: Pattern
+    found: int = strawberry.field(description="En tout.")
+    furthest: list[UnusualAccess] = strawberry.field(description="Les plus éloignés de l'usuel d'abord.")
+
+
+@strawberry.type(description="Toutes les règles, l'une après l'autre.")
 class UnusualAccesses:
-    nodes: list[UnusualAccess]
+    reviews: list[PatternReview]
 
 
 SearchResult: TypeAlias = Annotated[
-    FoundLines | Refusal | InvalidInput | TryLater, strawberry.union("JournalSearchResult")
+    FoundLines | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("JournalSearchResult")
 ]
 UnusualResult: TypeAlias = Annotated[
     UnusualAccesses | Refusal | InvalidInput | TryLater, strawberry.union("UnusualAccessesResult")
 ]
 _NODES = counted(50, by="first", within=("nodes",))
+_EACH = counted(50, by="first", within=("reviews",))
 
 
 @strawberry.type
@@ -71,8 +94,9 @@ class OversightQuery:
         self,
         info: ResolverInfo,
         reason: str,
-        since: datetime,
-        until: datetime,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        patient_id: strawberry.ID | None = None,
         rpps: str | None = None,
         structure: str | None = None,
         refused_only: bool = False,
@@ -81,34 +105,44 @@ class OversightQuery:
         after: str | None = None,
     ) -> SearchResult:
         context = context_of(info)
-        before = read_line_cursor(after) if after else None
+        before = read_place_cursor(after) if after else None
         size = reading.page_size(context, first)
         wanted = Search(
             since=since,
             until=until,
+            patient_id=key_of(Node.PATIENT, patient_id) if patient_id else None,
             rpps=rpps,
             structure=structure,
             refused_only=refused_only,
             emergencies_only=emergencies_only,
         )
         async with transaction(context) as act:
-            found = await oversight.search(act, wanted, reason=reason, first=size, before_line=before)
+            found = await oversight.search(act, wanted, reason=reason, first=size, before=before)
         rows = [traces.told(each.line, context.tenant.parameters) for each in found]
         names = await names_of_structures(context, rows)
         nodes = [
             FoundLine(patient_id=node_id(Node.PATIENT, each.patient_id), line=shown_line(row, names))
             for each, row in zip(found, rows, strict=True)
         ]
-        return FoundLines(nodes=nodes, end_cursor=line_cursor(found[-1].line.line_id) if len(found) == size else None)
+        return FoundLines(nodes=nodes, end_cursor=place_cursor(*found[-1].place) if len(found) == size else None)
 
     @resolved(
-        "Les professionnels dont les accès s'écartent de ceux de leur profession. Le motif est inscrit au journal.",
+        "Les accès inhabituels d'une période, règle par règle. Le motif est inscrit au journal.",
         cost=20,
-        counts=_NODES,
+        counts=_EACH,
     )
     async def unusual_accesses(
         self, info: ResolverInfo, reason: str, since: datetime, until: datetime, first: int | None = None
     ) -> UnusualResult:
         async with transaction(context_of(info)) as act:
             found = await oversight.unusual(act, since, until, reason=reason, first=first)
-        return UnusualAccesses(nodes=[shape(UnusualAccess, asdict(each)) for each in found])
+        return UnusualAccesses(
+            reviews=[
+                PatternReview(
+                    pattern=each.pattern,
+                    found=each.found,
+                    furthest=[shape(UnusualAccess, asdict(one)) for one in each.furthest],
+                )
+                for each in found
+            ]
+        )

@@ -5,26 +5,31 @@ Source: RGPD, art. 39; CSP R.1111-48. A use case of a domain decides and journal
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, and_, cast, extract, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.journal import JournalLine, Outcome
-from passerelle.audit.tables import journal
-from passerelle.kernel.clock import PARIS
-from passerelle_policies.vocabulary import ActorKind, Mode
+from passerelle.audit.tables import IS_EMERGENCY, journal
+from passerelle_policies.vocabulary import ActorKind
+
+_NAMES = tuple(JournalLine.__dataclass_fields__)
+Place = tuple[datetime, int]
+"""Where a page ends: the instant and the number of its last line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What to look for, within a period; `until` is exclusive."""
+    """What to look for, within a period when one is given; `until` is exclusive."""
 
-    since: datetime
-    until: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+    patient_id: UUID | None = None
     rpps: str | None = None
     structure: str | None = None
     refused_only: bool = False
@@ -32,7 +37,13 @@ class Search:
 
     def condition(self) -> ColumnElement[bool]:
         """SQL condition: a line is looked for."""
-        wanted: list[ColumnElement[bool]] = [journal.c.at >= self.since, journal.c.at < self.until]
+        wanted: list[ColumnElement[bool]] = []
+        if self.since:
+            wanted.append(journal.c.at >= self.since)
+        if self.until:
+            wanted.append(journal.c.at < self.until)
+        if self.patient_id:
+            wanted.append(journal.c.patient_id == self.patient_id)
         if self.rpps:
             wanted += [journal.c.actor_kind == ActorKind.PROFESSIONAL.value, journal.c.actor_id == self.rpps]
         if self.structure:
@@ -40,7 +51,7 @@ class Search:
         if self.refused_only:
             wanted.append(journal.c.outcome == Outcome.REFUSED.value)
         if self.emergencies_only:
-            wanted.append(journal.c.mode != Mode.NORMAL.value)
+            wanted.append(literal_column(f"({IS_EMERGENCY})"))
         return and_(true(), *wanted)
 
 
@@ -51,94 +62,40 @@ class Found:
     patient_id: UUID
     line: JournalLine
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habit:
-    """What one professional did in a period, beside the median of his profession (`usual_patients`)."""
-
-    rpps: str
-    name: str
-    profession: str | None
-    structure: str | None
-    patients: int
-    usual_patients: float
-    refused: int
-    emergencies: int
-    by_night: int
+    @property
+    def place(self) -> Place:
+        return self.line.at, self.line.line_id
 
 
-async def found(
-    connection: AsyncConnection, search: Search, *, first: int, before_line: int | None = None
-) -> list[Found]:
-    """The newest lines of any journal that answer a search, `first` at most, older than `before_line` when given."""
-    names = list(JournalLine.__dataclass_fields__)
-    lines = (
-        select(journal.c.patient_id, *(journal.c[name] for name in names))
-        .where(search.condition(), true() if before_line is None else journal.c.line_id < before_line)
-        .order_by(journal.c.line_id.desc())
-        .limit(first)
-    )
-    rows = (await connection.execute(lines)).mappings()
-    return [
-        Found(patient_id=row["patient_id"], line=JournalLine(**{name: row[name] for name in names})) for row in rows
-    ]
+async def found(connection: AsyncConnection, search: Search, *, first: int, before: Place | None = None) -> list[Found]:
+    """The newest lines of any journal that answer a search, `first` at most, older than `before` when given."""
+    rows = await connection.execute(page_statement(search, first=first, before=before))
+    return [_found(row) for row in rows.mappings()]
 
 
-async def unusual(
-    connection: AsyncConnection, since: datetime, until: datetime, *, ratio: int, night: tuple[int, int], first: int
-) -> list[Habit]:
-    """The professionals who opened `ratio` times the records that the median of their profession did, or more, and
-    those who came in by emergency or were refused that often; the furthest from the usual first.
+def page_statement(search: Search, *, first: int, before: Place | None = None) -> Select[Any]:
+    """What `found` asks: each way to search has an index that gives its page in order."""
+    older = true() if before is None else tuple_(journal.c.at, journal.c.line_id) < tuple_(*before)
+    return _lines(search).where(older).order_by(journal.c.at.desc(), journal.c.line_id.desc()).limit(first)
 
-    `night` is from which hour to which, in Paris.
-    """
-    hour = extract("hour", func.timezone(str(PARIS), journal.c.at))
-    is_allowed = journal.c.outcome == Outcome.ALLOWED.value
-    counted: dict[str, ColumnElement[Any]] = {
-        "patients": func.count(journal.c.patient_id.distinct()).filter(is_allowed),
-        "refused": func.count().filter(journal.c.outcome == Outcome.REFUSED.value),
-        "emergencies": func.count(journal.c.patient_id.distinct()).filter(
-            is_allowed, journal.c.mode == Mode.BREAK_GLASS.value
-        ),
-        "by_night": func.count().filter(is_allowed, or_(hour >= night[0], hour < night[1])),
-    }
-    each = (
-        select(
-            journal.c.actor_id.label("rpps"),
-            func.max(journal.c.actor_name).label("name"),
-            func.max(journal.c.actor_profession).label("profession"),
-            func.max(journal.c.actor_establishment).label("structure"),
-            *(value.label(name) for name, value in counted.items()),
-        )
-        .where(
-            journal.c.actor_kind == ActorKind.PROFESSIONAL.value,
-            journal.c.kind.in_(("dossier", "document", "content")),
-            journal.c.at >= since,
-            journal.c.at < until,
-        )
-        .group_by(journal.c.actor_id)
-        .cte("each")
-    )
-    usual = (
-        select(
-            each.c.profession,
-            *(
-                func.greatest(cast(func.percentile_cont(0.5).within_group(each.c[name]), Float()), literal(1.0)).label(
-                    f"usual_{name}"
-                )
-                for name in ("patients", "refused", "emergencies")
-            ),
-        )
-        .group_by(each.c.profession)
-        .cte("usual")
-    )
-    beyond = {name: each.c[name] / usual.c[f"usual_{name}"] for name in ("patients", "refused", "emergencies")}
-    furthest = func.greatest(*beyond.values())
-    shown = (
-        select(each, usual.c.usual_patients)
-        .join(usual, usual.c.profession.is_not_distinct_from(each.c.profession))
-        .where(furthest >= ratio)
-        .order_by(furthest.desc(), each.c.rpps)
-        .limit(first)
-    )
-    return [Habit(**row) for row in (await connection.execute(shown)).mappings()]
+
+async def count(connection: AsyncConnection, search: Search) -> int:
+    """How many lines `everything` gives."""
+    counted = select(func.count()).select_from(journal).where(search.condition())
+    return (await connection.execute(counted)).scalar_one()
+
+
+async def everything(connection: AsyncConnection, search: Search, *, batch: int = 2_000) -> AsyncIterator[list[Found]]:
+    """Every line that answers a search, oldest first, a batch at a time: no more than that is in memory."""
+    ordered = _lines(search).order_by(journal.c.at, journal.c.line_id)
+    async with connection.stream(ordered, execution_options={"yield_per": batch}) as streamed:
+        async for rows in streamed.mappings().partitions():
+            yield [_found(row) for row in rows]
+
+
+def _lines(search: Search) -> Select[Any]:
+    return select(journal.c.patient_id, *(journal.c[name] for name in _NAMES)).where(search.condition())
+
+
+def _found(row: Any) -> Found:
+    return Found(patient_id=row["patient_id"], line=JournalLine(**{name: row[name] for name in _NAMES}))

@@ -21,6 +21,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from passerelle.kernel import metadata
 
+#: As the partial index says it, so that it serves whoever asks in these words.
+IS_EMERGENCY = "mode <> 'normal' or action = 'break_glass'"
+
 # A line about nobody (an unknown actor at the door) is filed under the nil patient.
 journal = Table(
     "journal",
@@ -54,6 +57,15 @@ journal = Table(
     Column("facts", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="facts the decision used"),
     PrimaryKeyConstraint("patient_id", "line_id"),
     Index("ix_journal_actor", "actor_id", "action", "at"),
+    Index("ix_journal_at", "at", "line_id"),
+    Index(
+        "ix_journal_establishment",
+        "actor_establishment",
+        "at",
+        "line_id",
+        postgresql_where=text("actor_establishment is not null"),
+    ),
+    Index("ix_journal_emergency", "at", "line_id", postgresql_where=text(IS_EMERGENCY)),
     Index("ix_journal_transaction", text("(transaction_id::bigint)")),
     comment="Append-only: the serving role may insert and select, nothing else. A new column takes nulls: what is"
     " sealed says nothing of it.",

@@ -308,3 +308,18 @@ def _chains() -> None:
         existing_type=sa.Text(),
         existing_nullable=False,
     )
+    op.create_index("ix_journal_at", "journal", ["at", "line_id"], unique=False)
+    op.create_index(
+        "ix_journal_establishment",
+        "journal",
+        ["actor_establishment", "at", "line_id"],
+        unique=False,
+        postgresql_where=sa.text("actor_establishment is not null"),
+    )
+    op.create_index(
+        "ix_journal_emergency",
+        "journal",
+        ["at", "line_id"],
+        unique=False,
+        postgresql_where=sa.text("mode <> 'normal' or action = 'break_glass'"),
+    )
