@@ -17,6 +17,7 @@ from passerelle.dossier.announcements import announce
 from passerelle.dossier.erasure import erase_due
 from passerelle.dossier.majority import come_of_age
 from passerelle.dossier.newcomers import tell_of_readers
+from passerelle.dossier.suspensions import close_suspended
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
@@ -65,6 +66,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("announcements", MINUTE, _announced),
         Periodic("readers", MINUTE, _told_of_readers),
         Periodic("majority", HOUR, _come_of_age),
+        Periodic("suspensions", HOUR, _closed_suspended),
         Periodic("erasures", HOUR, _erased),
     )
 
@@ -99,6 +101,11 @@ async def _told_of_readers(tenant: Tenant, clock: Clock) -> None:
 async def _come_of_age(tenant: Tenant, clock: Clock) -> None:
     if told := await come_of_age(beat_context(tenant, clock)):
         _log.info("came of age", tenant=tenant.id, told=told)
+
+
+async def _closed_suspended(tenant: Tenant, clock: Clock) -> None:
+    if closed := await close_suspended(beat_context(tenant, clock)):
+        _log.info("closed what stayed suspended", tenant=tenant.id, records=closed)
 
 
 async def _erased(tenant: Tenant, clock: Clock) -> None:

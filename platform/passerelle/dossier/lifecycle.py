@@ -27,10 +27,12 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access, remains
 from passerelle.dossier.events import DossierChanged
 from passerelle.dossier.formats import values
+from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import dossier, dossier_act, erasure_request
 from passerelle.identities import patients
-from passerelle.kernel.clock import months_before
+from passerelle.kernel.clock import PARIS, days_after, months_before
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle.notices.posting import NoticeKind, post
 from passerelle_policies.vocabulary import Action, DossierState, Kind
 
 
@@ -112,8 +114,19 @@ async def open_(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Doss
 
 
 async def suspend(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
-    """Stop serving a record for fraud or malfunction, without closing it."""
-    return await _to(act, patient_id, Action.SUSPEND, DossierState.SUSPENDED, basis=Basis.INCIDENT, proof=reason)
+    """Stop serving a record for fraud or malfunction, without closing it; the patient is told, and may object."""
+    done = await _to(act, patient_id, Action.SUSPEND, DossierState.SUSPENDED, basis=Basis.INCIDENT, proof=reason)
+    closes_at = days_after(act.now, access.number(act.context, "dossier.suspension_days"))
+    for recipient in await people_of(act, patient_id, representatives=True):
+        await post(
+            act,
+            recipient=recipient,
+            key=f"suspended:{patient_id}:{act.now.isoformat()}",
+            kind=NoticeKind.SUSPENDED,
+            patient_id=patient_id,
+            about={"day": closes_at.astimezone(PARIS).strftime("%d/%m/%Y")},
+        )
+    return done
 
 
 async def resume(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
@@ -125,6 +138,12 @@ async def close(act: Act, patient_id: UUID, *, reason: str = "") -> Dossier:
     """Close a record at the patient's wish, at any time; it serves nobody and is kept for the retention period."""
     closing = _closing(act)
     return await _to(act, patient_id, Action.CLOSE, DossierState.CLOSED, basis=Basis.REQUEST, proof=reason, **closing)
+
+
+async def close_suspended(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
+    """Close a record that nobody had resumed when the delay to object was over (`suspensions`)."""
+    closing = _closing(act)
+    return await _to(act, patient_id, Action.CLOSE, DossierState.CLOSED, basis=Basis.INCIDENT, proof=proof, **closing)
 
 
 def _closing(act: Act) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class NoticeKind(StrEnum):
     CONSENT_REQUESTED = "consent_requested"
     REPRESENTATION_CHANGED = "representation_changed"
     REVIEW_DONE = "review_done"
+    SUSPENDED = "suspended"
+    SUSPENSION_CLOSED = "suspension_closed"
 
 
 def code_of(kind: NoticeKind, recipient: str, *, is_patient: bool = True) -> str:
