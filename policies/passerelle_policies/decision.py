@@ -122,13 +122,15 @@ def reach(
     overrides: Overrides = NO_OVERRIDES,
     *,
     is_open: bool = True,
+    is_objected: bool = False,
 ) -> tuple[Reach, ...]:
     """The filter lines of `role` on `day`, for a record that is open (or is not), and an actor who is not blocked.
 
+    `is_objected`: the patient objected beforehand to emergencies.
     A document passes when the actor holds one of a line's relations (everyone holds NONE, its author holds AUTHOR)
     and `Reach.shows` it. `decide` says the same of each document one by one.
     """
-    return reach_under(pack_on(day), role, mode, kind, action, overrides, is_open=is_open)
+    return reach_under(pack_on(day), role, mode, kind, action, overrides, is_open=is_open, is_objected=is_objected)
 
 
 def reach_under(
@@ -140,9 +142,10 @@ def reach_under(
     overrides: Overrides = NO_OVERRIDES,
     *,
     is_open: bool = True,
+    is_objected: bool = False,
 ) -> tuple[Reach, ...]:
     """`reach` under a pack that need not be in force. Packs are told apart by their names."""
-    column = compiled(pack, role, mode, kind, action, overrides)
+    column = compiled(pack, role, mode, kind, action, overrides, is_objected=is_objected)
     return column.open if is_open else column.otherwise
 
 
@@ -168,17 +171,16 @@ def _keep(key: tuple[object, ...], decision: Decision) -> Decision:
 def _decide(
     pack: Pack, facts: Facts, kind: Kind, action: Action, document: DocumentFacts | None, overrides: Overrides
 ) -> Decision:
-    mode = Mode.NORMAL if facts.emergency_objection else facts.mode
-    is_blocked = facts.blocked and not is_above_blocks(pack, mode, overrides)
+    is_objected = facts.emergency_objection
+    is_blocked = facts.blocked and (is_objected or not is_above_blocks(pack, facts.mode, overrides))
     asked = Question(
         pack=pack,
         facts=facts,
-        mode=mode,
         kind=kind,
         action=action,
         document=document,
         overrides=overrides,
-        compiled=compiled(pack, facts.role, mode, kind, action, overrides),
+        compiled=compiled(pack, facts.role, facts.mode, kind, action, overrides, is_objected=is_objected),
         relations=_standing(facts, is_blocked, kind, action, document),
     )
     if kind is Kind.DOCUMENT and document is not None and document.status is DocumentStatus.DELETED:
@@ -202,7 +204,7 @@ def _decide(
         )
     if not is_open and asked.compiled.allowing(True, asked.relations, document) is not None:
         return _refusal(asked, "dossier-not-open", DOSSIER_NOT_OPEN)
-    if facts.emergency_objection and action is Action.BREAK_GLASS:
+    if is_objected and action is Action.BREAK_GLASS:
         return _refusal(asked, "emergency-objection", ACCESS_REFUSED)
     return _denial(asked)
 

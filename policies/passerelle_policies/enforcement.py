@@ -39,18 +39,31 @@ def ask_casbin(
 
 
 def compiled(
-    pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, overrides: Overrides = NO_OVERRIDES
+    pack: Pack,
+    role: Role,
+    mode: Mode,
+    kind: Kind,
+    action: Action,
+    overrides: Overrides = NO_OVERRIDES,
+    *,
+    is_objected: bool = False,
 ) -> Compiled:
-    """Every answer of Casbin to one column of the matrix, under a tenant's parameters."""
+    """Every answer of Casbin to one column of the matrix, under a tenant's parameters.
+
+    `is_objected`: the patient objected to emergencies, so that what only they open is left out (L.1111-17 I).
+    """
     gates = _gates(pack, overrides)
-    key = (pack.name, role, mode, kind, action, gates)
+    is_objected = is_objected and mode is not Mode.NORMAL
+    key = (pack.name, role, mode, kind, action, gates, is_objected)
     kept = _tables.get(key)
     if kept is None:
-        kept = _tables[key] = _compile(pack, role, mode, kind, action, gates)
+        kept = _tables[key] = _compile(pack, role, mode, kind, action, gates, is_objected=is_objected)
     return kept
 
 
-def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str]) -> Compiled:
+def _compile(
+    pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str], *, is_objected: bool
+) -> Compiled:
     lines = [
         line
         for line in pack.lines
@@ -59,6 +72,7 @@ def _compile(pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gat
         and action in line.actions
         and mode in line.modes
         and (not line.when or line.when in gates)
+        and (not is_objected or Mode.NORMAL in line.modes or line.effect == "deny")
     ]
     if not lines:
         return _NOTHING

@@ -24,11 +24,10 @@ from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What was asked, with what counts for the answer: the mode an objection leaves, the relations that stand."""
+    """What was asked, with what counts for the answer: the lines that an objection leaves, the relations that stand."""
 
     pack: Pack
     facts: Facts
-    mode: Mode
     kind: Kind
     action: Action
     document: DocumentFacts | None
@@ -57,7 +56,7 @@ _LOOKED_AT: Mapping[str, tuple[str, ...]] = {
 def facts_behind(question: Question, rule: str, line: Line | None) -> Mapping[str, FactValue]:
     """The facts that the rule looked at, by name: those of the line that answers, or of a rule that is no line."""
     names = set(_names_of(question, line)) if line else set(_LOOKED_AT[rule])
-    if question.mode is not question.facts.mode:
+    if question.facts.emergency_objection and question.facts.mode is not Mode.NORMAL:
         names |= {_OBJECTION, _MODE}
     if question.facts.blocked and rule != "document-deleted":
         names.add("blocked")

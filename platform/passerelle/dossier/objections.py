@@ -1,6 +1,7 @@
 """The patient's objection, beforehand, to any opening of his record in an emergency (CSP L.1111-17 I).
 
-It closes break-glass and the regulation centre alike: under it any mode of access counts as the normal one.
+It closes break-glass and the regulation centre alike: what only an emergency opens is closed, and nothing else changes,
+so that whoever comes in these modes by a title of his own does not see that there is an objection.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from passerelle.dossier.tables import document
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle_policies.decision import DocumentFacts, Reach, reach
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Relation, Role
 
 #: What a journal line keeps of the document that it is about.
 _ASKED = tuple(each.name for each in fields(DocumentFacts) if each.init)
@@ -86,9 +86,18 @@ def reach_parameters(
     day, overrides = legal_day(context.clock), context.tenant.parameters
     lines: tuple[Reach, ...] = ()
     under_objection: tuple[bool, ...] = ()
-    # An earlier objection makes of any mode the normal one (L.1111-17 I); the statement finds out which holds.
-    for mode, objected in ((context.mode, False), (Mode.NORMAL, True)):
-        some = reach(access.role_in(context), mode, kind, action, day, overrides, is_open=is_open)
+    # An earlier objection takes away what only an emergency opens (L.1111-17 I); the statement finds out which holds.
+    for objected in (False, True):
+        some = reach(
+            access.role_in(context),
+            context.mode,
+            kind,
+            action,
+            day,
+            overrides,
+            is_open=is_open,
+            is_objected=objected,
+        )
         lines += some
         under_objection += (objected,) * len(some)
     rendered = _rendered(lines, under_objection)
