@@ -1,0 +1,323 @@
+"""Two worlds alike but for one document: the same steps, people, ids and instants in two databases, one gateway each.
+
+Ids are drawn from the step that makes them, so that a document more shifts no other. What is left to differ is what
+is put into one of them. A reader who may not see it is asked in both, octet by octet; then the other gets it too, and
+the twins are alike again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from passerelle.identities.bearers import BearerKind
+from passerelle.identities.directory import Directory, Practice, Professional
+from passerelle.identities.issuers import Issuer
+from passerelle.identities.tokens import TokenVerifier
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.contents import Contents
+from passerelle.kernel.context import Tenant
+from passerelle.kernel.database import Database
+from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.keys import Keys
+from passerelle_graphql.gateway import Gateway
+from passerelle_graphql.routes import routes
+from passerelle_ops.bench._questions import (
+    FILTERS,
+    TENANT,
+    Question,
+    ask,
+    comparable,
+    naming,
+    next_page,
+    of_a_document,
+    of_the_record,
+    of_whom,
+)
+from passerelle_ops.bench._stage import RPPS, Stage, ins_of
+from passerelle_ops.bench._worlds import (
+    CAST,
+    CITIZENS,
+    PROFESSIONALS,
+    Draw,
+    Step,
+    drawn_difference,
+    drawn_plot,
+    drawn_step,
+)
+from passerelle_ops.demo.issuer import DemoIssuer, create_app
+from passerelle_policies.vocabulary import Mode
+
+Reader: TypeAlias = tuple[str, Mode]
+_READERS: Final[Sequence[Reader]] = (
+    *((who, Mode.NORMAL) for who in (*PROFESSIONALS, *CITIZENS)),
+    *((who, Mode.BREAK_GLASS) for who in PROFESSIONALS),
+    ("gp", Mode.REGULATION_CENTRE),
+)
+_UUID4: Final = uuid.uuid4
+
+
+class Ids:
+    """Ids drawn from what they are for: the same in both twins."""
+
+    def __init__(self) -> None:
+        self._about, self._count = "", 0
+
+    def about(self, what: str) -> None:
+        """Whatever is drawn next is for this."""
+        self._about, self._count = what, 0
+
+    def __call__(self) -> uuid.UUID:
+        self._count += 1
+        drawn = blake2b(f"{self._about}/{self._count}".encode(), digest_size=16).digest()
+        return uuid.UUID(bytes=drawn, version=4)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Draw here whatever our own modules would draw at random."""
+        names = [each for each in sys.modules if each.partition(".")[0].startswith("passerelle")]
+        taken = [sys.modules[name] for name in names if getattr(sys.modules[name], "uuid4", None) is _UUID4]
+        for module in taken:
+            module.uuid4 = self  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            for module in taken:
+                module.uuid4 = _UUID4  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class _OneTenant:
+    only: Tenant
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        if tenant_id != self.only.id:
+            raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id)
+        return self.only
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An answer that differs: who asked what after which difference, and the two answers."""
+
+    reader: Reader
+    question: Question
+    difference: list[Step]
+    answers: tuple[object, object]
+
+
+@dataclass(slots=True)
+class Compared:
+    """What was compared: readers asked after a difference (examples), single answers, and the leaks."""
+
+    examples: int = 0
+    answers: int = 0
+    leaks: list[Leak] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Twins:
+    """Two tenants that cannot be told apart, and their gateways."""
+
+    tenants: tuple[Tenant, Tenant]
+    apps: tuple[ASGIApp, ASGIApp]
+    issuer: DemoIssuer
+    clock: SetClock
+    ids: Ids
+    began: datetime
+    _asked: int = 0
+
+    async def compare(self, world: int, draw: Draw, *, length: int = 8, rounds: int = 3, whole: bool) -> Compared:
+        """Play one world in both, then `rounds` differences. `whole` asks everything, else a few questions of each
+        kind, drawn. An example is one reader after one difference that he may not see."""
+        plot, done = drawn_plot(draw, length), Compared()
+        self.clock.set(self.began)
+        stages = [Stage(each, self.clock, world, plot.born, before=self.ids.about) for each in self.tenants]
+        for stage in stages:
+            await stage.begin()
+        await self._played(stages, [each for each in plot.steps if each.verb != "announce"])
+        for number in range(rounds):
+            had = set(stages[1].documents)
+            difference = drawn_difference(draw, plot)
+            for number_of_step, each in enumerate(difference):
+                await stages[1].play(each, key=f"{number}/{number_of_step}")
+            new = sorted(set(stages[1].documents) - had)
+            if new:  # else the rules refused it, and the refusal is a line that the patient may read
+                await self._asked_in_both(stages, new, difference, draw, done, is_first=number == 0, whole=whole)
+            for number_of_step, each in enumerate(difference):
+                await stages[0].play(each, key=f"{number}/{number_of_step}")
+            await self._played(stages, [drawn_step(draw, plot, _QUIET) for _ in range(3)])
+        return done
+
+    async def _played(self, stages: Sequence[Stage], steps: Sequence[Step]) -> None:
+        for each in steps:
+            now = self.clock.now()
+            done = []
+            for stage in stages:
+                self.clock.set(now)
+                done.append(await stage.play(each))
+            if done[0] != done[1]:
+                raise ValueError(f"the twins parted at {each}")
+
+    async def _asked_in_both(
+        self,
+        stages: Sequence[Stage],
+        new: list[int],
+        difference: list[Step],
+        draw: Draw,
+        done: Compared,
+        *,
+        is_first: bool,
+        whole: bool,
+    ) -> None:
+        fuller = stages[1]
+        readers = [each for each in _READERS if not _knows(fuller, each, new)]
+        # What names the new document comes last: being refused writes a line that the patient may read.
+        rounds = [{each: self._about_the_rest(fuller, draw, is_first=is_first, whole=whole) for each in readers}]
+        rounds.append({each: self._about_the_new(fuller, new, draw, whole=whole) for each in readers})
+        for questions in rounds:
+            for reader, asked in questions.items():
+                await self._asked_by(fuller, reader, asked, difference, done)
+        done.examples += len(readers)
+
+    def _about_the_rest(self, stage: Stage, draw: Draw, *, is_first: bool, whole: bool) -> list[Question]:
+        lists = [of_the_record(stage.patient_id, kept) for kept in FILTERS]
+        documents = [of_a_document(each) for each in list(stage.documents.values())[:4]]
+        # Journals are compared once: a reader who was refused left a line there in one of the twins.
+        if whole:
+            return [*_flat(lists), *_flat(documents), *(of_whom(stage.patient_id) if is_first else ())]
+        drawn = [draw.choose(draw.choose(lists)), draw.choose(lists)[-1]]
+        drawn += [draw.choose(draw.choose(documents))] if documents else []
+        return [*drawn, *([draw.choose(of_whom(stage.patient_id))] if is_first else ())]
+
+    def _about_the_new(self, stage: Stage, new: list[int], draw: Draw, *, whole: bool) -> list[Question]:
+        ins = ins_of(stage.world, "patient")
+        questions = [
+            [*of_a_document(stage.documents[each]), *naming(stage.documents[each], stage.unique_ids[each], ins)]
+            for each in new
+        ]
+        return _flat(questions) if whole else [draw.choose(each) for each in questions]
+
+    async def _asked_by(
+        self, stage: Stage, reader: Reader, asked: list[Question], difference: list[Step], done: Compared
+    ) -> None:
+        headers = self._headers(stage, reader)
+        pending = list(asked)
+        while pending:
+            question = pending.pop(0)
+            self._asked += 1
+            answers = []
+            for app in self.apps:
+                self.ids.about(f"ask/{self._asked}")
+                answers.append(await ask(app, question, headers))
+            done.answers += 1
+            if comparable(question, answers[0]) != comparable(question, answers[1]):
+                done.leaks.append(Leak(reader, question, difference, (answers[0], answers[1])))
+            elif question.body and (after := next_page(question, answers[0])):
+                pending.append(after)
+
+    def _headers(self, stage: Stage, reader: Reader) -> list[tuple[str, str]]:
+        who, mode = reader
+        self.ids.about("token")
+        if who in CITIZENS:
+            ins = ins_of(stage.world, who)
+            token = self.issuer.mint_person(oid=ins.oid, value=ins.value, family_name="ESSAI", given_name="Alix")
+        else:
+            token = self.issuer.mint_professional(
+                rpps=RPPS[who],
+                family_name="ESSAI",
+                given_name="Dominique",
+                profession=CAST[who].profession or "",
+                may_regulate=mode is Mode.REGULATION_CENTRE,
+            )
+        return [("authorization", f"Bearer {token}"), ("passerelle-mode", mode.value)]
+
+
+#: What may happen between two differences without making new documents: those come from the differences.
+_QUIET: Final = (
+    ("mask", "unmask", "archive", "withhold", "lift"),
+    ("authorize", "attend", "block", "unblock", "withdraw_authorization"),
+    ("break_glass", "end_emergency", "object", "withdraw_objection"),
+    ("wait",),
+)
+
+
+def _knows(stage: Stage, reader: Reader, new: list[int]) -> bool:
+    """Whether someone may see one of the new documents, or wrote it."""
+    stage.oracle.now = stage.clock.now()
+    shown = stage.oracle.shown(*reader)
+    return any(each in shown or stage.oracle.about(each, reader[0]).by_actor for each in new)
+
+
+def _flat(lists: Sequence[Sequence[Question]]) -> list[Question]:
+    return [each for some in lists for each in some]
+
+
+@asynccontextmanager
+async def twins_over(
+    databases: Sequence[Database], directory_database: Database, folder: Path, began: datetime
+) -> AsyncIterator[Twins]:
+    """Twins over two empty databases of tenants, migrated, and one of a directory."""
+    ids, clock, directory = Ids(), SetClock(began), Directory(directory_database)
+    keys = Keys.create(folder / "keys.json")
+    left, right = (
+        Tenant(
+            id=TENANT,
+            name="Réseau d'essai",
+            is_test=True,
+            database=database,
+            contents=Contents((folder / f"contents-{number}").as_uri()),
+            keys=keys,
+        )
+        for number, database in enumerate(databases)
+    )
+    await directory.register_professionals(
+        [
+            Professional(
+                rpps=rpps,
+                family_name="ESSAI",
+                given_name="Dominique",
+                profession=CAST[name].profession or "",
+                practices=(Practice(tenant_id=TENANT),),
+            )
+            for name, rpps in RPPS.items()
+        ]
+    )
+    async with _listening(create_app(folder=folder / "issuer")) as url:
+        verifier = TokenVerifier([Issuer(url=url, audience="passerelle", vouches_for=frozenset(BearerKind))], clock)
+        first, second = (
+            Starlette(
+                routes=routes(Gateway(registry=_OneTenant(tenant), verifier=verifier, directory=directory, clock=clock))
+            )
+            for tenant in (left, right)
+        )
+        with ids.in_place():
+            yield Twins(
+                (left, right), (first, second), DemoIssuer(folder / "issuer", url, clock=clock), clock, ids, began
+            )
+
+
+@asynccontextmanager
+async def _listening(app: ASGIApp) -> AsyncIterator[str]:
+    """The issuer behind a real server on the loopback; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn gives a flag, not an event
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
