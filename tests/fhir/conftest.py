@@ -1,0 +1,3 @@
+"""The same tenant as the record's."""
+
+from tests.dossier.conftest import world as world
