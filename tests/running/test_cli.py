@@ -19,7 +19,7 @@ GROUPS = {
     "tenant": ("create", "list", "show"),
     "token": ("professional", "person", "officer", "software"),
     "verify": ("journal", "contents", "erasures"),
-    "journal": ("export",),
+    "journal": ("export", "search", "unusual", "audit-events"),
     "policy": ("check", "explain", "diff", "replay"),
 }
 HELPS = [
@@ -95,6 +95,9 @@ def test_version_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> N
         (["verify", "journal", "-t", "oncomip", "--against", __file__], 2, "n’est pas un export"),
         (["journal", "export", "out.zip", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
         (["journal", "export", "out.zip", "-t", "oncomip", "--reason", " "], 2, "dites pourquoi"),
+        (["journal", "search", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
+        (["journal", "audit-events", "-o", "out.ndjson", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
+        (["journal", "audit-events", "-o", "/", "-t", "oncomip", "--reason", "essai"], 2, "« / » est un dossier"),
         (["journal", "export", "out.zip", "-t", "oncomip", "--reason", "x", "--earlier", __file__], 2, "pas un export"),
         (["journal", "export", "/", "-t", "oncomip", "--reason", "essai"], 2, "« / » est un dossier, pas un fichier."),
         (["ingest", "/nulle/part", "--tenant", "oncomip"], 2, "le chemin « /nulle/part » n’existe pas"),

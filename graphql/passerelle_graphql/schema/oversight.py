@@ -12,7 +12,6 @@ import strawberry
 from passerelle.audit.oversight import Search
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import oversight, reading, traces
-from passerelle.kernel import messages
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id, place_cursor, read_place_cursor
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
@@ -36,12 +35,6 @@ class FoundLines:
     end_cursor: str | None = strawberry.field(description="Où reprendre ; absent à la dernière page.")
 
 
-def told(pattern: Pattern, count: int, usual: float | None) -> str:
-    """The finding in a sentence, with its figures."""
-    said = "" if usual is None else f"{usual:g}".replace(".", ",")
-    return messages.sentence(f"UNUSUAL_{pattern}".upper(), {"count": count, "usual": said})
-
-
 def patient_id(value: UUID | None) -> strawberry.ID | None:
     return node_id(Node.PATIENT, value) if value else None
 
@@ -49,7 +42,9 @@ def patient_id(value: UUID | None) -> strawberry.ID | None:
 @strawberry.type(description="Un accès inhabituel : un signe à examiner.")
 class UnusualAccess:
     pattern: Pattern = shown()
-    sentence: str = shown("pattern", "count", "usual", by=told, description="Ce qui a été vu, avec ses chiffres.")
+    sentence: str = shown(
+        "pattern", "count", "usual", by=oversight.sentence_of, description="Ce qui a été vu, avec ses chiffres."
+    )
     rpps: str | None = shown(description="Absent quand c'est un dossier que beaucoup ont lu.")
     name: str | None = shown()
     profession: CodedValue | None = shown(by=profession_of)

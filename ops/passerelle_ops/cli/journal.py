@@ -1,8 +1,7 @@
-"""`passerelle journal export`: lines of the journal with what proves them."""
+"""`passerelle journal`: lines of the journal exported with what proves them; searched; given as FHIR."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -10,6 +9,8 @@ from uuid import UUID
 import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
+from passerelle_ops.cli.journal_events import audit_events
+from passerelle_ops.cli.journal_search import Reason, Since, Until, in_paris, search, unusual
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="journal",
-    help="Exporter le journal des accès avec ses preuves (pour le vérifier : passerelle verify journal).",
+    help="Le journal des accès : y chercher, l’exporter (avec ses preuves : passerelle verify journal les vérifie).",
     cls=FrenchGroup,
     no_args_is_help=True,
 )
@@ -30,16 +31,9 @@ Out = Annotated[
         help="Archive .zip (lignes, preuves et programme qui les vérifie) ou fichier .json.",
     ),
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="MOTIF", help="Pourquoi : le journal le garde.")]
 Patient = Annotated[
     UUID | None,
     typer.Option("--patient", metavar="ID", help="Les seules lignes de ce patient (identifiant interne)."),
-]
-Since = Annotated[
-    datetime | None, typer.Option("--since", metavar="DATE", help="Depuis ce jour, ou cet instant, heure de Paris.")
-]
-Until = Annotated[
-    datetime | None, typer.Option("--until", metavar="DATE", help="Avant ce jour, ou cet instant, heure de Paris.")
 ]
 Earlier = Annotated[
     Path | None,
@@ -53,9 +47,9 @@ Earlier = Annotated[
 ]
 
 
-@app.callback()
-def _journal() -> None:
-    """Keep `export` a subcommand while it is the only one."""
+app.command(cls=FrenchCommand)(search)
+app.command(cls=FrenchCommand)(unusual)
+app.command("audit-events", cls=FrenchCommand)(audit_events)
 
 
 @app.command(cls=FrenchCommand)
@@ -87,12 +81,10 @@ def export(
 
     async def chosen(act: Act) -> list[tuple[UUID, int]]:
         from passerelle.audit.export import lines_between, lines_of_patient
-        from passerelle.kernel.clock import PARIS
 
         if patient is not None:
             return await lines_of_patient(act.connection, patient)
-        first, last = (each if each is None or each.tzinfo else each.replace(tzinfo=PARIS) for each in (since, until))
-        return await lines_between(act.connection, first, last)
+        return await lines_between(act.connection, in_paris(since), in_paris(until))
 
     made = asyncio.run(_export(tenant, state, chosen, patient, reason.strip(), size))
     out.write_bytes(zipped(made) if out.suffix == ".zip" else written(made))

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from passerelle.audit import oversight, patterns
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.oversight import Found, Place, Search
-from passerelle.audit.patterns import Limits, Period, Review
+from passerelle.audit.patterns import Limits, Pattern, Period, Review
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.hindsight import searched
 from passerelle.dossier.reading import page_size
 from passerelle.identities import patients
 from passerelle.identities.namesakes import family_names, is_named
+from passerelle.kernel import messages
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded
 
@@ -53,6 +54,12 @@ async def unusual(act: Act, since: datetime, until: datetime, *, reason: str, fi
     seen = await patterns.names_seen(act.connection, period)
     borne = sorted({(rpps, family) for rpps, name in seen for family in family_names(name)})
     return [*found, await patterns.same_name(act.connection, period, borne, is_named, first=size)]
+
+
+def sentence_of(pattern: Pattern, count: int, usual: float | None) -> str:
+    """A finding in a French sentence, with its figures."""
+    expected = "" if usual is None else f"{usual:g}".replace(".", ",")
+    return messages.sentence(f"UNUSUAL_{pattern}".upper(), {"count": count, "usual": expected})
 
 
 def limits_of(context: Context) -> Limits:
