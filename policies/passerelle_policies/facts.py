@@ -34,7 +34,7 @@ NO_FACTS: Mapping[str, FactValue] = MappingProxyType({})
 class DocumentFacts:
     """What a decision about one document needs.
 
-    `by_actor`: the actor is one of its authors; for an establishment, it comes from there or was filed by it. For
+    `by_actor`: the actor is one of its authors; for an establishment, it comes from there. For
     a document about to be published, the flags are those it would have; for a replacement, the facts are those of
     the version replaced. `withheld`: the patient keeps this document from this professional. `number` is one for all
     that a decision cannot tell apart, within this process.

@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import documents, reading, repair, visibility
+from passerelle.dossier import documents, lifecycle, reading, repair, visibility
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.dossier.tables import document_move, document_version
+from passerelle.identities import patients
+from passerelle.identities.ins import IdentityStatus
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
-from tests.builders import World, document, professional
+from tests.builders import World, document, ins_of, professional
 
 SHOW_TO_PATIENT = partial(visibility.show_to_patient, confirmed=True)
 Change = Callable[[Act, UUID], Awaitable[Any]]
@@ -166,3 +168,18 @@ async def test_a_misfiled_document_moves_and_tells_who_had_read_it(world: World)
     async with world.tenant.database.transaction() as connection:
         trace = (await connection.execute(select(document_move).where(document_move.c.document_id == filed))).one()
     assert (trace.patient_id, trace.to_patient_id, trace.reason) == (wrong_id, right_id, "homonyme")
+
+
+async def test_a_document_moves_to_no_record_that_could_not_be_fed(world: World) -> None:
+    wrong_id, _ = await world.patient()
+    author, ins = professional(), ins_of(91_401)
+    filed = await world.publish(wrong_id, document(author=author), by=author)
+    traits = patients.Traits(family_name="ESSAI", given_names=("Alix",), birth_date="19800115", sex="F")
+    async with transaction(world.context(world.feeder)) as act:
+        to_id = await patients.register(act, [ins], traits, IdentityStatus.PROVISIONAL, source="builder")
+    async with transaction(world.context(world.person(ins))) as act:
+        await lifecycle.open_(act, to_id, basis=lifecycle.Basis.CONSENT, proof="signé le jour même")
+    before = await _row(world, filed)
+    with pytest.raises(Conflict, match="IDENTITY_NOT_QUALIFIED"):
+        await _do(world, author, partial(repair.move_document, to_patient_id=to_id, reason="homonyme"), filed)
+    assert await _row(world, filed) == before

@@ -85,6 +85,15 @@ async def test_its_author_always_sees_it(world: World) -> None:
     assert await _opens(world, author, filed)
 
 
+async def test_a_number_that_nobody_has_is_no_closed_door(world: World) -> None:
+    patient_id, person = await world.patient()
+    filed = await world.publish(patient_id, document())
+    before = await _held(world, patient_id)
+    with pytest.raises(InvalidInput, match="RPPS_UNKNOWN"):
+        await _withhold(world, person, filed, "10000000009")
+    assert await _held(world, patient_id) == before
+
+
 async def test_it_holds_for_every_version_whoever_files_the_next(world: World) -> None:
     patient_id, person = await world.patient()
     he = professional()

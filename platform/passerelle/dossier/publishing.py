@@ -88,7 +88,7 @@ async def publish(
     if claim.filing is Filing.ALREADY_HERE:
         return claim
     await journal.append(act.connection, act.context, replace(said, document_id=claim.document_id))
-    await _identity_is_good_enough(act, patient_id, by_patient=by_patient)
+    await must_be_identified(act, patient_id, by_patient=by_patient)
     wrapped_key = await _open_key(act, patient_id)
     document_id = claim.document_id
     link = await _link(act, patient_id, metadata, document_id)
@@ -201,7 +201,8 @@ async def _claimed(act: Act, patient_id: UUID, incoming: IncomingDocument) -> Pu
     return Published(patient_id=patient_id, document_id=held.document_id, filing=Filing.ALREADY_HERE)
 
 
-async def _identity_is_good_enough(act: Act, patient_id: UUID, *, by_patient: bool) -> None:
+async def must_be_identified(act: Act, patient_id: UUID, *, by_patient: bool) -> None:
+    """IDENTITY_NOT_QUALIFIED where professionals may not feed yet (`feeding.requires_status`); PATIENT_UNKNOWN."""
     required = access.required_status(act.context)
     known = await patients.by_id(act, patient_id)
     if known is None:

@@ -17,7 +17,7 @@ from passerelle.dossier import access, chains
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentMoved
 from passerelle.dossier.formats import values
-from passerelle.dossier.publishing import may_file
+from passerelle.dossier.publishing import may_file, must_be_identified
 from passerelle.dossier.tables import document_key, document_move, dossier, submission_set
 from passerelle.dossier.visibility import enter, new_metadata_version
 from passerelle.kernel.errors import Conflict, InvalidInput
@@ -38,7 +38,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
 
     The wrong record keeps a deleted entry and the trace; the right one gets a new entry whose content is
     sealed anew under its own key. Refused: DOCUMENT_UNKNOWN, SAME_PATIENT, REASON_MISSING, MOVE_OF_A_CHAIN
-    (one version among several that the actor may read), DOSSIER_NOT_OPEN.
+    (one version among several that the actor may read), DOSSIER_NOT_OPEN, IDENTITY_NOT_QUALIFIED.
     """
     reason = values.text(reason, "reason") or ""
     if not reason:
@@ -49,6 +49,7 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
     if await chains.has_others(act, row):
         raise Conflict("MOVE_OF_A_CHAIN")
     said = await may_file(act, to_patient_id, access.document_facts(act.context, row))
+    await must_be_identified(act, to_patient_id, by_patient=row.by_patient)
     keys, tenant = act.context.tenant.keys, act.context.tenant
     held = await act.connection.execute(
         select(dossier.c.patient_id, dossier.c.state, dossier.c.wrapped_key)

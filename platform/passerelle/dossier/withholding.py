@@ -31,7 +31,7 @@ from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DocumentWithholdingChanged
-from passerelle.dossier.relations import professional
+from passerelle.dossier.relations import known_professional, professional
 from passerelle.dossier.tables import document, document_withholding
 from passerelle.kernel.errors import Conflict
 from passerelle_policies.decision import decide
@@ -41,10 +41,12 @@ from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
 async def withhold(act: Act, document_id: UUID, rpps: str) -> Row[Any]:
     """Keep a document, in all its versions, from one professional; gives its row, unchanged.
 
-    Refused: RPPS_INVALID; DOCUMENT_UNKNOWN; AUTHOR_ALWAYS_SEES for one of its authors.
+    Refused: RPPS_INVALID; DOCUMENT_UNKNOWN; RPPS_UNKNOWN, so that no mistyped number is taken for a closed door;
+    AUTHOR_ALWAYS_SEES for one of its authors.
     """
     subject = professional(rpps)
     row = await access.require_document(act, document_id, Action.MASK_FROM)
+    await known_professional(act, rpps, even_retired=True)
     if rpps in row.author_ids:
         raise Conflict("AUTHOR_ALWAYS_SEES")
     kept = await act.connection.execute(
