@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import majority, reading, relations
+from passerelle.dossier.recipients import people_of
 from passerelle.identities.tables import patient
 from tests.builders import World, document, ins_of, operator, professional
 from tests.dossier.test_representation import declare, represents
@@ -46,6 +47,8 @@ async def test_a_birth_date_put_right_ends_on_its_day_what_was_to_last(world: Wo
     async with world.tenant.database.transaction() as connection:
         await connection.execute(update(patient).where(patient.c.patient_id == child_id).values(birth_date="20080605"))
     world.clock.set(datetime(2026, 9, 1, 9, tzinfo=UTC))
+    async with transaction(world.context(child)) as act:  # while the task has not run
+        assert await people_of(act, child_id, representatives=True) == [child.subject]
     assert await majority.come_of_age(world.context(operator())) == 1
     async with transaction(world.context(child)) as act:
         assert (await relations.authorizations(act, child_id)).relations == []

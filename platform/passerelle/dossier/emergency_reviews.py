@@ -15,11 +15,11 @@ from passerelle.dossier import access
 from passerelle.dossier.emergencies import COLUMNS, EmergencyAccess
 from passerelle.dossier.events import EmergencyChanged
 from passerelle.dossier.formats import values
+from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import emergency_access
-from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.notices.posting import NoticeKind, post
-from passerelle_policies.vocabulary import Action, ActorKind, Kind
+from passerelle_policies.vocabulary import Action, Kind
 
 
 class Finding(StrEnum):
@@ -57,7 +57,8 @@ async def emergencies_to_review(act: Act, *, first: int) -> list[ToReview]:
 
 
 async def review_emergency(act: Act, access_id: UUID, finding: Finding, comment: str = "") -> EmergencyAccess:
-    """Say what a review found, in the journal of the patient and to him. One to be followed up is due again later.
+    """Say what a review found, in the journal of the patient, to him and to his representatives. One to be followed up
+    is due again later.
 
     Refused: ACCESS_REFUSED but for an officer; EMERGENCY_UNKNOWN; EMERGENCY_REVIEWED once it is settled;
     REASON_MISSING without a comment, unless it was justified.
@@ -92,11 +93,10 @@ async def review_emergency(act: Act, access_id: UUID, finding: Finding, comment:
         )
     )
     await outbox.publish(act, EmergencyChanged(patient_id=patient_id, access_id=access_id, act="review"))
-    person = (await act.connection.execute(select(patients.key_of(patient_id)))).scalar_one()
-    if person:
+    for recipient in await people_of(act, patient_id, representatives=True):
         await post(
             act,
-            recipient=f"{ActorKind.PERSON}:{person}",
+            recipient=recipient,
             key=f"review:{access_id}:{act.now.isoformat()}",
             kind=NoticeKind.REVIEW_DONE,
             patient_id=patient_id,

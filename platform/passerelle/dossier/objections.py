@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, emergencies
+from passerelle.dossier import access, emergencies, relations
 from passerelle.dossier.events import RelationChanged
 from passerelle.dossier.tables import emergency_objection
+from passerelle.notices.kinds import NoticeKind
 from passerelle_policies.vocabulary import Action, Kind
 
 
@@ -44,6 +45,7 @@ async def object_to_emergencies(act: Act, patient_id: UUID) -> Objection:
             )
         )
         await outbox.publish(act, RelationChanged(patient_id=patient_id, act="object", relation="emergency"))
+        await relations.tell_patient(act, patient_id, NoticeKind.CONSENT_CHANGED)
     return Objection(since=since, ended=len(await emergencies.end_live(act, patient_id)))
 
 
@@ -57,6 +59,7 @@ async def withdraw_objection(act: Act, patient_id: UUID) -> int:
     )
     if done.rowcount:
         await outbox.publish(act, RelationChanged(patient_id=patient_id, act="withdraw", relation="emergency"))
+        await relations.tell_patient(act, patient_id, NoticeKind.CONSENT_CHANGED)
     return done.rowcount
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import literal, not_, or_, select
 
 from passerelle.audit.transactions import Act
+from passerelle.dossier import access
 from passerelle.dossier.tables import relation
-from passerelle.identities import patients
+from passerelle.identities import civil_status, patients
 from passerelle_policies.vocabulary import ActorKind, Relation
 
 
@@ -24,6 +25,11 @@ async def people_of(act: Act, patient_id: UUID, *, representatives: bool) -> lis
                 relation.c.relation == Relation.REPRESENTATIVE.value,
                 relation.c.valid_from <= act.now,
                 or_(relation.c.valid_until.is_(None), relation.c.valid_until > act.now),
+                # As `access.facts_row`: of a minor, whatever the row says, until the day he comes of age.
+                or_(
+                    relation.c.basis.is_distinct_from(access.OF_A_MINOR),
+                    not_(civil_status.was_born_by(literal(patient_id), literal(access.of_age_born_by(act.context)))),
+                ),
             )
             .order_by(relation.c.subject)
         )
