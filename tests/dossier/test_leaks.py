@@ -49,6 +49,27 @@ async def test_the_journal_does_not_announce_an_announcement(world: World) -> No
     assert {("document", "publish", hidden), ("content", "read", hidden)} <= set(told)
 
 
+async def test_a_refused_filing_announces_nothing_either(world: World) -> None:
+    """It has no document that may be shown one day: not its line, nor the facts of it in an export."""
+    patient_id, person = await world.patient()
+    mother, worker = world.person(ins_of(91_103), name="Mère Essai"), professional("320")
+    async with transaction(world.context(person)) as act:
+        await declare_representative(act, patient_id, mother.id, basis=GUARDIANSHIP, proof="livret de famille")
+    before = [await _told(world, each, patient_id) for each in (person, mother)]
+    hidden = (
+        document(author=worker, hidden_from_patient=True),
+        document(author=worker, hidden_from_representatives=True),
+    )
+    for each in hidden:
+        with pytest.raises(Refused):
+            await world.publish(patient_id, each, by=worker)
+    assert [await _told(world, each, patient_id) for each in (person, mother)] == before
+    assert len(await _refusals(world, patient_id, worker)) == 2
+    with pytest.raises(Refused):
+        await world.publish(patient_id, document(author=worker), by=worker)
+    assert len(await _told(world, person, patient_id)) == len(before[0]) + 1
+
+
 async def test_a_representative_reads_of_no_document_that_is_hidden_from_him(world: World) -> None:
     patient_id, person = await world.patient()
     mother = world.person(ins_of(91_101), name="Mère Essai")

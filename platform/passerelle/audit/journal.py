@@ -199,7 +199,8 @@ async def page(
 ) -> list[JournalLine]:
     """The newest lines of one patient's journal, `first` at most, older than `before_line` when given.
 
-    Lines about the documents whose ids `but_about` selects are left out.
+    Lines about the documents whose ids `but_about` selects are left out; with it, so are the refused filings of what
+    would have been hidden from the patient or from his representatives: there is no document that will show them.
     """
     shown = (
         select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
@@ -212,7 +213,11 @@ async def page(
     if before_line is not None:
         shown = shown.where(journal.c.line_id < before_line)
     if but_about is not None:
-        shown = shown.where(or_(journal.c.document_id.is_(None), journal.c.document_id.not_in(but_about)))
+        about = journal.c.facts["document"]
+        is_hidden = or_(*(about[each].as_boolean() for each in ("hidden_from_patient", "hidden_from_representatives")))
+        is_plain = and_(journal.c.document_id.is_(None), func.coalesce(is_hidden, literal(False)).is_(False))
+        is_filed = and_(journal.c.document_id.is_not(None), journal.c.document_id.not_in(but_about))
+        shown = shown.where(or_(is_plain, is_filed))
     return [JournalLine(**row) for row in (await connection.execute(shown)).mappings()]
 
 
