@@ -52,6 +52,8 @@ class Alone:
     folder: Path
 
     def verify(self, made: dict[str, Any] | bytes, *options: str, name: str = "journal.json") -> tuple[int, str]:
+        if isinstance(made, dict) and "--key" not in options:
+            options = (*options, "--key", made["key_id"])
         (self.folder / name).write_bytes(made if isinstance(made, bytes) else written(made))
         done = subprocess.run(
             [sys.executable, "-I", "verifier.py", name, *options],
@@ -92,10 +94,33 @@ async def test_an_export_is_verified_alone(sealed: Sealing, alone: Alone) -> Non
     made = await export(sealed)
     assert len(made["lines"]) == 20
     assert len(made["heads"]) == 1
-    code, said = alone.verify(made, "--key", key_id_of(sealed.context.tenant.keys.public_key))
+    key = ("--key", key_id_of(sealed.context.tenant.keys.public_key))
+    code, said = alone.verify(made, *key)
     assert code == 0, said
     assert "20 lignes" in said
-    assert alone.verify(zipped(made), name="journal.zip")[0] == 0
+    assert alone.verify(zipped(made), *key, name="journal.zip")[0] == 0
+
+
+async def test_an_export_that_only_its_own_key_vouches_for_is_not_proven(sealed: Sealing, alone: Alone) -> None:
+    code, said = alone.verify(written(await export(sealed)))
+    assert code == 3
+    assert "--key EMPREINTE" in said
+
+
+async def test_nothing_of_an_export_drives_the_terminal(sealed: Sealing, alone: Alone) -> None:
+    made = await export(sealed)
+    made["lines"][0]["line"]["line_id"] = "1\x1b[2J\x1b[32m✓ Tout concorde"
+    code, said = alone.verify(made)
+    assert code == 1
+    assert "\x1b" not in said
+
+
+async def test_an_earlier_export_without_a_head_proves_nothing(sealed: Sealing, alone: Alone) -> None:
+    made = await export(sealed)
+    (alone.folder / "old.json").write_bytes(written({**made, "heads": [], "lines": []}))
+    code, said = alone.verify(made, "--earlier", "old.json")
+    assert code == 1
+    assert "[EARLIER_UNSEALED]" in said
 
 
 async def test_the_archive_holds_what_verifies_it_and_is_always_the_same(sealed: Sealing, alone: Alone) -> None:
@@ -105,8 +130,8 @@ async def test_the_archive_holds_what_verifies_it_and_is_always_the_same(sealed:
         assert archive.namelist() == ["journal.json", "verifier.py", "LISEZMOI.txt"]
         archive.extractall(alone.folder)
         code, said = alone.verify(archive.read("journal.json"))
-    assert code == 0
-    assert "à comparer avec celle que publie le réseau" in said
+    assert code == 3
+    assert "comparez-la avec celle" in said
 
 
 async def test_a_line_withheld_is_told_by_nothing(sealed: Sealing, alone: Alone) -> None:

@@ -9,7 +9,7 @@ is SHA-256(0x00 ‖ that text); nodes, inclusion and consistency proofs are thos
 canonical JSON too, signed with Ed25519 (RFC 8032), and holds the SHA-256 of the head before it.
 
 Exit codes: 0 every line is proven · 1 something was changed · 2 the export cannot be read · 3 nothing is wrong,
-but some lines are too young to have a proof.
+but not all is proven: some lines are too young, or no `--key` says whose the signature must be.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ SENTENCES = {
     "HEAD_SIGNATURE": "La signature de la tête {about} n'est pas celle de la clé.",
     "LINE_NOT_PROVEN": "La ligne {about} n'est pas celle qui a été scellée.",
     "LINE_TWICE": "La ligne {about} est donnée deux fois, ou la place qu'elle dit tenir est celle d'une autre.",
+    "EARLIER_UNSEALED": "L'export plus ancien n'a pas de tête : il ne prouve rien du journal d'alors.",
     "HEAD_NOT_CONSISTENT": "Le journal de la tête {about} n'est pas le début du journal présenté : il a été réécrit.",
 }
 
@@ -209,7 +210,9 @@ def _faults(export: Mapping[str, Any], key: str | None, earlier: Mapping[str, An
     newest = export["heads"][-1] if export["heads"] else None
     faults += _of_lines(export["lines"], newest)
     told = [(head["tree_size"], head["root"]) for head in export["heads"][:-1]]
-    if earlier is not None and earlier["heads"]:
+    if earlier is not None and not earlier["heads"]:
+        faults.append(("EARLIER_UNSEALED", ""))
+    elif earlier is not None:
         before = earlier["heads"][-1]
         faults += _of_head(before, export["tenant"], public_key)
         told.append((before["tree_size"], before["root"]))
@@ -274,18 +277,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     head = export["heads"][-1] if export["heads"] else None
     if head is not None:
         _say(f"Réseau {export['tenant']} · journal de {head['tree_size']} lignes, scellé le {head['sealed_at']}")
-        _say(f"Clé {export['key_id']}" + ("" if given.key else " (à comparer avec celle que publie le réseau)"))
+        _say(f"Clé {export['key_id']}")
     if faults:
         return 1
     _say(f"✓ {len(export['lines'])} lignes, chacune telle qu'elle a été scellée, à sa place.")
     if unsealed:
         _say(f"• Pas encore scellées, donc sans preuve : {', '.join(unsealed)}.")
-        return 3
-    return 0
+    if not given.key:
+        _say("• La clé est celle que donne l'export lui-même, que n'importe qui a pu fabriquer :")
+        _say("  comparez-la avec celle que publie le réseau, ou relancez avec --key EMPREINTE.")
+    return 3 if unsealed or not given.key else 0
 
 
 def _say(sentence: str) -> None:
-    sys.stdout.write(sentence + "\n")
+    # What an export holds may be anything: nothing of it drives the terminal.
+    sys.stdout.write("".join(each if each.isprintable() else "?" for each in sentence) + "\n")
 
 
 if __name__ == "__main__":
