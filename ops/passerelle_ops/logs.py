@@ -15,6 +15,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from passerelle.kernel.errors import PasserelleError
 from passerelle_ops.settings import Settings
 
 # 13 or 15 characters of a NIR or NIA, Corsica included.
@@ -55,10 +56,11 @@ def placed(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
 
 
 def place(error: BaseException) -> dict[str, str]:
-    """The class of an exception and the line that raised it."""
+    """The class of an exception, the line that raised it, and the code of one of ours."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
-    return {"error": type(error).__name__, "where": where}
+    code = {"code": error.code} if isinstance(error, PasserelleError) else {}
+    return {"error": type(error).__name__, "where": where, **code}
 
 
 def struck_out(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -22,7 +22,7 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
 from passerelle_ops.relay import AT_ONCE, Subscribers, relay
-from passerelle_ops.sealing import seal_tenant
+from passerelle_ops.sealing import Sealer
 from passerelle_policies.vocabulary import ActorKind, Purpose
 
 _log = structlog.get_logger("passerelle.schedule")
@@ -51,6 +51,7 @@ def beat_context(tenant: Tenant, clock: Clock) -> Context:
 
 def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodic, ...]:
     """The table."""
+    sealer = Sealer()
 
     async def relayed(tenant: Tenant, clock: Clock) -> None:
         while True:
@@ -60,9 +61,12 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
             if done.failed or done.delivered < AT_ONCE:
                 return
 
+    async def sealed(tenant: Tenant, clock: Clock) -> None:
+        await sealer.seal(tenant, clock)
+
     return (
         Periodic("relay", 2.0, relayed),
-        Periodic("seal", seal_every, _sealed),
+        Periodic("seal", seal_every, sealed),
         Periodic("announcements", MINUTE, _announced),
         Periodic("readers", MINUTE, _told_of_readers),
         Periodic("majority", HOUR, _come_of_age),
@@ -80,10 +84,6 @@ async def run_alone(task: Periodic, tenant: Tenant, clock: Clock) -> bool:
             return False
         await task.run(tenant, clock)
         return True
-
-
-async def _sealed(tenant: Tenant, clock: Clock) -> None:
-    await seal_tenant(tenant, clock)
 
 
 async def _announced(tenant: Tenant, clock: Clock) -> None:

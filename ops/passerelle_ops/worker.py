@@ -29,6 +29,8 @@ from passerelle_policies.packs import pack_on
 from passerelle_tenants.registry import recorded_networks
 
 COMMON_QUEUE = "passerelle"
+# They only wait for the loop. With few, long turns in as many networks would stop the seals and the relay of all.
+_THREADS = "12"
 _log = structlog.get_logger("passerelle.worker")
 _T = TypeVar("_T")
 
@@ -145,7 +147,7 @@ def main(subscribers: Subscribers | None = None) -> int:
     logs.configure(settings)
     # Its reason, pickled messages run as root, does not hold here: only JSON is accepted.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-    turns = Turns(Installation(settings), subscribers or Subscribers())
+    turns = Turns(Installation(settings, pool_size=16), subscribers or Subscribers())
     app = create_app(Addresses(settings).broker_url(), turns)
     clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
 
@@ -166,7 +168,7 @@ def main(subscribers: Subscribers | None = None) -> int:
     try:
         app.worker_main(
             [
-                *("--quiet", "worker", "--pool", "threads", "--concurrency", "4", "--queues", queues),
+                *("--quiet", "worker", "--pool", "threads", "--concurrency", _THREADS, "--queues", queues),
                 *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
             ]
         )

@@ -19,7 +19,7 @@ from passerelle.audit.transactions import transaction
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.errors import BrokenIntegrity
 from passerelle.kernel.keys import KEY_BYTES, Keys
-from passerelle_ops.sealing import seal_tenant
+from passerelle_ops.sealing import Sealer
 from tests.audit.sealed import Sealing
 
 
@@ -106,13 +106,34 @@ async def test_the_worker_looks_at_every_line_once_and_logs_the_head(
     sealing.as_owner("insert into journal overriding user value select * from journal where line_id = %s", [line])
     sealing.as_owner("update journal set transaction_id = '1' where line_id <> %s", [line])
     assert (await sealing.seal()).lines == 0
-    assert await seal_tenant(sealing.context.tenant, sealing.context.clock) == 1
+    sealer = Sealer()
+    assert await sealer.seal(sealing.context.tenant, sealing.context.clock) == 1
     async with transaction(sealing.context) as act:
         head = await newest_head(act.connection, "essai")
     assert head is not None
     assert head.hash().hex() in capsys.readouterr().out
     await sealing.write()
-    assert await seal_tenant(sealing.context.tenant, sealing.context.clock) == 1
+    assert await sealer.seal(sealing.context.tenant, sealing.context.clock) == 1
+
+
+@pytest.mark.parametrize("is_sealed_again", [False, True])
+async def test_a_worker_signs_no_end_anew_that_it_had_seen(sealing: Sealing, *, is_sealed_again: bool) -> None:
+    """Whoever owns the database cuts the end of the tree off and changes a line: what seals would sign it."""
+    tenant, clock = sealing.context.tenant, sealing.context.clock
+    sealer = Sealer()
+    await sealing.write(3)
+    assert await sealer.seal(tenant, clock) == 3
+    await sealing.write(2)
+    assert await sealer.seal(tenant, clock) == 2
+    sealing.as_owner("delete from journal_seal where tree_size > 3")
+    sealing.as_owner("delete from journal_leaf where leaf_index >= 3")
+    sealing.as_owner("update journal set actor_name = 'autre' where line_id = (select max(line_id) from journal)")
+    if is_sealed_again:  # by another, who knew nothing
+        await sealing.seal(sweep=True)
+    with pytest.raises(BrokenIntegrity, match="JOURNAL_TREE_TRUNCATED"):
+        await sealer.seal(tenant, clock)
+    sizes = [row[0] for row in sealing.as_owner("select tree_size from journal_seal order by 1")]
+    assert sizes == ([3, 5] if is_sealed_again else [3])
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7, 50])

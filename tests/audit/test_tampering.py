@@ -245,3 +245,19 @@ async def test_any_change_of_any_column_of_a_line_is_found(sealing: Sealing, dat
     named = {about for code, about in found if code in ("JOURNAL_LINE_ALTERED", "JOURNAL_LINE_REMOVED")}
     assert named == {str(line)}, (name, value)
     assert await sealing.found() == []
+
+
+async def test_a_leaf_put_far_beyond_the_end_does_not_make_the_pass_endless(sealed: Sealing) -> None:
+    """What the serving role could do, which may add: the pass ends, and says so."""
+    far = 10**15
+    sealed.as_owner(
+        "insert into journal_leaf select %s, gen_random_uuid(), 1000000, hash, mark from journal_leaf limit 1", [far]
+    )
+    sealed.as_owner(
+        "insert into journal_seal select %s, root, sealed_at, previous_head, key_id, signature, frontier, low_water,"
+        " in_flight, cluster from journal_seal limit 1",
+        [far + 1],
+    )
+    found = await sealed.found()
+    assert ("JOURNAL_HEAD_SIGNATURE", str(far + 1)) in found
+    assert len(found) < 2000

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from passerelle.kernel.errors import BrokenIntegrity
 from passerelle_graphql.ids import Node, node_id
 from passerelle_ops import logs
 from passerelle_ops.asgi import AccessLog
@@ -46,6 +47,11 @@ def test_an_exception_is_told_by_class_and_place(capsys: pytest.CaptureFixture[s
     said = json.dumps(lines)
     assert "DUPONT" not in said
     assert INS not in said
+
+
+def test_a_failure_of_ours_is_told_with_its_code() -> None:
+    assert logs.place(BrokenIntegrity("JOURNAL_HEAD_BROKEN"))["code"] == "JOURNAL_HEAD_BROKEN"
+    assert "code" not in logs.place(ValueError("DUPONT"))
 
 
 async def test_a_request_is_one_line_without_its_query(capsys: pytest.CaptureFixture[str]) -> None:
