@@ -33,6 +33,7 @@ MARKS = {
     "moved": "Saxifrage",
     "repair": "Rhododendron",
     "notice": "Quincaillier",
+    "request": "Pamplemousse",
 }
 
 
@@ -83,6 +84,8 @@ async def test_nothing_of_health_stays_in_the_database_or_in_the_store(world: Wo
             about={"name": MARKS["notice"]},
         )
         await lifecycle.close(act, patient_id, reason=MARKS["proof"])
+    async with transaction(world.context(person)) as act:
+        await erasure.request_erasure(act, patient_id, proof=MARKS["request"])
     label = "CR ou fiche de consultation"
     before = _dump(tenant_database.owner_url)
     assert label.split()[0] in before
@@ -91,8 +94,6 @@ async def test_nothing_of_health_stays_in_the_database_or_in_the_store(world: Wo
     sha256 = {incoming.sha256, moved.sha256}
     assert all(each in before for each in sha256)
 
-    async with transaction(world.context(person)) as act:
-        await erasure.request_erasure(act, patient_id, proof="lettre")
     await erasure.erase_now(world.context(SYSTEM), patient_id)
 
     after = _dump(tenant_database.owner_url)

@@ -110,13 +110,13 @@ async def erase_due(context: Context, *, at_once: int = AT_ONCE) -> int:
     workers share the work; the failure of one record holds up no other, and is raised at the end.
     """
     failed: PasserelleError | None = None
-    for patient_id in await _ids(context, _half_way().limit(at_once)):
+    for patient_id in await _ids(context, _some_of(_half_way(), at_once)):
         try:
             await conclude(context, patient_id)
         except PasserelleError as failure:
             failed = failed or failure
     erased = 0
-    for patient_id in await _ids(context, _due(context.clock.now()).limit(at_once)):
+    for patient_id in await _ids(context, _some_of(_due(context.clock.now()), at_once)):
         try:
             erased += await _erased_if_due(context, patient_id)
             await conclude(context, patient_id)
@@ -208,6 +208,11 @@ def _half_way() -> Select[Any]:
         erasure_certificate.c.patient_id == dossier.c.patient_id
     )
     return select(dossier.c.patient_id).where(dossier.c.state == DossierState.PURGED.value, ~is_certified.exists())
+
+
+def _some_of(wanted: Select[Any], at_once: int) -> Select[Any]:
+    """In no order, so that records which fail again and again do not keep the others from their turn."""
+    return wanted.order_by(func.random()).limit(at_once)
 
 
 async def _ids(context: Context, wanted: Select[Any]) -> list[UUID]:

@@ -22,6 +22,7 @@ from passerelle.dossier.tables import (
     document_withholding,
     dossier_act,
     emergency_access,
+    erasure_request,
     relation,
     submission_set,
     team_consent,
@@ -58,6 +59,9 @@ async def blank(act: Act, patient_id: UUID) -> None:
         update(dossier_act)
         .where(dossier_act.c.patient_id == patient_id, dossier_act.c.act != Action.PURGE.value)
         .values(proof=None)
+    )
+    await act.connection.execute(
+        update(erasure_request).where(erasure_request.c.patient_id == patient_id).values(proof="")
     )
     await erasing.erase_about(act, patient_id)
 
