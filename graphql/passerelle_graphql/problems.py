@@ -10,7 +10,7 @@ from passerelle.kernel import errors, messages
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle_graphql.directives import ListSize
-from passerelle_policies.explanations import how_to_get_access
+from passerelle_policies.explanations import WITH_WAYS_IN, how_to_get_access
 from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
 
@@ -30,7 +30,7 @@ class Refusal(Problem):
     how_to_get_access: list[str] = strawberry.field(
         default_factory=list,
         directives=[ListSize(assumed_size=4, slicing_arguments=[], sized_fields=[])],
-        description="Ce qu'un professionnel peut faire pour entrer : selon son métier, et pour ACCESS_REFUSED seul.",
+        description="Ce qu'un professionnel peut faire pour entrer, selon son métier et les règles du jour seuls.",
     )
 
 
@@ -61,7 +61,7 @@ class AsRefusal(strawberry.ExceptionHandler[errors.Refused, Refusal]):
     """A refusal by its code alone: the rule could tell of a block or of a masked document (docs/decisions/0061)."""
 
     def handle(self, exception: errors.Refused, *, field: StrawberryField, info: Info) -> Refusal:  # noqa: ARG002 - Strawberry's signature
-        ways = _ways_in(info.context.context) if exception.code == "ACCESS_REFUSED" else ()
+        ways = _ways_in(info.context.context) if exception.code in WITH_WAYS_IN else ()
         return Refusal(code=exception.code, message=exception.message, how_to_get_access=list(ways))
 
 

@@ -38,6 +38,8 @@ class Question:
 
 _ROLE, _RELATIONS, _MODE, _STATE, _TYPE = "role", "relations", "mode", "dossier_state", "type_code"
 _OBJECTION = "emergency_objection"
+#: The refusals that also say how to get in.
+WITH_WAYS_IN = frozenset({"ACCESS_REFUSED", "DOCUMENT_UNKNOWN"})
 _CONCEALMENTS = (Concealment.MASKED, Concealment.HIDDEN_FROM_PATIENT, Concealment.HIDDEN_FROM_REPRESENTATIVES)
 _LOOKED_AT: Mapping[str, tuple[str, ...]] = {
     "default-deny": (_ROLE, _RELATIONS, _MODE, _TYPE),
@@ -114,7 +116,7 @@ def text_behind(rule: str, line: Line | None, pack: Pack) -> str:
 def told_when_refused(code: str, role: Role, pack: Pack, overrides: Overrides = NO_OVERRIDES) -> str:
     """The sentence for whoever is refused with that code: the same whatever is there, with the ways in for his role."""
     said = _sentences()["told"][code]
-    if code not in ("ACCESS_REFUSED", "DOCUMENT_UNKNOWN"):
+    if code not in WITH_WAYS_IN:
         return said
     return " ".join((said, *how_to_get_access(role, pack, overrides)))
 

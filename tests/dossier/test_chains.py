@@ -211,7 +211,9 @@ async def test_who_sees_one_version_alone_moves_it_as_if_there_were_no_other(wor
     author = professional()
     first = document(author=author)
     first_id = await world.publish(wrong_id, first, by=author)
-    masked_id = await world.publish(wrong_id, document(replaces=first.metadata.unique_id, masked=True))
+    other = professional()
+    masked = document(author=other, replaces=first.metadata.unique_id, masked=True)
+    masked_id = await world.publish(wrong_id, masked)
     move = partial(repair.move_document, to_patient_id=right_id, reason="homonyme")
     with pytest.raises(Conflict, match="MOVE_OF_A_CHAIN"):
         await _do(world, world.feeder, move, first_id)
@@ -220,6 +222,10 @@ async def test_who_sees_one_version_alone_moves_it_as_if_there_were_no_other(wor
     row = await _row(world, moved.document_id)
     assert (row.chain_position, row.replaces, row.superseded_by) == (1, None, None)
     assert await _statuses(world, person, masked_id) == {str(masked_id): "current"}
+    told = [await world.notices(each) for each in (other, world.feeder, author, person)]
+    assert [each.count("misfiled_version") for each in told] == [1, 1, 0, 0]
+    await _do(world, other, move, masked_id)
+    assert await world.notices(author) == []
 
 
 async def test_showing_is_to_be_confirmed_whatever_the_document(world: World) -> None:

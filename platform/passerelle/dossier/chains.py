@@ -49,6 +49,15 @@ async def has_others(act: Act, row: Row[Any]) -> bool:
     return any(each.document_id != row.document_id for each in seen)
 
 
+async def left_behind(act: Act, row: Row[Any]) -> list[Row[Any]]:
+    """What stands of the versions that replaced this one, whether the actor knows of them or not: never to be told to
+    him. Who filed them knew of this one; who filed the others of the chain may not."""
+    if row.superseded_by is None:
+        return []
+    versions = await _versions(act, row.patient_id, row.chain_id)
+    return [each for each in versions if each.replaces == row.document_id and each.status != DocumentStatus.DELETED]
+
+
 async def joined(act: Act, patient_id: UUID, unique_id: str) -> Link:
     """Where the version that replaces `unique_id` joins its chain, which is locked: two at once take turns.
 

@@ -21,7 +21,8 @@ from passerelle.dossier.publishing import may_file, must_be_identified
 from passerelle.dossier.tables import document_key, document_move, dossier, submission_set
 from passerelle.dossier.visibility import enter, new_metadata_version
 from passerelle.kernel.errors import Conflict, InvalidInput
-from passerelle_policies.vocabulary import Action, DocumentStatus
+from passerelle.notices.posting import NoticeKind, post
+from passerelle_policies.vocabulary import Action, ActorKind, DocumentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +124,27 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
             to_document_id=to_document_id,
         ),
     )
+    await _tell_whose_versions_stay(act, row)
     readers = await journal.readers_of(act.connection, row.patient_id, document_id)
     return Moved(document_id=to_document_id, to_patient_id=to_patient_id, readers=readers)
+
+
+async def _tell_whose_versions_stay(act: Act, row: Any) -> None:
+    """A version that the actor does not see stays in the wrong record: those who can move it are told, and not he."""
+    told = {
+        f"{ActorKind.ESTABLISHMENT if each == version.structure_id else ActorKind.PROFESSIONAL}:{each}"
+        for version in await chains.left_behind(act, row)
+        if not version.by_patient
+        for each in version.author_ids
+    }
+    for recipient in sorted(told - {act.context.actor.subject}):
+        await post(
+            act,
+            recipient=recipient,
+            key=f"misfiled:{row.document_id}",
+            kind=NoticeKind.MISFILED_VERSION,
+            patient_id=row.patient_id,
+        )
 
 
 async def _copied_submission_set(act: Act, row: Any, to_patient_id: UUID) -> UUID:

@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     CONSENT_REQUESTED = "consent_requested"
     REPRESENTATION_CHANGED = "representation_changed"
     REVIEW_DONE = "review_done"
+    MISFILED_VERSION = "misfiled_version"
     SUSPENDED = "suspended"
     SUSPENSION_CLOSED = "suspension_closed"
 
