@@ -95,6 +95,8 @@ def test_version_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> N
         (["verify", "journal", "-t", "oncomip", "--against", __file__], 2, "n’est pas un export"),
         (["journal", "export", "out.zip", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
         (["journal", "export", "out.zip", "-t", "oncomip", "--reason", " "], 2, "dites pourquoi"),
+        (["journal", "export", "/nulle/part.zip", "-t", "oncomip", "--reason", "essai"], 2, "rien ne peut être écrit"),
+        (["journal", "audit-events", "-o", "/nulle/x", "-t", "oncomip", "--reason", "x"], 2, "rien ne peut être écrit"),
         (["journal", "search", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
         (["journal", "audit-events", "-o", "out.ndjson", "-t", "oncomip", "--reason", "essai"], 3, "NOT_RUNNING"),
         (["journal", "audit-events", "-o", "/", "-t", "oncomip", "--reason", "essai"], 2, "« / » est un dossier"),

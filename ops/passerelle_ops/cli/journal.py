@@ -12,6 +12,7 @@ from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.journal_events import audit_events
 from passerelle_ops.cli.journal_search import Reason, Since, Until, in_paris, search, unusual
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.written_files import whole_file
 
 if TYPE_CHECKING:
     from passerelle.audit.transactions import Act
@@ -66,7 +67,8 @@ def export(
 ) -> None:
     """Exporter des lignes du journal, chacune avec la preuve qu’elle a été scellée telle quelle.
 
-    Tout est scellé avant l’export. L’export est lui-même une ligne du journal, avec son motif.
+    Tout est scellé avant l’export. L’export est lui-même une ligne du journal, avec son motif. Il contient aussi les
+    lignes sur ce qui est encore caché au patient : ce qui lui revient, il l’exporte lui-même.
     """
     import asyncio
 
@@ -86,8 +88,9 @@ def export(
             return await lines_of_patient(act.connection, patient)
         return await lines_between(act.connection, in_paris(since), in_paris(until))
 
-    made = asyncio.run(_export(tenant, state, chosen, patient, reason.strip(), size))
-    out.write_bytes(zipped(made) if out.suffix == ".zip" else written(made))
+    with whole_file(out) as draft:
+        made = asyncio.run(_export(tenant, state, chosen, patient, reason.strip(), size))
+        draft.write_bytes(zipped(made) if out.suffix.lower() == ".zip" else written(made))
     told = {
         "file": str(out),
         "lines": len(made["lines"]),
@@ -103,15 +106,17 @@ def export(
 async def _export(
     tenant_id: str, state: Path | None, chosen: Any, patient: UUID | None, reason: str, earlier: int | None
 ) -> dict[str, Any]:
+    import getpass
     from uuid import uuid4
 
-    from passerelle.audit.export import export_lines
+    from passerelle.audit.export import AT_MOST, export_lines
     from passerelle.audit.journal import NOBODY
     from passerelle.audit.sealing import seal
     from passerelle.audit.transactions import transaction
     from passerelle.dossier import access
     from passerelle.kernel.actors import Actor
     from passerelle.kernel.context import Context
+    from passerelle.kernel.errors import LimitExceeded
     from passerelle_ops.installation import Installation
     from passerelle_policies.vocabulary import Action, ActorKind, Kind, Purpose
 
@@ -119,7 +124,11 @@ async def _export(
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
         await seal(tenant, installation.clock)
-        operator = Actor(kind=ActorKind.SYSTEM, id="journal.export", name="Exploitant (passerelle journal export)")
+        operator = Actor(
+            kind=ActorKind.SYSTEM,
+            id=f"operator-{getpass.getuser()}",
+            name="Exploitant (passerelle journal export)",
+        )
         context = Context(
             tenant=tenant,
             actor=operator,
@@ -129,6 +138,8 @@ async def _export(
         )
         async with transaction(context) as act:
             lines = await chosen(act)
+            if len(lines) > AT_MOST:
+                raise LimitExceeded("JOURNAL_EXPORT_TOO_LARGE", limit=AT_MOST)
             made = await export_lines(act.connection, tenant, lines, earlier=earlier)
             await access.require(act, patient or NOBODY, Kind.JOURNAL, Action.EXPORT, reason=reason)
         return made

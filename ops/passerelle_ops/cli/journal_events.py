@@ -9,6 +9,7 @@ import typer
 
 from passerelle_ops.cli.journal_search import Reason, Since, Until, in_paris
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.written_files import whole_file
 
 if TYPE_CHECKING:
     from passerelle.audit.oversight import Search
@@ -41,12 +42,8 @@ def audit_events(
     if not reason.strip():
         raise typer.BadParameter("dites pourquoi", param_hint="--reason")
     wanted = Search(since=in_paris(since), until=in_paris(until))
-    part = out.with_name(f"{out.name}.part")
-    try:
-        lines = asyncio.run(_written(tenant, state, wanted, part, reason.strip()))
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(out) as draft:
+        lines = asyncio.run(_written(tenant, state, wanted, draft, reason.strip()))
     if as_json:
         print_json({"file": str(out), "events": lines})
     else:
@@ -54,6 +51,7 @@ def audit_events(
 
 
 async def _written(tenant_id: str, state: Path | None, wanted: Search, out: Path, reason: str) -> int:
+    import getpass
     from uuid import uuid4
 
     from passerelle.audit.journal import NOBODY
@@ -72,7 +70,9 @@ async def _written(tenant_id: str, state: Path | None, wanted: Search, out: Path
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
         operator = Actor(
-            kind=ActorKind.SYSTEM, id="journal.export", name="Exploitant (passerelle journal audit-events)"
+            kind=ActorKind.SYSTEM,
+            id=f"operator-{getpass.getuser()}",
+            name="Exploitant (passerelle journal audit-events)",
         )
         context = Context(
             tenant=tenant,

@@ -74,7 +74,7 @@ def list_(state: State = None, as_json: Json = False) -> None:
 
 @app.command(cls=FrenchCommand)
 def show(network: Known, state: State = None, as_json: Json = False) -> None:
-    """Montrer un réseau : ses bassins, ses établissements, ses règles."""
+    """Montrer un réseau : l’empreinte de sa clé, ses bassins, ses établissements, ses règles."""
     from rich.markup import escape
 
     from passerelle.kernel.errors import InvalidInput
@@ -84,9 +84,10 @@ def show(network: Known, state: State = None, as_json: Json = False) -> None:
     if found is None:
         raise InvalidInput("TENANT_UNKNOWN", tenant=network[:31])
     if as_json:
-        print_json(found.model_dump(mode="json"))
+        print_json({**found.model_dump(mode="json"), "key_id": _key_id(state, network)})
         return
     say("NETWORK_SHOWN", id=found.id, name=found.name)
+    say("NETWORK_KEY", key=_key_id(state, network))
     rows = [[escape(basin.name), each.finess, escape(each.name)] for basin, each in found.establishments()]
     output().print(table("Établissements", ["Bassin de santé", "FINESS", "Nom"], rows))
     rules = [[escape(name), escape(str(value))] for name, value in found.parameters.items()]
@@ -112,6 +113,15 @@ def _recorded(state: Path | None) -> dict[str, Network]:
             await installation.close()
 
     return asyncio.run(read())
+
+
+def _key_id(state: Path | None, network: str) -> str:
+    """The fingerprint that the network publishes: what exports and certificates are verified with."""
+    from passerelle.audit.verifier import key_id_of
+    from passerelle.kernel.keys import Keys
+    from passerelle_ops.installation import Installation
+
+    return key_id_of(Keys.load(Installation(settings_of(state)).premises(network).keys_path).public_key)
 
 
 def _summary(network: Network) -> dict[str, object]:

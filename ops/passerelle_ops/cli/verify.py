@@ -44,7 +44,7 @@ def journal(tenant: Tenant, state: State = None, against: Against = None, as_jso
     """
     import asyncio
 
-    known = [head for path in against or [] for head in _heads(path)]
+    known = [head for path in against or [] for head in _heads(path, tenant)]
     report, findings = asyncio.run(_journal(tenant, state, known))
     _tell(
         {"tenant": tenant, "lines": report.lines, "sealed": report.sealed},
@@ -108,13 +108,20 @@ async def _journal(
         await installation.close()
 
 
-def _heads(path: Path) -> list[dict[str, Any]]:
+def _heads(path: Path, tenant: str) -> list[dict[str, Any]]:
     from passerelle.audit.verifier import Unreadable, open_export
 
     try:
-        return list(open_export(path)["heads"])
-    except (Unreadable, KeyError, TypeError) as unreadable:
+        export = open_export(path)
+        heads = [{**head, "tree_size": int(head["tree_size"])} for head in export["heads"]]
+        network = export["tenant"]
+    except (Unreadable, KeyError, TypeError, ValueError) as unreadable:
         raise typer.BadParameter("ce fichier n’est pas un export de journal", param_hint="--against") from unreadable
+    if network != tenant:
+        raise typer.BadParameter("cet export est celui d’un autre réseau", param_hint="--against")
+    if not heads:
+        raise typer.BadParameter("cet export, fait avant tout scellement, ne prouve rien", param_hint="--against")
+    return heads
 
 
 async def _erasures(tenant_id: str, state: Path | None) -> tuple[int, list[Finding]]:

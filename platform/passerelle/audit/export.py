@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Uuid, and_, column, func, literal, select
@@ -28,6 +28,8 @@ from passerelle.kernel.errors import InvalidInput
 
 LineKey = tuple[UUID, int]
 """(patient_id, line_id)"""
+#: Lines of one export: it stands whole in memory while it is made, some six kilobytes for each.
+AT_MOST: Final = 100_000
 _READ_ME = "LISEZMOI.txt"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # an archive of the same lines is the same octets
 
