@@ -6,7 +6,7 @@ Source: RGPD, art. 39; CSP R.1111-48. A use case of a domain decides and journal
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -75,7 +75,10 @@ async def found(connection: AsyncConnection, search: Search, *, first: int, befo
 
 def page_statement(search: Search, *, first: int, before: Place | None = None) -> Select[Any]:
     """What `found` asks: each way to search has an index that gives its page in order."""
-    older = true() if before is None else tuple_(journal.c.at, journal.c.line_id) < tuple_(*before)
+    older: ColumnElement[bool] = true()
+    if before is not None and (search.until is None or before[0] < search.until):
+        # One bound above: an index is entered by one of two, and it may be the wrong one.
+        search, older = replace(search, until=None), tuple_(journal.c.at, journal.c.line_id) < tuple_(*before)
     return _lines(search).where(older).order_by(journal.c.at.desc(), journal.c.line_id.desc()).limit(first)
 
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    collate,
     column,
     distinct,
     extract,
@@ -36,6 +37,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,6 +47,7 @@ from passerelle.audit.tables import journal
 from passerelle.kernel.clock import PARIS
 from passerelle_policies.vocabulary import Action, ActorKind, Mode
 
+_SHOWN = {"name": "actor_name", "profession": "actor_profession", "structure": "actor_establishment"}
 _READINGS = (Action.READ.value, Action.EXPORT.value, Action.BREAK_GLASS.value)
 
 
@@ -166,10 +169,7 @@ async def same_name(
 
 
 def _many_patients(period: Period, limits: Limits) -> Select[Any]:
-    day = _local().cast(Date)
-    days = _readings(
-        period.with_habit(limits), day.label("day"), func.bool_and(period.covers(journal.c.at)).label("now"), by=day
-    )
+    days = _readings(period.with_habit(limits), by=_local().cast(Date), now=period)
     his = (
         select(days.c.rpps, func.percentile_cont(0.5).within_group(days.c.count).label("usual"))
         .where(~days.c.now)
@@ -197,10 +197,9 @@ def _at_night(period: Period, limits: Limits) -> Select[Any]:
     evening = (_local() - _inline(f"interval '{limits.night_until:d} hours'")).cast(Date)
     nights = _readings(
         period.with_habit(limits),
-        evening.label("day"),
-        func.bool_and(period.covers(journal.c.at)).label("now"),
         by=evening,
         only=or_(hour >= limits.night_from, hour < limits.night_until),
+        now=period,
     )
     worked = (
         select(nights.c.rpps, func.count().label("usual")).where(~nights.c.now).group_by(nights.c.rpps).cte("worked")
@@ -217,11 +216,10 @@ def _at_night(period: Period, limits: Limits) -> Select[Any]:
 
 def _read_by_many(period: Period, limits: Limits) -> Select[Any]:
     nobody = [_none(String()).label(name) for name in ("rpps", "name", "profession", "structure")]
-    readers = func.count(distinct(journal.c.actor_id))
+    pair = select(journal.c.patient_id, journal.c.actor_id).where(_is_reading(period)).distinct().cte("pair")
     records = (
-        select(*nobody, journal.c.patient_id, _none(Date()).label("day"), readers.label("count"))
-        .where(_is_reading(period))
-        .group_by(journal.c.patient_id)
+        select(*nobody, pair.c.patient_id, _none(Date()).label("day"), func.count().label("count"))
+        .group_by(pair.c.patient_id)
         .cte("records")
     )
     median = select(cast(func.percentile_cont(0.5).within_group(records.c.count), Float())).scalar_subquery()
@@ -230,7 +228,7 @@ def _read_by_many(period: Period, limits: Limits) -> Select[Any]:
 
 def _emergencies(period: Period, limits: Limits) -> Select[Any]:
     broken = or_(journal.c.action == Action.BREAK_GLASS.value, journal.c.mode == Mode.BREAK_GLASS.value)
-    return _told(_readings(period, _none(Date()).label("day"), only=broken), literal(limits.emergencies))
+    return _told(_readings(period, only=broken), literal(limits.emergencies))
 
 
 def _refusals(period: Period, limits: Limits) -> Select[Any]:
@@ -282,30 +280,39 @@ def _is_reading(period: Period) -> ColumnElement[bool]:
 def _who() -> list[ColumnElement[Any]]:
     return [
         journal.c.actor_id.label("rpps"),
-        func.max(journal.c.actor_name).label("name"),
-        func.max(journal.c.actor_profession).label("profession"),
-        func.max(journal.c.actor_establishment).label("structure"),
+        *(
+            func.max(collate(journal.c[column], "C")).label(name)  # any would do: octets compare fast
+            for name, column in _SHOWN.items()
+        ),
     ]
 
 
 def _readings(
     period: Period,
-    *more: ColumnElement[Any],
+    *,
     by: ColumnElement[Any] | None = None,
     only: ColumnElement[bool] | None = None,
+    now: Period | None = None,
 ) -> CTE:
-    """For each professional (and day or night, `by`): how many patients he read of."""
-    counted = (
+    """For each professional (and day or night, `by`): how many patients he read of; `now` when that day is one that
+    the period touches. Pairs are made first: they hash, where a count of distinct patients would sort every line."""
+    day = _none(Date()) if by is None else by
+    keys = [journal.c.actor_id, journal.c.patient_id, *([] if by is None else [by])]
+    touched = func.bool_or(now.covers(journal.c.at)) if now else true()
+    read = select(*_who(), journal.c.patient_id, day.label("day"), touched.label("now")).where(_is_reading(period))
+    pair = (read if only is None else read.where(only)).group_by(*keys).cte("pair")
+    return (
         select(
-            *_who(),
-            _none(journal.c.patient_id.type).label("patient_id"),
-            func.count(distinct(journal.c.patient_id)).label("count"),
-            *more,
+            pair.c.rpps,
+            *(func.max(pair.c[name]).label(name) for name in ("name", "profession", "structure")),
+            _none(pair.c.patient_id.type).label("patient_id"),
+            pair.c.day,
+            func.count().label("count"),
+            func.bool_or(pair.c.now).label("now"),
         )
-        .where(_is_reading(period))
-        .group_by(journal.c.actor_id, *([] if by is None else [by]))
+        .group_by(pair.c.rpps, pair.c.day)
+        .cte("readings")
     )
-    return (counted if only is None else counted.where(only)).cte("readings")
 
 
 def _told(seen: CTE, least: ColumnElement[Any], usual: ColumnElement[Any] | None = None) -> Select[Any]:
