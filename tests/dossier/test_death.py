@@ -29,6 +29,7 @@ from passerelle.dossier.heirs import HeirLink, HeirMotive
 from passerelle.dossier.representation import RepresentationBasis
 from passerelle.dossier.tables import dossier, relation, team_consent
 from passerelle.dossier.team_consents import InformedHow
+from passerelle.dossier.verification import acts_without_line
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError, Refused
 from passerelle_policies.decision import decide
@@ -126,6 +127,7 @@ async def test_a_death_closes_the_record_and_ends_every_tie_and_a_mistake_is_und
         async with transaction(world.context(people["attending"])) as act:
             await death.undo(act, patient_id, proof="il vit")
     assert not await opens(world, person, patient_id, filed)
+    assert await acts_without_line(world.tenant) == []
 
     async with transaction(world.context(operator())) as act:
         undone = await death.undo(act, patient_id, proof="certificat de vie")
@@ -134,6 +136,7 @@ async def test_a_death_closes_the_record_and_ends_every_tie_and_a_mistake_is_und
     for who in people.values():
         assert await opens(world, who, patient_id, filed)
     assert await _state(world, patient_id) == before
+    assert await acts_without_line(world.tenant) == []
 
 
 async def test_a_death_is_declared_by_whom_the_matrix_says_on_a_day_that_can_be(world: World) -> None:

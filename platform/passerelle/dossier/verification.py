@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, except_, func, literal, o
 
 from passerelle.audit.verification import Finding, lines_by_actor
 from passerelle.dossier.contents import content_binding
+from passerelle.dossier.lifecycle import Basis
 from passerelle.dossier.tables import document, document_author, document_key, document_version, dossier, dossier_act
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import BrokenIntegrity
@@ -106,8 +107,12 @@ async def acts_without_line(tenant: Tenant) -> list[Finding]:
         (document_version.c.act.in_([Action.PUBLISH.value, Action.REPLACE.value]), literal("file")),
         else_=document_version.c.act,
     )
+    # A record that a death closes, or its undoing opens again, has the line of the declaration.
+    lived = case(
+        (dossier_act.c.basis == Basis.DEATH.value, literal(Action.DECLARE_DEATH.value)), else_=dossier_act.c.act
+    )
     acts = union_all(
-        select(dossier_act.c.patient_id, dossier_act.c.actor_id, dossier_act.c.act.label("act")),
+        select(dossier_act.c.patient_id, dossier_act.c.actor_id, lived.label("act")),
         select(document_version.c.patient_id, document_version.c.actor_id, filed.label("act")).where(
             document_version.c.act.not_in(_WITHOUT_LINE)
         ),
