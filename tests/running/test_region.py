@@ -33,7 +33,7 @@ from passerelle_ops.stack.state import StackInfo, StateFolder, is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 110.0
-PATIENTS = 3  # in each network: enough for the story
+PATIENTS = 3  # in each network; the story brings its own
 DAY = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 Run = Callable[..., tuple[int, str]]
 
@@ -99,6 +99,23 @@ def me(region: Region, token: str, tenant: str = "oncomip") -> dict[str, str]:
         return dict(json.load(answer)["data"]["me"])
 
 
+def accesses(region: Region) -> int:
+    """How many lines of the story's journal are those of people."""
+    with psycopg.connect(Addresses(region.settings).tenant_owner_url("oncomip"), autocommit=True) as owner:
+        counted = owner.execute("select count(*) from journal where actor_kind <> 'system'").fetchone()
+    assert counted is not None
+    return int(counted[0])
+
+
+def test_a_fresh_region_has_a_journal_that_holds_and_that_nobody_was_in(region: Region, run: Run) -> None:
+    for tenant in ("oncomip", "oncopl", "bourgogne", "picardie"):
+        code, said = run("verify", "journal", "--tenant", tenant, "--json")
+        assert (code, json.loads(said)["findings"]) == (0, []), said
+    with psycopg.connect(Addresses(region.settings).tenant_owner_url("oncomip"), autocommit=True) as owner:
+        opened = "select count(*) from journal where action in ('read', 'find') and kind <> 'authorizations'"
+        assert owner.execute(opened).fetchone() == (0,)
+
+
 def test_every_step_of_the_tour_sees_what_it_must(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
     code = take_tour(region.settings, region.info())
 
@@ -127,7 +144,12 @@ def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, tmp_pat
         assert "<h1" in (tmp_path / "vue.html").read_text("utf-8")
         answers = [json.loads(line)["data"] for line in done.stdout.splitlines()]
         counts = [each["dossier"].get("documents", {}).get("totalCount") for each in answers if "dossier" in each]
-        assert counts == [14, 15, 1, 13, 13, 1, None, None, None, 14, 15, 2]
+        assert counts == [14, 15, 13, 1, 13, 13, 1, None, None, None, 14, 15, 2, 2]
+        (broken,) = [each["breakTheGlass"] for each in answers if "breakTheGlass" in each]
+        assert broken["__typename"] == "EmergencyAccess"
+        suzanne, jeanne = [each["notices"]["nodes"] for each in answers if "notices" in each]
+        assert any("Prenez rendez-vous" in each["sentence"] for each in suzanne)
+        assert "Inès Marty a ouvert votre dossier en urgence" in jeanne[0]["sentence"]
         assert len(answers[-1]["journal"]["nodes"]) == 20
 
 
@@ -259,9 +281,10 @@ def test_the_journal_is_sealed_and_its_export_is_verified_without_the_platform(
     assert code == 0, said
     assert verify(later, "--earlier", out, "--key", told["key_id"]).returncode == 0
     exported = [each["line"] for each in json.loads(later.read_text("utf-8"))["lines"]]
-    assert [
-        (line["patient_id"], line["rule"], line["facts"]["reason"]) for line in exported if line["action"] == "export"
-    ] == [(str(patient), "journal-export-operator", "essai")]
+    by_operator = [line for line in exported if line["rule"] == "journal-export-operator"]
+    assert [(line["patient_id"], line["action"], line["facts"]["reason"]) for line in by_operator] == [
+        (str(patient), "export", "essai")
+    ]
     code, said = run("verify", "journal", "--tenant", "oncomip", "--against", out, "--against", later, "--json")
     assert (code, json.loads(said)["findings"]) == (0, []), said
 
@@ -332,7 +355,7 @@ def test_one_state_runs_one_region(region: Region, run: Run) -> None:
 
 
 def test_it_stops_at_once_and_starts_again_as_it_was(region: Region) -> None:
-    info = region.info()
+    info, before = region.info(), accesses(region)
     region.process.send_signal(signal.SIGINT)
     assert region.process.wait(SECONDS) == 0
     assert not [pid for pid in info.pids.values() if is_alive(pid)]
@@ -341,6 +364,7 @@ def test_it_stops_at_once_and_starts_again_as_it_was(region: Region) -> None:
     again = Region(folder)
     try:
         assert again.info().ports["web"] == info.ports["web"]
+        assert accesses(again) == before  # what it prints at each start is nobody's access
         assert me(again, _token(again)) == {"name": "Jeanne Valmont", "kind": "PERSON", "software": None}
     finally:
         again.process.send_signal(signal.SIGTERM)

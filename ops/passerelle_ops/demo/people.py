@@ -22,7 +22,7 @@ from passerelle.identities.ins import NIR_TEST, Ins
 
 PEOPLE_SEED: Final = "passerelle-demo-1"
 _NO_COMMUNE: Final = 990
-_FIRST_MOTHER: Final = 500
+_FIRST_RELATIVE: Final = 500
 _STORY_FAMILY: Final = "Valmont"
 _STORY_CASE: Final = "jeanne-18"  # a carcinoma of the breast, in the corpus
 
@@ -137,15 +137,23 @@ class DemoPerson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Household:
-    """A patient, and the mother who represents him when he is a minor."""
+    """A patient, with the mother who represents him when he is a minor, his guardian, or his heir once he died."""
 
     patient: DemoPerson
     mother: DemoPerson | None = None
+    guardian: DemoPerson | None = None
+    heir: DemoPerson | None = None
+
+    @property
+    def people(self) -> tuple[DemoPerson, ...]:
+        """The patient, then whoever belongs to him."""
+        others = (self.mother, self.guardian, self.heir)
+        return (self.patient, *(each for each in others if each is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Everyone of one network. The first household is the one that the region's story is about."""
+    """Everyone of one network. In the first network, the first households are those that the story is about."""
 
     tenant_id: str
     professionals: dict[Part, DemoProfessional]
@@ -159,6 +167,13 @@ class Cast:
     def case_of(self, person: DemoPerson) -> str:
         """The seed of what a patient suffers from: the same case in all that hospitals write about him."""
         return _STORY_CASE if person.family_name == _STORY_FAMILY else f"{self.tenant_id}/{person.ins.value}"
+
+    def household(self, given_name: str) -> Household:
+        """The household of a patient of the story. Refused: LookupError when there is none of that name."""
+        for each in self.households:
+            if each.patient.given_name == given_name:
+                return each
+        raise LookupError(given_name)
 
     @property
     def child(self) -> Household:
@@ -185,18 +200,41 @@ def cast_of(tenant_id: str, establishments: Sequence[str], *, patients: int = 44
             specialty=specialty,
             finess=establishments[0] if in_hospital else "",
         )
-    households = [_household(draw, number, index, is_first=is_first) for index in range(patients)]
+    told = _told(number) if is_first else ()
+    drawn = [_household(draw, number, index) for index in range(len(told), patients)]
+    households = [*told, *drawn]
     return Cast(tenant_id=tenant_id, professionals=professionals, households=tuple(households))
 
 
-def _household(draw: Random, network: int, index: int, *, is_first: bool) -> Household:
-    if is_first and index == 0:
-        return Household(patient=_person(network, index, "Jeanne", _STORY_FAMILY, "F", date(1957, 3, 14)))
-    if is_first and index == 1:
-        return Household(
-            patient=_person(network, index, "Noé", "Rouvière", "M", date(2017, 9, 2)),
-            mother=_person(network, _FIRST_MOTHER + index, "Camille", "Rouvière", "F", date(1988, 6, 21)),
-        )
+def _told(network: int) -> tuple[Household, ...]:
+    """Those whom the story is about, in the order of `story.STORIES`; they are there however few patients are asked."""
+
+    def patient(index: int, given: str, family: str, sex: str, born: date) -> DemoPerson:
+        return _person(network, index, given, family, sex, born)
+
+    def relative(index: int, given: str, family: str, sex: str, born: date) -> DemoPerson:
+        return _person(network, _FIRST_RELATIVE + index, given, family, sex, born)
+
+    return (
+        Household(patient=patient(0, "Jeanne", _STORY_FAMILY, "F", date(1957, 3, 14))),
+        Household(
+            patient=patient(1, "Noé", "Rouvière", "M", date(2017, 9, 2)),
+            mother=relative(1, "Camille", "Rouvière", "F", date(1988, 6, 21)),
+        ),
+        Household(patient=patient(2, "Suzanne", "Lagarde", "F", date(1949, 5, 8))),
+        Household(patient=patient(3, "Karim", "Benali", "M", date(1968, 11, 23))),
+        Household(
+            patient=patient(4, "Colette", "Aufrère", "F", date(1941, 2, 12)),
+            guardian=relative(4, "Hélène", "Aufrère", "F", date(1966, 7, 30)),
+        ),
+        Household(
+            patient=patient(5, "Roger", "Marchal", "M", date(1938, 10, 4)),
+            heir=relative(5, "Martin", "Marchal", "M", date(1970, 1, 15)),
+        ),
+    )
+
+
+def _household(draw: Random, network: int, index: int) -> Household:
     family, sex = draw.choice(_FAMILY_NAMES), draw.choice("FM")
     given = draw.choice(_WOMEN if sex == "F" else _MEN)
     if index % 10 == 1:
@@ -204,7 +242,7 @@ def _household(draw: Random, network: int, index: int, *, is_first: bool) -> Hou
         mother_born = born - timedelta(days=365 * draw.randrange(22, 40))
         return Household(
             patient=_person(network, index, given, family, sex, born),
-            mother=_person(network, _FIRST_MOTHER + index, draw.choice(_WOMEN), family, "F", mother_born),
+            mother=_person(network, _FIRST_RELATIVE + index, draw.choice(_WOMEN), family, "F", mother_born),
         )
     born = date(1934, 1, 1) + timedelta(days=draw.randrange(365 * 68))
     return Household(patient=_person(network, index, given, family, sex, born))

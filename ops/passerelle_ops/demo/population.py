@@ -1,75 +1,37 @@
 """The invented people move in: everything is done by the use cases that production takes, and so is journalled.
 
 For each patient: his doctor registers him and opens his record with his consent; his carers publish; he names
-his attending physician, consents to a team, authorises his pharmacist, blocks a doctor, masks a document. Doing
-it again changes nothing: identities and documents are recognised, and relations are laid once.
+his attending physician, consents to a team, authorises his pharmacist, blocks a doctor. The people of the story did
+so weeks ago, and lived on since (`happenings`). Doing it again changes nothing: identities and documents are
+recognised, and relations are laid once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from passerelle.audit.sealing import seal
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import attending, care_teams, lifecycle, publishing, relations, representation, team_consents
 from passerelle.identities import patients
 from passerelle.identities.directory import Directory, Practice, Professional
 from passerelle.identities.ins import IdentityStatus
-from passerelle.kernel.actors import Actor
-from passerelle.kernel.clock import PARIS, Clock
-from passerelle.kernel.context import Context, Tenant
 from passerelle_ops.demo import papers, story
 from passerelle_ops.demo.casting import STORY_TENANT
+from passerelle_ops.demo.happenings import happen
 from passerelle_ops.demo.people import Cast, DemoPerson, Household, Part
+from passerelle_ops.demo.settler import Settler, day
 from passerelle_ops.installation import Installation
-from passerelle_policies.vocabulary import ActorKind, Purpose
+from passerelle_policies.vocabulary import DossierState
 
 _AT_ONCE: Final = 4
+_MOVED_IN: Final = 90  # days ago, for the people of the story
 _TEAM: Final = (Part.SURGEON, Part.NURSE, Part.SOCIAL_WORKER, Part.BLOCKED)
 
 OnPatient = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Settler:
-    """One network while its people move in."""
-
-    tenant: Tenant
-    cast: Cast
-    clock: Clock
-    structures: dict[str, str]
-    directory: Directory
-
-    def context(self, actor: Actor, purpose: Purpose = Purpose.CARE) -> Context:
-        return Context(
-            tenant=self.tenant,
-            actor=actor,
-            clock=self.clock,
-            request_id=f"demo-{uuid4().hex}",
-            purpose=purpose,
-            directory=self.directory,
-        )
-
-    def professional(self, part: Part) -> Actor:
-        """The actor that a professional of the cast is."""
-        who = self.cast.professionals[part]
-        return Actor(
-            kind=ActorKind.PROFESSIONAL,
-            id=who.rpps,
-            name=f"{who.given_name} {who.family_name}",
-            profession=who.profession,
-            specialty=who.specialty,
-            establishment=who.finess or None,
-        )
-
-    def person(self, person: DemoPerson) -> Actor:
-        """The actor that a patient or a representative is."""
-        key = self.tenant.keys.person_key(person.ins.oid, person.ins.value)
-        return Actor(kind=ActorKind.PERSON, id=key, name=person.name)
 
 
 async def register_professionals(directory: Directory, cast: Cast) -> None:
@@ -114,26 +76,34 @@ async def settle(installation: Installation, cast: Cast, on_patient: OnPatient) 
     async with asyncio.TaskGroup() as group:
         for index in range(1, len(cast.households)):
             group.create_task(in_turn(index))
+    # A line that bears a day long past counts as one that was never sealed, until it is.
+    await seal(settler.tenant, settler.clock)
 
 
 async def _patient(settler: Settler, index: int, team_id: UUID | None) -> UUID | None:
     household = settler.cast.households[index]
-    patient_id = await _open(settler, household)
-    await _publish(settler, household, patient_id, index)
-    return await _relate(settler, household, patient_id, index, team_id)
+    is_told = settler.cast.tenant_id == STORY_TENANT and index < len(story.STORIES)
+    then = settler.on(_MOVED_IN) if is_told else settler
+    patient_id, state = await _open(then, household)
+    if state is not DossierState.OPEN:  # it was all done when he died, or closed it
+        return team_id
+    filed = await _publish(settler, household, patient_id, index, is_told=is_told)
+    team_id = await _relate(settler, then, household, patient_id, index, team_id)
+    if is_told and team_id is not None:
+        await happen(settler, household, patient_id, team_id, filed)
+    return team_id
 
 
-async def _open(settler: Settler, household: Household) -> UUID:
-    doctor = settler.context(settler.professional(Part.GP))
-    async with transaction(doctor) as act:
-        if household.mother is not None:
-            await _register(act, household.mother)
+async def _open(settler: Settler, household: Household) -> tuple[UUID, DossierState | None]:
+    async with transaction(settler.context(settler.professional(Part.GP))) as act:
+        for relative in household.people[1:]:
+            await _register(act, relative)
         patient_id = await _register(act, household.patient)
         if await lifecycle.state_of(act, patient_id) is None:
             await lifecycle.open_(
                 act, patient_id, basis=lifecycle.Basis.CONSENT, proof="consentement recueilli au cabinet, fiche signée"
             )
-    return patient_id
+        return patient_id, await lifecycle.state_of(act, patient_id)
 
 
 async def _register(act: Act, person: DemoPerson) -> UUID:
@@ -148,38 +118,42 @@ async def _register(act: Act, person: DemoPerson) -> UUID:
     return await patients.register(act, [person.ins], traits, IdentityStatus.QUALIFIED, source="demo")
 
 
-async def _publish(settler: Settler, household: Household, patient_id: UUID, index: int) -> None:
-    is_first = settler.cast.tenant_id == STORY_TENANT
-    by_author: dict[Part, list[story.Written]] = {}
-    for written in story.documents_of(settler.cast, household, index, is_first=is_first):
-        by_author.setdefault(written.author, []).append(written)
-    for author, papers_of_his in by_author.items():
-        async with transaction(settler.context(settler.professional(author))) as act:
-            for written in papers_of_his:
-                day = _day(settler.clock, written.days_ago)
-                incoming = papers.written_document(settler.cast, settler.structures, household.patient, written, day)
-                await publishing.publish(act, patient_id, incoming)
-    if is_first and index == 0:
-        own = papers.own_document(settler.cast.tenant_id, household.patient, _day(settler.clock, 5))
-        person = settler.context(settler.person(household.patient), Purpose.PATIENT_REQUEST)
-        async with transaction(person) as act:
+async def _publish(
+    settler: Settler, household: Household, patient_id: UUID, index: int, *, is_told: bool
+) -> dict[str, UUID]:
+    """File what was written about a patient: in the story, on the day when it was. Gives the documents by key."""
+    filed: dict[str, UUID] = {}
+    turns: dict[tuple[Part, int], list[story.Written]] = {}
+    for written in story.documents_of(settler.cast, household, index, is_first=is_told):
+        days_ago = min(written.days_ago, _MOVED_IN - 1) if is_told else 0
+        turns.setdefault((written.author, days_ago), []).append(written)
+    for (author, days_ago), written_by_him in turns.items():
+        then = settler.on(days_ago) if is_told else settler
+        async with transaction(then.context(settler.professional(author))) as act:
+            for written in written_by_him:
+                at = day(settler.clock, written.days_ago)
+                incoming = papers.written_document(settler.cast, settler.structures, household.patient, written, at)
+                filed[written.key] = (await publishing.publish(act, patient_id, incoming)).document_id
+    if is_told and index == 0:
+        own = papers.own_document(settler.cast.tenant_id, household.patient, day(settler.clock, 5))
+        async with transaction(settler.on(5).person(household.patient)) as act:
             await publishing.publish_own(act, patient_id, own)
+    return filed
 
 
 async def _relate(
-    settler: Settler, household: Household, patient_id: UUID, index: int, team_id: UUID | None
+    settler: Settler, then: Settler, household: Household, patient_id: UUID, index: int, team_id: UUID | None
 ) -> UUID | None:
-    """Lay the patient's relations once; gives the team that his carers form."""
-    person = settler.context(settler.person(household.patient), Purpose.PATIENT_REQUEST)
-    async with transaction(person) as act:
+    """Lay the patient's relations once, at that time; gives the team that his carers form."""
+    async with transaction(settler.person(household.patient)) as act:
         held = await relations.authorizations(act, patient_id)
     if held.relations:
         return UUID(held.team_consents[0].subject.removeprefix("team:")) if held.team_consents else team_id
     if team_id is None:
-        team_id = await _team(settler)
-    async with transaction(person) as act:
+        team_id = await _team(then)
+    async with transaction(then.person(household.patient)) as act:
         if household.mother is not None:
-            key = settler.person(household.mother).id
+            key = settler.key(household.mother)
             proof = "livret de famille présenté"
             minor = representation.RepresentationBasis.MINOR
             await representation.declare_representative(act, patient_id, key, basis=minor, proof=proof)
@@ -195,7 +169,6 @@ async def _relate(
             await relations.authorize(act, patient_id, pharmacist.rpps, proof="carte Vitale présentée à l’officine")
         if index % 4 == 0:
             await relations.block_professional(act, patient_id, settler.cast.professionals[Part.BLOCKED].rpps)
-        # Last, as it is what tells that all of this was laid.
         await attending.declare_attending_physician(act, patient_id, settler.cast.professionals[Part.GP].rpps)
     return team_id
 
@@ -207,9 +180,3 @@ async def _team(settler: Settler) -> UUID:
         for part in _TEAM:
             await care_teams.add_care_team_member(act, team_id, settler.cast.professionals[part].rpps)
     return team_id
-
-
-def _day(clock: Clock, days_ago: int) -> datetime:
-    """Nine in the morning in Paris, so many days ago."""
-    day = clock.now().astimezone(PARIS) - timedelta(days=days_ago)
-    return day.replace(hour=9, minute=0, second=0, microsecond=0)

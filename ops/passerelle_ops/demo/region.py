@@ -15,6 +15,7 @@ from typing import Final
 from rich.progress import Progress, TaskID
 
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle_ops.demo.casting import casts
 from passerelle_ops.demo.settling import is_settled, settle_all
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
@@ -124,7 +125,7 @@ async def _set_up(settings: Settings, info: StackInfo, networks: dict[str, Netwo
 
 
 def _people(settings: Settings, tenants: list[str], bar: Progress) -> None:
-    total = settings.demo_patients * len(tenants)
+    total = sum(len(each.households) for each in casts(settings, tenants).values())
     task: TaskID = bar.add_task("Patients et documents", total=total)
     if is_settled(settings, tenants):
         bar.update(task, completed=total)

@@ -20,6 +20,7 @@ from passerelle_ops.demo.people import PEOPLE_SEED
 from passerelle_ops.settings import Settings
 
 _MARKER: Final = "demo.json"
+_TELLING: Final = 2  # one more whenever the story is told otherwise
 _MOST_PROCESSES: Final = 4
 
 
@@ -68,7 +69,7 @@ def settle_all(settings: Settings, tenants: Sequence[str], on_patient: Callable[
 
 
 def _seed(settings: Settings) -> str:
-    return f"{PEOPLE_SEED}/{settings.demo_patients}"
+    return f"{PEOPLE_SEED}/{_TELLING}/{settings.demo_patients}"
 
 
 def _listen(outputs: Sequence[IO[bytes]], on_patient: Callable[[str], None]) -> None:

@@ -59,8 +59,8 @@ class SignIn:
         wanted = who.strip().casefold()
         for cast in self._casts.values():
             for household in cast.households:
-                for each in (household.patient, household.mother):
-                    if each is not None and wanted in {each.ins.value, each.handle.casefold()}:
+                for each in household.people:
+                    if wanted in {each.ins.value, each.handle.casefold()}:
                         return each
         raise InvalidInput("DEMO_PERSON_UNKNOWN")
 

@@ -1,7 +1,8 @@
 """What was written about whom: the documents of the region's story, and those of everyone else.
 
-The story is Jeanne Valmont's, treated for a cancer in the first network. What each of her carers may see of it is
-told here by hand, from the legal texts and not from the program: the guided tour compares the two.
+The story is Jeanne Valmont's, treated for a cancer in the first network, and that of five neighbours: each lives one
+more rule of the texts. What everyone may see is told here by hand, from the legal texts and not from the program: the
+guided tour compares the two. What happened to them day by day is in `happenings`.
 """
 
 from __future__ import annotations
@@ -95,10 +96,54 @@ NOE: Final = (
         hidden_from_representatives=True,
     ),
 )
+SUZANNE: Final = (
+    Written(key="consultation", type_code="11488-4", title="Consultation", author=Part.GP, days_ago=60),
+    Written(
+        key="irm",
+        type_code="18748-4",
+        title="IRM cérébrale",
+        author=Part.ONCOLOGIST,
+        days_ago=33,
+        hidden_from_patient=True,
+        words="Lésion frontale droite de 18 mm. À annoncer en consultation.",
+    ),
+    Written(
+        key="biopsie",
+        type_code="11526-1",
+        title="Biopsie stéréotaxique",
+        author=Part.ONCOLOGIST,
+        days_ago=15,
+        hidden_from_patient=True,
+        words="Aspect évocateur d’une métastase. À annoncer en consultation.",
+    ),
+)
+KARIM: Final = (
+    Written(key="rcp", type_code="34794-8", title="Fiche RCP d’urologie", author=Part.ONCOLOGIST, days_ago=45),
+    Written(key="consultation", type_code="11488-4", title="Consultation", author=Part.GP, days_ago=30),
+)
+COLETTE: Final = (
+    Written(key="consultation", type_code="11488-4", title="Consultation", author=Part.GP, days_ago=50),
+    Written(key="soins", type_code="11506-3", title="Suivi infirmier", author=Part.NURSE, days_ago=12),
+)
+ROGER: Final = (
+    Written(key="operation", type_code="34874-8", title="Compte rendu opératoire", author=Part.SURGEON, days_ago=70),
+    Written(
+        key="confidence",
+        type_code="11488-4",
+        title="Consultation d’addictologie",
+        author=Part.ONCOLOGIST,
+        days_ago=60,
+        is_masked=True,
+    ),
+    Written(key="sortie", type_code="11490-0", title="Lettre de liaison à la sortie", author=Part.SURGEON, days_ago=55),
+)
+STORIES: Final = (JEANNE, NOE, SUZANNE, KARIM, COLETTE, ROGER)
+KEPT_FROM_SURGEON: Final = "psychologie"
 
 # Of Jeanne's documents that are current and within the default window of 24 months, 14 come from her carers and one
 # from herself. Masked to all but its author and herself (R.1111-49): the consultation of oncogenetics. Not yet shown
-# to her (R.1111-53): the PET scan. Not open to nurses and pharmacists (the matrix): the psychological assessment.
+# to her (R.1111-53): the PET scan. Not open to nurses and pharmacists (the matrix): the psychological assessment,
+# which Jeanne keeps from her surgeon (L.1111-19). In an emergency a physician reads what is not masked (R.1111-48).
 JEANNE_SEES: Final = 14
 ATTENDING_SEES: Final = 14
 ATTENDING_SEES_EVER: Final = 15
@@ -107,7 +152,20 @@ NURSE_SEES: Final = 13
 PHARMACIST_SEES: Final = 13
 SOCIAL_WORKER_SEES: Final = 1
 RADIOLOGIST_SEES: Final = 1
+SURGEON_SEES: Final = 13
+EMERGENCY_SEES: Final = 14
 MOTHER_SEES: Final = 2
+# Her MRI was hidden more than a month ago and is hers to read; her biopsy, two weeks ago: she is told to see a doctor.
+SUZANNE_SEES: Final = 2
+SUZANNE_S_DOCTOR_SEES: Final = 3
+# His team reads nothing more once he withdrew his consent to it (L.1110-4 III); each author keeps his own.
+KARIM_S_ONCOLOGIST_SEES: Final = 1
+# A protected adult reads her record, and so does her guardian (Code civil, art. 459; L.1111-7).
+GUARDIAN_SEES: Final = 2
+# Of the three that Roger left, his heir takes away what he had masked from nobody (L.1110-4 V).
+HEIR_TAKES: Final = 2
+# All that Jeanne may see, of any age: what she added herself, the version that was replaced, what she had masked.
+JEANNE_TAKES: Final = 16
 
 _ORDINARY: Final = (
     ("11488-4", "Consultation", Part.GP),
@@ -125,10 +183,8 @@ _ORDINARY: Final = (
 
 def documents_of(cast: Cast, household: Household, index: int, *, is_first: bool) -> tuple[Written, ...]:
     """What was written about one patient, oldest first."""
-    if is_first and index == 0:
-        return JEANNE
-    if is_first and index == 1:
-        return NOE
+    if is_first and index < len(STORIES):
+        return STORIES[index]
     return tuple(_ordinary(Random(f"{PEOPLE_SEED}/{cast.tenant_id}/{household.patient.ins.value}")))  # noqa: S311
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
@@ -10,6 +12,7 @@ from typing import Any, Final, Self
 import httpx2
 
 from passerelle.identities.ins import Ins
+from passerelle_graphql.committed import committed
 from passerelle_ops.demo.casting import STORY_TENANT
 from passerelle_ops.demo.people import Cast, DemoPerson, DemoProfessional, Part
 from passerelle_ops.demo.signing_in import SignIn
@@ -17,6 +20,7 @@ from passerelle_ops.settings import Settings
 from passerelle_ops.stack.state import StackInfo
 
 ME: Final = "{ me { kind name rpps patientId software } }"
+BREAK_GLASS: Final = "break_glass"
 PATIENT: Final = "query P($ins: InsInput!) { patient(by: {ins: $ins}) { __typename ... on Patient { id } ...P } } "
 DOSSIER: Final = (
     "query D($id: ID!, $filter: DocumentFilter, $after: String) { dossier(patientId: $id) { __typename ... on Dossier"
@@ -79,10 +83,12 @@ class Visit:
     """A client of the running web process, and the desk where anyone's token is had."""
 
     def __init__(self, settings: Settings, info: StackInfo) -> None:
+        self.settings = settings
         self.desk = SignIn(settings, info)
         self.cast: Cast = self.desk.story
         self._http = httpx2.Client(base_url=info.url("web"), timeout=30.0)
         self._patients: dict[str, str] = {}
+        self._exports: dict[tuple[str, str], bytes] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +101,10 @@ class Visit:
     def token(self, who: Part | DemoProfessional | DemoPerson) -> str:
         """Somebody's token."""
         return self.desk.person(who) if isinstance(who, DemoPerson) else self.desk.professional(who)
+
+    def officer(self) -> str:
+        """The token of the network's data-protection officer."""
+        return self.desk.officer(STORY_TENANT)
 
     def ask(
         self,
@@ -110,6 +120,12 @@ class Visit:
         body = {"query": text, "variables": dict(variables or {})}
         return Answer(self._http.post(f"/{tenant}/graphql", json=body, headers=headers))
 
+    def do(self, token: str, operation: str, *, mode: str = "", **variables: object) -> Answer:
+        """One of the operations that are committed with the gateway, in a mode of access."""
+        headers = {"Authorization": f"Bearer {token}"} | ({"Passerelle-Mode": mode} if mode else {})
+        body = {"query": committed()[operation], "operationName": operation, "variables": variables}
+        return Answer(self._http.post(f"/{STORY_TENANT}/graphql", json=body, headers=headers))
+
     def get(self, path: str, token: str | None = None, **headers: str) -> Answer:
         """One GET."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -118,12 +134,12 @@ class Visit:
         return Answer(self._http.get(path, headers=given))
 
     def patient_id(self, person: DemoPerson) -> str:
-        """The id of a patient, as her own doctor finds it by INS."""
+        """The id of a patient, as he is told it himself: that is no access to his record."""
         if person.ins.value not in self._patients:
-            found = self.look_up(self.token(Part.GP), person.ins)
-            if "id" not in found.first:
-                raise LookupError(found.said())
-            self._patients[person.ins.value] = str(found.first["id"])
+            said = self.ask(self.token(person), ME)
+            if not said.first.get("patientId"):
+                raise LookupError(said.said())
+            self._patients[person.ins.value] = str(said.first["patientId"])
         return self._patients[person.ins.value]
 
     def look_up(self, token: str, ins: Ins) -> Answer:
@@ -153,6 +169,26 @@ class Visit:
         """The newest lines of a patient's journal, read by herself."""
         answer = self.ask(self.token(person), JOURNAL, {"id": self.patient_id(person)})
         return list(answer.first.get("nodes") or ())
+
+    def export_url(self, token: str, patient: DemoPerson) -> str:
+        """Where a record is taken away."""
+        return str(self.do(token, "RecordExport", patientId=self.patient_id(patient)).first["url"])
+
+    def export(self, who: DemoPerson, patient: DemoPerson) -> zipfile.ZipFile:
+        """A whole record, taken away once by each who asks."""
+        key = (who.ins.value, patient.ins.value)
+        if key not in self._exports:
+            token = self.token(who)
+            taken = self.get(self.export_url(token, patient), token)
+            if taken.status != httpx2.codes.OK:
+                raise LookupError(taken.said())
+            self._exports[key] = taken.response.content
+        return zipfile.ZipFile(io.BytesIO(self._exports[key]))
+
+    def notices(self, who: Part | DemoPerson) -> list[dict[str, Any]]:
+        """The newest notices in somebody's inbox."""
+        edges = self.do(self.token(who), "Notices", first=50).first.get("edges") or ()
+        return [each["node"] for each in edges]
 
     def content(self, token: str, url: str, *, ranges: str | None = None) -> tuple[int, bytes]:
         """The octets of a document, or a part of them."""

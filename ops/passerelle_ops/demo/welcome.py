@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -14,26 +15,28 @@ from rich.text import Text
 from passerelle_ops.demo import story
 from passerelle_ops.demo.casting import STORY_TENANT, casts
 from passerelle_ops.demo.people import Cast, Part
-from passerelle_ops.demo.visit import Visit
+from passerelle_ops.demo.visit import BREAK_GLASS, Visit
 from passerelle_ops.settings import ROOT, Settings
 from passerelle_ops.stack.state import StackInfo
 from passerelle_ops.terminal import sentence, table
 
 _ASK_DOSSIER = (
-    '{"query":"query($id:ID!){dossier(patientId:$id){...on Dossier{documents{totalCount nodes{title type{label}}}}'
-    '...on Refusal{code message}}}","variables":{"id":"\'$1\'"}}'
+    '{"query":"query($id:ID!){dossier(patientId:$id){...on Dossier{documents{totalCount nodes{title viewUrl'
+    ' type{label}}}}...on Refusal{code message}}}","variables":{"id":"\'$1\'"}}'
 )
 _ASK_JOURNAL = (
     '{"query":"query($id:ID!){journal(patientId:$id,first:20){...on JournalConnection{nodes{at allowed action kind'
     ' actor{name}}}...on Refusal{code message}}}","variables":{"id":"\'$1\'"}}'
 )
-_ASK_VIEWS = (
-    "query W($id: ID!) { dossier(patientId: $id) { __typename ... on Dossier"
-    " { documents(first: 100) { nodes { title viewUrl } } } ...P } }"
+_BREAK_THE_GLASS = (
+    '{"query":"mutation($id:ID!){breakTheGlass(patientId:$id,reason:\\"malaise, patiente inconsciente\\"){__typename'
+    '...on EmergencyAccess{until}...on Problem{code message}}}","variables":{"id":"\'$1\'"}}'
 )
+_ASK_NOTICES = '{"query":"{notices(first:5){...on NoticeConnection{nodes{postedAt sentence}}}}"}'
 _SEES = {
     Part.GP: f"{story.ATTENDING_SEES} documents de Jeanne (tous, sauf celui qu’elle a fait masquer)",
     Part.ONCOLOGIST: f"{story.ONCOLOGIST_SEES} documents, dont le sien, masqué aux autres",
+    Part.SURGEON: f"{story.SURGEON_SEES} documents, au titre de l’équipe (pas celui que Jeanne lui garde)",
     Part.NURSE: f"{story.NURSE_SEES} documents, au titre de l’équipe (pas le bilan psychologique)",
     Part.PHARMACIST: f"{story.PHARMACIST_SEES} documents, autorisée par Jeanne (pas le bilan psychologique)",
     Part.SOCIAL_WORKER: "1 document : celui du champ social",
@@ -46,18 +49,17 @@ _PERSON_SEES = f"{story.JEANNE_SEES} documents (pas le TEP-scanner, qui attend s
 
 
 def welcome(settings: Settings, info: StackInfo) -> RenderableType:
-    """Everything to begin with. Over HTTP, looks two patients up, and one of them at her documents, to give ids."""
+    """Everything to begin with. Over HTTP, some patients are told their own ids: nobody's record is opened."""
     program, url = _program(settings), info.url("web")
     with Visit(settings, info) as visit:
         cast = visit.cast
-        ids = {"JEANNE": visit.patient_id(cast.patient), "NOE": visit.patient_id(cast.child.patient)}
-        seen = visit.ask(visit.token(cast.patient), _ASK_VIEWS, {"id": ids["JEANNE"]}).first.get("documents") or {}
-        views = {each["title"]: each["viewUrl"] for each in seen.get("nodes") or () if each["viewUrl"]}
+        named = [cast.patient, cast.child.patient, cast.household("Suzanne").patient]
+        ids = {_shell_name(each.given_name): visit.patient_id(each) for each in named}
     return Group(
         table(f"Qui peut se connecter ({STORY_TENANT})", ["Qui", "Rôle", "Ce qu’il voit"], _who(cast)),
         _networks(settings, url),
         Text.from_markup(sentence("DEMO_PASTE")),
-        Text("\n" + pasted(cast, ids, views, url, program) + "\n", overflow="ignore", no_wrap=True),
+        Text("\n" + pasted(cast, ids, url, program) + "\n", overflow="ignore", no_wrap=True),
         Text.from_markup(sentence("DEMO_RUNS", url=url)),
     )
 
@@ -71,6 +73,12 @@ def _who(cast: Cast) -> list[list[str]]:
     if mother is not None:
         sees = f"{story.MOTHER_SEES} documents de son fils {son.given_name} (pas la consultation confidentielle)"
         rows.append([mother.name, "mère d’un mineur", sees])
+    suzanne, colette, roger = cast.household("Suzanne"), cast.household("Colette"), cast.household("Roger")
+    rows.append([suzanne.patient.name, "patiente", "2 documents sur 3, et des avis : une annonce l’attend"])
+    if colette.guardian is not None:
+        rows.append([colette.guardian.name, "tutrice", f"{story.GUARDIAN_SEES} documents de {colette.patient.name}"])
+    if roger.heir is not None:
+        rows.append([roger.heir.name, "ayant droit", f"rien du dossier de {roger.patient.name} ; un export lui est dû"])
     oncologist = cast.professionals[Part.ONCOLOGIST]
     rows.append(["DossiMed", "logiciel", f"comme {oncologist.name} ; nommé au journal"])
     return rows
@@ -84,15 +92,13 @@ def _networks(settings: Settings, url: str) -> RenderableType:
     return table("Les réseaux", ["Réseau", "Adresse", "Un médecin", "Un patient"], rows)
 
 
-def pasted(cast: Cast, ids: Mapping[str, str], views: Mapping[str, str], url: str, program: str) -> str:
-    """A few lines for a POSIX shell: two functions, then one line for each actor with what it must show.
+def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
+    """A few lines for a POSIX shell: functions, then one line for each actor with what it must show."""
 
-    One more opens the first of `views` (the address of a page, by title) as a page to look at.
-    """
-
-    def function(name: str, body: str) -> str:
+    def function(name: str, body: str, *, mode: str = "") -> str:
+        header = f" -H 'Passerelle-Mode: {mode}'" if mode else ""
         return (
-            f"{name}() {{ curl -s {url}/{STORY_TENANT}/graphql -H 'Content-Type: application/json' \\\n"
+            f"{name}() {{ curl -s {url}/{STORY_TENANT}/graphql -H 'Content-Type: application/json'{header} \\\n"
             f'  -H "Authorization: Bearer $({program} token "$2" "$3")" -d \'{body}\'; echo; }}'
         )
 
@@ -100,6 +106,8 @@ def pasted(cast: Cast, ids: Mapping[str, str], views: Mapping[str, str], url: st
         *(f"{name}={value}" for name, value in ids.items()),
         function("dossier", _ASK_DOSSIER),
         function("journal", _ASK_JOURNAL),
+        function("urgence", _BREAK_THE_GLASS, mode=BREAK_GLASS),
+        function("avis", _ASK_NOTICES),
     ]
     asked = [(f"professional {who.handle}", _SEES[part]) for part, who in cast.professionals.items() if part in _SEES]
     asked.append((f"person {cast.patient.handle}", _PERSON_SEES))
@@ -107,11 +115,21 @@ def pasted(cast: Cast, ids: Mapping[str, str], views: Mapping[str, str], url: st
     lines += [f'dossier "$JEANNE" {token}  # {sees}' for token, sees in asked]
     if (mother := cast.child.mother) is not None:
         lines.append(f'dossier "$NOE" person {mother.handle}  # {story.MOTHER_SEES} documents de son fils')
-    for title, view in list(views.items())[:1]:
-        bearer = f'"Authorization: Bearer $({program} token person {cast.patient.handle})"'
-        lines.append(f"curl -s {url}{view} -H {bearer} > vue.html  # « {title} », à ouvrir dans un navigateur")
-    lines.append(f'journal "$JEANNE" person {cast.patient.handle}  # chaque accès ci-dessus, refus compris')
+    jeanne, suzanne = cast.patient.handle, cast.household("Suzanne").patient.handle
+    lines += [
+        f'dossier "$SUZANNE" person {suzanne}  # {story.SUZANNE_SEES} documents : le dernier attend sa consultation',
+        f"avis - person {suzanne}  # … et la plateforme l’en a avertie",
+        f'urgence "$JEANNE" professional {cast.professionals[Part.OUTSIDER].handle}  # brise la glace, pour une heure',
+        f"avis - person {jeanne}  # … Jeanne en est avertie",
+        f'page=$(dossier "$JEANNE" person {jeanne} | grep -o \'/[^"]*/view\' | head -n 1)  # un document a sa page,',
+        f'curl -s "{url}$page" -H "Authorization: Bearer $({program} token person {jeanne})" > vue.html  # à regarder',
+        f'journal "$JEANNE" person {jeanne}  # chaque accès ci-dessus, refus compris',
+    ]
     return "\n".join(lines)
+
+
+def _shell_name(given_name: str) -> str:
+    return normalize("NFKD", given_name).encode("ascii", "ignore").decode("ascii").upper()
 
 
 def _program(settings: Settings) -> str:

@@ -1,0 +1,111 @@
+"""Leaving with everything: the export, its verifier run alone, and the seal of the journal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from passerelle_ops.demo import story
+from passerelle_ops.demo.casting import STORY_TENANT
+from passerelle_ops.demo.people import DemoPerson, Part
+from passerelle_ops.demo.tour.step import Step, name_of
+from passerelle_ops.demo.visit import Visit
+
+_SEAL_SECONDS: Final = 30.0
+_TOO_YOUNG: Final = 3  # the verifier: nothing is wrong, but the newest lines have no proof yet
+_OWN_LINES: Final = story.JEANNE_TAKES + 1  # an export is itself a line, and one for each document that goes out
+
+
+def leaving(visit: Visit) -> list[Step]:
+    """What may be taken away, by whom, and how anyone verifies it."""
+    jeanne, roger = visit.cast.patient, visit.cast.household("Roger")
+    heir = roger.heir or roger.patient
+
+    def by_another(v: Visit) -> str:
+        return v.get(v.export_url(v.token(Part.GP), jeanne), v.token(Part.GP)).said()
+
+    return [
+        Step("Le journal est scellé et tient", "l’exploitant", "passerelle verify journal", "aucune anomalie", _sealed),
+        Step(
+            "La patiente emporte tout",
+            jeanne.name,
+            "son export (zip)",
+            f"index.html, {story.JEANNE_TAKES} documents",
+            _taken(jeanne, jeanne),
+        ),
+        Step(
+            "… que l’on vérifie sans la plateforme",
+            "n’importe qui",
+            "python verifier.py",
+            f"prouvé, sauf les {_OWN_LINES} lignes de cet export",
+            _verified(jeanne),
+        ),
+        Step(
+            "… et elle seule", name_of(visit, Part.GP), f"l’export de {jeanne.name}", "403 ACCESS_REFUSED", by_another
+        ),
+        Step(
+            "L’ayant droit d’un défunt",
+            heir.name,
+            f"l’export de {roger.patient.name}",
+            f"index.html, {story.HEIR_TAKES} documents",
+            _taken(heir, roger.patient),
+        ),
+    ]
+
+
+def _taken(who: DemoPerson, patient: DemoPerson) -> Callable[[Visit], str]:
+    def take(v: Visit) -> str:
+        archive = v.export(who, patient)
+        documents = json.loads(archive.read("donnees/documents.json"))
+        whole = sum(1 for each in documents if archive.read(each["file"]))
+        return f"{'index.html' if 'index.html' in archive.namelist() else 'sans index'}, {whole} documents"
+
+    return take
+
+
+def _verified(patient: DemoPerson) -> Callable[[Visit], str]:
+    def verify(v: Visit) -> str:
+        with TemporaryDirectory() as folder:
+            v.export(patient, patient).extractall(folder)
+            journal = Path(folder) / "journal"
+            done = subprocess.run(
+                [sys.executable, "-I", "verifier.py", "journal.json"],
+                cwd=journal,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+            young = len(json.loads((journal / "journal.json").read_text("utf-8"))["unsealed"])
+        if done.returncode not in {0, _TOO_YOUNG}:
+            return f"code {done.returncode}"
+        return f"prouvé, sauf les {young} lignes de cet export"
+
+    return verify
+
+
+def _sealed(visit: Visit) -> str:
+    end = time.monotonic() + _SEAL_SECONDS
+    while True:
+        done = subprocess.run(  # noqa: S603 - ourselves
+            [
+                *(sys.executable, "-P", "-m", "passerelle_ops", "verify", "journal", "--tenant", STORY_TENANT),
+                *("--state", str(visit.settings.state), "--json"),
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        report = json.loads(done.stdout)
+        if found := sorted({each["code"] for each in report["findings"]}):
+            return ", ".join(found)
+        if report["sealed"] == report["lines"]:
+            return "aucune anomalie"
+        if time.monotonic() > end:
+            return f"{report['lines'] - report['sealed']} lignes sans sceau"
+        time.sleep(1.0)

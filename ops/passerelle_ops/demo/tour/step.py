@@ -1,0 +1,30 @@
+"""One visit of the tour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from passerelle_ops.demo.people import DemoPerson, Part
+from passerelle_ops.demo.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One visit: who comes, what is asked, what must be seen, and how to see it."""
+
+    name: str
+    actor: str
+    asked: str
+    expected: str
+    seen: Callable[[Visit], str]
+
+
+def name_of(visit: Visit, part: Part) -> str:
+    """The name of a professional of the story."""
+    return visit.cast.professionals[part].name
+
+
+def count(who: Part | DemoPerson, patient: DemoPerson, **filters: object) -> Callable[[Visit], str]:
+    """How many documents someone sees in a record, or why none."""
+    return lambda v: v.document_count(v.token(who), patient, **filters)
