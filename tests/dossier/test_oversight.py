@@ -126,6 +126,17 @@ async def test_a_newcomer_is_held_to_his_profession(traffic: Traffic) -> None:
     assert (only.rpps, only.count, only.usual) == (newcomer.id, 20, 3)
 
 
+async def test_a_day_that_the_period_touches_counts_whole(traffic: Traffic) -> None:
+    someone = professional(name="Alix MATINAL")
+    traffic.read(someone, traffic.on(0, 8), 12)
+    traffic.read(someone, traffic.on(0, 15), 12)
+    traffic.first = traffic.on(0, 12)
+
+    (only,) = (await traffic.review())[Pattern.MANY_PATIENTS].furthest
+
+    assert (only.rpps, only.count) == (someone.id, 24)
+
+
 async def test_at_night_by_someone_of_the_day(traffic: Traffic) -> None:
     someone = professional(name="Alix TARDIF")
     for day in range(-HABIT, WEEK):
