@@ -46,6 +46,12 @@ async def only_read(scope: Scope, receive: Receive, send: Send) -> None:
     await expected(refused, new_request_id(), {"Allow": "GET, HEAD"})(scope, receive, send)
 
 
+async def only_get(scope: Scope, receive: Receive, send: Send) -> None:
+    """405 METHOD_NOT_ALLOWED for an address whose every reading counts."""
+    refused = InvalidInput("METHOD_NOT_ALLOWED", methods="GET")
+    await expected(refused, new_request_id(), {"Allow": "GET"})(scope, receive, send)
+
+
 def _problem(status: HTTPStatus, code: str, message: str, request_id: str, headers: Mapping[str, str]) -> Response:
     body = {"status": int(status), "code": code, "title": message, "requestId": request_id}
     return Response(

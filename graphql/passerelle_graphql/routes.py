@@ -3,7 +3,7 @@
 /{tenant}/graphql                       GET for queries, POST for everything
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
-/{tenant}/exports/{id}                  a whole record, as a zip
+/{tenant}/exports/{id}                  a whole record, as a zip; GET alone
 /health/live, /health/ready             for whoever supervises
 
 Elsewhere, and to any other method, `application/problem+json` with a code and a sentence.
@@ -18,7 +18,7 @@ from passerelle_graphql.content import ContentEndpoint, ViewEndpoint
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
 from passerelle_graphql.http import GraphQLEndpoint
-from passerelle_graphql.problem_details import no_such_address, only_read
+from passerelle_graphql.problem_details import no_such_address, only_get, only_read
 from passerelle_graphql.takeaway import ExportEndpoint
 
 
@@ -26,16 +26,19 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
     health = Health(gateway.checks)
     document = "/{tenant}/documents/{id}"
+    export = Route("/{tenant}/exports/{id}", ExportEndpoint(gateway), methods=["GET"])
+    # An export counts as a reading of all that it holds: what asks for its headers alone has read nothing.
+    export.methods = {"GET"}
     read = [
         Route("/health/live", health.live, methods=["GET"]),
         Route("/health/ready", health.ready, methods=["GET"]),
         Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
         Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
-        Route("/{tenant}/exports/{id}", ExportEndpoint(gateway), methods=["GET"]),
+        export,
     ]
     return [
         *read,
-        *(Route(each.path, _Answer(only_read)) for each in read),
+        *(Route(each.path, _Answer(only_get if each is export else only_read)) for each in read),
         Route("/{tenant}/graphql", GraphQLEndpoint(gateway)),
         Route("/{rest:path}", _Answer(no_such_address)),
     ]

@@ -42,6 +42,4 @@ async def _export(request: Request, context: Context) -> Response:
         "Content-Disposition": f'attachment; filename="{export.file_name}"',
         "Content-Type": "application/zip",
     }
-    if request.method == "HEAD":
-        return Response(headers=headers)
     return StreamingResponse(await begun(export.stream()), headers=headers)

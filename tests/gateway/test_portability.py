@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from passerelle.audit.journal import readers_of
 from passerelle.dossier import erasure
 from passerelle.dossier.erasure_certificate import verify
 from passerelle.kernel.actors import Actor
@@ -71,9 +72,13 @@ async def test_too_many_exports_are_told_when_to_try_again(serving: Serving, rec
     assert answers[-1].json()["code"] == "EXPORT_TOO_MANY"
 
 
-async def test_head_gives_the_headers_alone(record: Record) -> None:
+async def test_what_asks_for_the_headers_alone_has_taken_nothing_away(serving: Serving, record: Record) -> None:
+    """A link that is previewed must not count as a reading of every document, nor as one of the day's exports."""
+    document_id = await serving.world.publish(record.patient_id, builders.document())
     response = await record.patient.head(await _url(record.patient, record))
-    assert (response.status_code, response.content) == (200, b"")
+    assert (response.status_code, response.headers["allow"], response.content) == (405, "GET", b"")
+    async with serving.world.tenant.database.transaction() as connection:
+        assert await readers_of(connection, record.patient_id, document_id) == []
 
 
 async def test_what_breaks_midway_is_no_whole_download(

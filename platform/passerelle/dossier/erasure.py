@@ -278,6 +278,7 @@ async def _issue(act: Act, patient_id: UUID, contents: int) -> Certificate:
         "key_destroyed": True,
         "documents": int(documents.scalar_one()),
         "contents_destroyed": contents,
+        "journal_kept_years": access.number(act.context, "journal.retention_years"),
         "journal_head": {"tree_size": head.tree_size, "root": head.root.hex()} if head else None,
     }
     certificate = certified(tenant.keys, uuid4(), act.now, said)
