@@ -1,8 +1,8 @@
 """A document's octets at `/{tenant}/documents/{id}/content`, and a CDA shown at `…/view`.
 
 The same decision as everywhere; what the actor may not know of is 404 like what is not there. One reading is one
-journal line: ranges, conditional requests and HEADs that follow within the hour belong to the reading that they
-continue, and any of them that follows none opens one (docs/decisions/0064).
+journal line: ranges, conditional requests and HEADs that follow within `journal.same_reading_minutes` belong to the
+reading that they continue, and any of them that follows none opens one (docs/decisions/0064).
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from http import HTTPStatus
-from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -29,7 +27,6 @@ from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problem_details import PRIVATE
 from passerelle_graphql.schema.documents import CDA
 
-SAME_READING: Final = timedelta(hours=1)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.IGNORECASE)
 _EXTENSIONS = {CDA: "xml", "application/pdf": "pdf", "text/plain": "txt", "image/jpeg": "jpg", "image/png": "png"}
 _INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -48,7 +45,7 @@ class ContentEndpoint:
     async def _content(self, request: Request, context: Context) -> Response:
         ask = request.headers
         continues = request.method == "HEAD" or "range" in ask or "if-none-match" in ask
-        opened = await _opened(request, context, same_reading=SAME_READING if continues else None)
+        opened = await _opened(request, context, continues=continues)
         etag = f'"{opened.document["sha256"]}"'
         if ranges.names(ask.get("if-none-match"), etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**PRIVATE, "ETag": etag})
@@ -83,7 +80,7 @@ class ViewEndpoint:
         await response(scope, receive, send)
 
     async def _view(self, request: Request, context: Context) -> Response:
-        opened = await _opened(request, context, same_reading=None)
+        opened = await _opened(request, context, continues=False)
         if opened.document["mime_type"] != CDA:
             raise InvalidInput("VIEW_NOT_CDA")
         if opened.size > self._gateway.limits.view_bytes:
@@ -114,12 +111,12 @@ async def guarded(
     return response
 
 
-async def _opened(request: Request, context: Context, *, same_reading: timedelta | None) -> documents.OpenedContent:
+async def _opened(request: Request, context: Context, *, continues: bool) -> documents.OpenedContent:
     try:
         document_id = key_of(Node.DOCUMENT, request.path_params["id"])
     except InvalidInput as malformed:
         raise Refused("DOCUMENT_UNKNOWN") from malformed
-    return await documents.open_content(context, document_id, same_reading=same_reading)
+    return await documents.open_content(context, document_id, continues=continues)
 
 
 async def begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

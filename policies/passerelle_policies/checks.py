@@ -42,6 +42,7 @@ NEEDED: dict[str, type[Value]] = {
     "hidden_from_patient.notice_days": int,
     "hidden_from_patient.visible_months": int,
     "journal.retention_years": int,
+    "journal.same_reading_minutes": int,
     "journal.seal_late_seconds": int,
     "journal.seal_seconds": int,
     "majority.years": int,

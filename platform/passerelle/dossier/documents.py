@@ -147,14 +147,14 @@ class OpenedContent:
         return tenant.contents.read(self._name, self._key, binding, start, stop)
 
 
-async def open_content(context: Context, document_id: UUID, *, same_reading: timedelta | None = None) -> OpenedContent:
+async def open_content(context: Context, document_id: UUID, *, continues: bool = False) -> OpenedContent:
     """Decide, journal (as kind `content`) and open a document's octets.
 
-    With `same_reading`, a line that this actor wrote for this content within that time stands for this
-    request too. Refused as `read_document`.
+    When the request `continues` a reading, a line that this actor wrote for this content within
+    `journal.same_reading_minutes` stands for it too. Refused as `read_document`.
     """
-    since = context.clock.now() - same_reading if same_reading is not None else None
-    opened = await _read(context, document_id, CONTENT, since)
+    same_reading = timedelta(minutes=access.number(context, "journal.same_reading_minutes"))
+    opened = await _read(context, document_id, CONTENT, context.clock.now() - same_reading if continues else None)
     tenant = context.tenant
     return OpenedContent(
         context=context,
