@@ -86,9 +86,16 @@ def drawn(pack: Pack, count: int, seed: str) -> Iterator[Question]:
         )
 
 
+def held(question: Question) -> frozenset[Relation]:
+    """The relations of whoever asks. A citizen's authorship counts only while he is the patient, here or nowhere."""
+    if question.role is Role.PERSON and question.relation is Relation.AUTHOR:
+        return frozenset({Relation.AUTHOR, Relation.PATIENT})
+    return frozenset({question.relation})
+
+
 def casbin_allows(question: Question, pack: Pack) -> bool:
-    """Casbin's answer to someone who holds this one relation, besides the one that everyone holds."""
-    return any(one_call(question, pack, relation) for relation in dict.fromkeys((question.relation, Relation.NONE)))
+    """Casbin's answer to someone who holds these relations, and the one that everyone holds."""
+    return any(one_call(question, pack, relation) for relation in held(question) | {Relation.NONE})
 
 
 def one_call(question: Question, pack: Pack, relation: Relation) -> bool:
@@ -111,7 +118,7 @@ def asked_of_decide(question: Question, day: date) -> tuple[Facts, Kind, Action,
     """The same question as `decide` takes it."""
     facts = Facts(
         role=question.role,
-        relations=frozenset({question.relation}),
+        relations=held(question),
         blocked=False,
         dossier_state=DossierState.OPEN if question.is_open else DossierState.CLOSED,
         mode=question.mode,
