@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, DateTime, Text, Uuid, and_, bindparam, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, DateTime, Text, Uuid, and_, bindparam, insert, select, true, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
@@ -21,6 +20,7 @@ from passerelle.dossier import access
 from passerelle.dossier.events import EmergencyChanged
 from passerelle.dossier.formats import values
 from passerelle.dossier.recipients import people_of
+from passerelle.dossier.relations import not_ended
 from passerelle.dossier.tables import block, emergency_access, relation
 from passerelle.identities import patients
 from passerelle.kernel.context import Context
@@ -196,7 +196,7 @@ async def tell(act: Act, patient_id: UUID, *, key: str, kind: NoticeKind, about:
 async def _attending_physician(act: Act, patient_id: UUID) -> list[str]:
     kept_out = (
         select(block.c.subject)
-        .where(block.c.patient_id == patient_id, block.c.subject == relation.c.subject, _in_force(block, act.now))
+        .where(block.c.patient_id == patient_id, block.c.subject == relation.c.subject, not_ended(block, act.now))
         .exists()
     )
     held = await act.connection.execute(
@@ -204,13 +204,9 @@ async def _attending_physician(act: Act, patient_id: UUID) -> list[str]:
         .where(
             relation.c.patient_id == patient_id,
             relation.c.relation == Relation.ATTENDING_PHYSICIAN.value,
-            _in_force(relation, act.now),
+            not_ended(relation, act.now),
             ~kept_out,
         )
         .distinct()
     )
     return list(held.scalars())
-
-
-def _in_force(table: Any, now: datetime) -> ColumnElement[bool]:
-    return and_(table.c.valid_from <= now, or_(table.c.valid_until.is_(None), table.c.valid_until > now))

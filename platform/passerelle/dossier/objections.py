@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy import insert, select, update
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
@@ -54,7 +54,7 @@ async def withdraw_objection(act: Act, patient_id: UUID) -> int:
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.WITHDRAW_OBJECTION)
     done = await act.connection.execute(
         update(emergency_objection)
-        .where(emergency_objection.c.patient_id == patient_id, _in_force(act.now))
+        .where(emergency_objection.c.patient_id == patient_id, relations.not_ended(emergency_objection, act.now))
         .values(valid_until=act.now, withdrawn_by=act.context.actor.subject)
     )
     if done.rowcount:
@@ -67,13 +67,8 @@ async def objecting_since(act: Act, patient_id: UUID) -> datetime | None:
     """Since when the patient objects. For an act that was allowed to read or change the authorisations."""
     held = await act.connection.execute(
         select(emergency_objection.c.valid_from)
-        .where(emergency_objection.c.patient_id == patient_id, _in_force(act.now))
+        .where(emergency_objection.c.patient_id == patient_id, relations.not_ended(emergency_objection, act.now))
         .order_by(emergency_objection.c.valid_from)
         .limit(1)
     )
     return held.scalar_one_or_none()
-
-
-def _in_force(now: datetime) -> ColumnElement[bool]:
-    until = emergency_objection.c.valid_until
-    return and_(emergency_objection.c.valid_from <= now, or_(until.is_(None), until > now))

@@ -8,6 +8,7 @@ from sqlalchemy import literal, not_, or_, select
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
+from passerelle.dossier.relations import not_ended
 from passerelle.dossier.tables import relation
 from passerelle.identities import civil_status, patients
 from passerelle_policies.vocabulary import ActorKind, Relation
@@ -23,8 +24,7 @@ async def people_of(act: Act, patient_id: UUID, *, representatives: bool) -> lis
             .where(
                 relation.c.patient_id == patient_id,
                 relation.c.relation == Relation.REPRESENTATIVE.value,
-                relation.c.valid_from <= act.now,
-                or_(relation.c.valid_until.is_(None), relation.c.valid_until > act.now),
+                not_ended(relation, act.now),
                 # As `access.facts_row`: of a minor, whatever the row says, until the day he comes of age.
                 or_(
                     relation.c.basis.is_distinct_from(access.OF_A_MINOR),

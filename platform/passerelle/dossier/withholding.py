@@ -22,7 +22,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     update,
 )
@@ -31,7 +30,7 @@ from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DocumentWithholdingChanged
-from passerelle.dossier.relations import known_professional, professional
+from passerelle.dossier.relations import known_professional, not_ended, professional
 from passerelle.dossier.tables import document, document_withholding
 from passerelle.kernel.errors import Conflict
 from passerelle_policies.decision import decide
@@ -129,8 +128,7 @@ def _of(subject: str) -> ColumnElement[bool]:
 
 
 def _in_force(act: Act, patient_id: UUID) -> ColumnElement[bool]:
-    until = document_withholding.c.valid_until
-    return and_(document_withholding.c.patient_id == patient_id, or_(until.is_(None), until > act.now))
+    return and_(document_withholding.c.patient_id == patient_id, not_ended(document_withholding, act.now))
 
 
 async def _keep(act: Act, patient_id: UUID, document_id: UUID, subject: str, recorded_by: str) -> None:
