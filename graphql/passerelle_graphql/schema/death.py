@@ -17,7 +17,7 @@ from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.authorizations import Ended, EndResult
-from passerelle_graphql.schema.enums import DossierState, HeirLink, HeirMotive
+from passerelle_graphql.schema.enums import HeirLink, HeirMotive
 from passerelle_graphql.schema.fields import resolved
 from passerelle_graphql.schema.patients import InsInput, patient_id
 from passerelle_graphql.schema.read_model import shape, shown
@@ -27,7 +27,6 @@ from passerelle_graphql.schema.read_model import shape, shown
 class Death:
     patient_id: strawberry.ID = shown("patient_id", by=patient_id)
     deceased_on: date | None = shown()
-    state: DossierState | None = shown(description="L'état du dossier ; absent : il n'y en a pas.")
 
 
 @strawberry.type(description="Qui peut demander une partie du dossier d'une personne décédée, et jusqu'à quand.")
@@ -52,19 +51,24 @@ HeirsObjectionResult: TypeAlias = Annotated[
 ]
 
 
+def _told(after: death.Death) -> Death:
+    """Not the state of the record: whoever may declare a death need not know whether there is one."""
+    return shape(Death, {"patient_id": after.patient_id, "deceased_on": after.deceased_on})
+
+
 @strawberry.type
 class DeathMutation:
     @resolved("Déclarer le décès : le dossier se ferme, les droits d'y entrer prennent fin.", cost=10)
     async def declare_death(self, info: ResolverInfo, patient_id: strawberry.ID, on: date, proof: str) -> DeathResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
-            return shape(Death, asdict(await death.declare(act, key, on=on, proof=proof)))
+            return _told(await death.declare(act, key, on=on, proof=proof))
 
     @resolved("Annuler une déclaration de décès faite par erreur ; pour l'exploitant.", cost=10)
     async def undo_death(self, info: ResolverInfo, patient_id: strawberry.ID, proof: str) -> DeathResult:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context_of(info)) as act:
-            return shape(Death, asdict(await death.undo(act, key, proof=proof)))
+            return _told(await death.undo(act, key, proof=proof))
 
     @resolved("Enregistrer un ayant droit, par son INS ; pour l'exploitant, preuve vérifiée.", cost=10)
     async def declare_heir(
