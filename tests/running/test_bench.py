@@ -29,7 +29,7 @@ def shown(
     assert said["bench"] == name
     assert said["machine"]["cores"] >= 1
     figures = said["figures"]
-    assert all(each.keys() == {"name", "value", "unit", "goal", "holds"} for each in figures)
+    assert all(each.keys() == {"name", "value", "unit", "goal", "goal_low", "holds"} for each in figures)
     assert all((each["goal"] is None) == (each["holds"] is None) for each in figures)
     assert code == any(each["holds"] is False for each in figures)
     return {each["name"]: each for each in figures}

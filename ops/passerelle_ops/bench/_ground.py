@@ -71,7 +71,7 @@ def measured_on_ground(
     measure: Callable[[Ground], int],
 ) -> int:
     """Build the ground, run `processes` on it, measure, and take everything away; the exit code."""
-    with _bare_environment(), TemporaryDirectory(prefix="passerelle-bench-") as folder, progress() as bar:
+    with bare_environment(), TemporaryDirectory(prefix="passerelle-bench-") as folder, progress() as bar:
         state = Path(folder) / "state"
         with _databases(dsn), Stack(state) as stack:
             settings = stack.settings
@@ -103,7 +103,8 @@ def read_openings(state: Path) -> list[Opening]:
 
 
 @contextmanager
-def _bare_environment() -> Iterator[None]:
+def bare_environment() -> Iterator[None]:
+    """No setting of the environment, but for where PostgreSQL's binaries are."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("PASSERELLE_")}
     for name in kept.keys() - _KEPT:
         del os.environ[name]
@@ -126,8 +127,8 @@ def _databases(dsn: str | None) -> Iterator[None]:
     places = {"PASSERELLE_DIRECTORY": f"{name}_directory", f"PASSERELLE_TENANT_{TENANT.upper()}": f"{name}_tenant"}
     try:
         for setting, database in places.items():
-            os.environ[f"{setting}_OWNER_URL"] = _url(dsn, database)
-            os.environ[f"{setting}_URL"] = _url(dsn, database, name, password)
+            os.environ[f"{setting}_OWNER_URL"] = url_on(dsn, database)
+            os.environ[f"{setting}_URL"] = url_on(dsn, database, name, password)
             site = Site(
                 owner_url=os.environ[f"{setting}_OWNER_URL"],
                 serving_url=os.environ[f"{setting}_URL"],
@@ -142,7 +143,7 @@ def _databases(dsn: str | None) -> Iterator[None]:
             admin.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
 
 
-def _url(dsn: str, database: str, user: str | None = None, password: str | None = None) -> str:
+def url_on(dsn: str, database: str, user: str | None = None, password: str | None = None) -> str:
     """The same server, another database; as another role when one is named."""
     from sqlalchemy import make_url
 

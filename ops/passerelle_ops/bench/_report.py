@@ -16,18 +16,24 @@ from passerelle_ops.terminal import output, print_json, table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure. `goal` is what it must not exceed, or not fall below when `is_floor`; without one it informs."""
+    """One figure. `goal` is what it must not exceed, or not fall below when `is_floor`; without one it informs.
+
+    With `goal_low`, it must lie between the two.
+    """
 
     name: str
     value: float
     unit: str
     goal: float | None = None
     is_floor: bool = False
+    goal_low: float | None = None
 
     @property
     def holds(self) -> bool | None:
         if self.goal is None:
             return None
+        if self.goal_low is not None and self.value < self.goal_low:
+            return False
         return self.value >= self.goal if self.is_floor else self.value <= self.goal
 
     def shown(self) -> dict[str, object]:
@@ -36,6 +42,7 @@ class Figure:
             "value": float(f"{self.value:.4g}") if math.isfinite(self.value) else None,
             "unit": self.unit,
             "goal": self.goal,
+            "goal_low": self.goal_low,
             "holds": self.holds,
         }
 
@@ -88,6 +95,8 @@ def machine() -> dict[str, object]:
 
 def _row(figure: Figure) -> list[str]:
     goal = "" if figure.goal is None else f"{'≥' if figure.is_floor else '≤'} {figure.goal:g}"
+    if figure.goal_low is not None:
+        goal = f"{figure.goal_low:g} à {figure.goal:g}"
     held = {None: "", True: "[green]✓[/]", False: "[red]✗[/]"}[figure.holds]
     return [figure.name, f"{figure.value:.3g} {figure.unit}", goal, held]
 

@@ -213,7 +213,7 @@ class Twins:
     async def _asked_by(
         self, stage: Stage, reader: Reader, asked: list[Question], difference: list[Step], done: Compared
     ) -> None:
-        headers = self._headers(stage, reader)
+        headers = self.headers(stage, reader)
         pending = list(asked)
         while pending:
             question = pending.pop(0)
@@ -228,7 +228,8 @@ class Twins:
             elif question.body and (after := next_page(question, answers[0])):
                 pending.append(after)
 
-    def _headers(self, stage: Stage, reader: Reader) -> list[tuple[str, str]]:
+    def headers(self, stage: Stage, reader: Reader) -> list[tuple[str, str]]:
+        """What a reader sends along: his token and his mode."""
         who, mode = reader
         self.ids.about("token")
         if who in CITIZENS:
@@ -295,7 +296,7 @@ async def twins_over(
             for name, rpps in RPPS.items()
         ]
     )
-    async with _listening(create_app(folder=folder / "issuer")) as url:
+    async with listening(create_app(folder=folder / "issuer")) as url:
         verifier = TokenVerifier([Issuer(url=url, audience="passerelle", vouches_for=frozenset(BearerKind))], clock)
         first, second = (
             Starlette(
@@ -310,8 +311,8 @@ async def twins_over(
 
 
 @asynccontextmanager
-async def _listening(app: ASGIApp) -> AsyncIterator[str]:
-    """The issuer behind a real server on the loopback; gives its address."""
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """An application behind a real server on the loopback; gives its address."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn gives a flag, not an event
