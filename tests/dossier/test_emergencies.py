@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select
 
 from passerelle.audit.tables import journal, outbox
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, emergencies, emergency_reviews, lifecycle, objections, reading, visibility
+from passerelle.dossier import documents, emergencies, lifecycle, objections, reading, visibility
 from passerelle.dossier.tables import block, document_withholding, emergency_access, relation
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
@@ -24,7 +24,7 @@ from passerelle.notices.tables import notice
 from passerelle_policies.decision import reach
 from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
-from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode
+from passerelle_policies.vocabulary import Action, Kind, Mode
 from tests.builders import DENTIST, NURSE, PHARMACIST, PHYSICIAN, World, document, ins_of, professional
 
 REASON = "Patient inconscient, admis aux urgences"
@@ -143,18 +143,6 @@ async def test_the_patient_his_representatives_and_his_physician_are_told_and_no
     assert len(await _told(world, patient_id)) == 5, "he is not told of himself"
 
 
-async def test_whoever_was_told_of_an_opening_is_told_of_its_review(world: World) -> None:
-    patient_id, person = await world.patient()
-    mother = world.person(ins_of(91_304))
-    await _tie(world, patient_id, mother, "representative")
-    opened = await _break(world, professional(), patient_id)
-    officer = Actor(kind=ActorKind.OFFICER, id="dpo", name="Déléguée Essai")
-    async with transaction(world.context(officer)) as act:
-        await emergency_reviews.review_emergency(act, opened.access_id, emergency_reviews.Finding.JUSTIFIED)
-    for each in (person, mother):
-        assert set(await world.notices(each)) == {"break_glass", "review_done"}
-
-
 async def test_one_lasts_at_a_time(world: World) -> None:
     patient_id, _ = await world.patient()
     doctor = professional()
@@ -244,18 +232,6 @@ async def test_an_objection_puts_everyone_out_at_once_and_its_withdrawal_lets_no
     assert await _opens(world, inside[0], patient_id, Mode.REGULATION_CENTRE)
     await _break(world, inside[0], patient_id)
     assert await _opens(world, inside[0], patient_id)
-
-
-async def test_the_patient_is_told_when_another_objects_for_him_or_no_longer(world: World) -> None:
-    patient_id, person = await world.patient()
-    mother = world.person(ins_of(91_303))
-    await _tie(world, patient_id, mother, "representative")
-    await _object(world, patient_id, mother)
-    async with transaction(world.context(mother)) as act:
-        await objections.withdraw_objection(act, patient_id)
-    assert await world.notices(person) == ["consent_changed", "consent_changed"]
-    await _object(world, patient_id, person)
-    assert len(await world.notices(person)) == 2
 
 
 async def test_whoever_is_in_by_an_emergency_alone_does_not_learn_that_the_record_was_closed(world: World) -> None:
