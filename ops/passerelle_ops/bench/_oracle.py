@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -281,6 +281,14 @@ class Oracle:
     def opens(self, who: str, mode: Mode = Mode.NORMAL) -> bool:
         """Whether the record opens to someone at all."""
         return decide(self.facts(who, mode), Kind.DOSSIER, Action.READ).allowed
+
+    def reads_of(self, number: int, who: str) -> bool:
+        """Whether someone reads of a document in the journal, were it deleted or the record closed since."""
+        facts, about = self.facts(who), self.about(number, who)
+        if not facts.relations & {Relation.PATIENT, Relation.REPRESENTATIVE}:
+            return False
+        was = replace(facts, dossier_state=DossierState.OPEN), replace(about, status=DocumentStatus.CURRENT)
+        return decide(was[0], Kind.DOCUMENT, Action.READ, was[1]).allowed
 
     def has_ties(self, who: str) -> bool:
         """Whether anything but authorship ties someone to the patient."""

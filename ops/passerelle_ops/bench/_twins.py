@@ -200,7 +200,8 @@ class Twins:
             return [*_flat(lists), *_flat(documents), *(of_whom(stage.patient_id) if is_first else ())]
         drawn = [draw.choose(draw.choose(lists)), draw.choose(lists)[-1]]
         drawn += [draw.choose(draw.choose(documents))] if documents else []
-        return [*drawn, *([draw.choose(of_whom(stage.patient_id))] if is_first else ())]
+        journal, *others = of_whom(stage.patient_id)
+        return [*drawn, *((journal, draw.choose(others)) if is_first else ())]
 
     def _about_the_new(self, stage: Stage, new: list[int], draw: Draw, *, whole: bool) -> list[Question]:
         ins = ins_of(stage.world, "patient")
@@ -256,10 +257,10 @@ _QUIET: Final = (
 
 
 def _knows(stage: Stage, reader: Reader, new: list[int]) -> bool:
-    """Whether someone may see one of the new documents, or wrote it."""
+    """Whether someone may see one of the new documents, wrote it, or reads in the journal that it was deleted."""
     stage.oracle.now = stage.clock.now()
-    shown = stage.oracle.shown(*reader)
-    return any(each in shown or stage.oracle.about(each, reader[0]).by_actor for each in new)
+    oracle, who, shown = stage.oracle, reader[0], stage.oracle.shown(*reader)
+    return any(each in shown or oracle.about(each, who).by_actor or oracle.reads_of(each, who) for each in new)
 
 
 def _flat(lists: Sequence[Sequence[Question]]) -> list[Question]:
