@@ -40,14 +40,15 @@ async def agrees(stage: Stage, who: str, mode: Mode) -> None:
         told = {UUID(each["document_id"]): DocumentStatus(each["status"]) for each in opened.page.documents}
         assert told == shown, f"{who} in mode {mode} is shown {told}, and may see {shown}"
         assert opened.page.total == len(shown), "a total counts what is not shown"
-        assert frozenset(opened.relations) == stage.oracle.facts(who, mode).relations
+        assert frozenset(opened.relations) == stage.oracle.facts(who, mode).relations, "another relation"
         assert await _leafed_through(stage, who, mode) == [each["document_id"] for each in opened.page.documents]
         for status in (DocumentStatus.CURRENT, DocumentStatus.SUPERSEDED):
             of_it = reading.DocumentFilter(statuses=[status.value], whole_history=True)
             page = (await reading.open_dossier(stage.context(who, mode), stage.patient_id, of_it, with_total=True)).page
             assert page.total == len(page.documents) == list(shown.values()).count(status)
     for each in stage.documents.values():
-        assert await _status(stage, who, mode, each) == (shown[each].value if each in shown else "DOCUMENT_UNKNOWN")
+        expected = shown[each].value if each in shown else "DOCUMENT_UNKNOWN"
+        assert await _status(stage, who, mode, each) == expected, f"{who} in mode {mode} reads one document"
 
 
 async def _status(stage: Stage, who: str, mode: Mode, document_id: UUID) -> str:
