@@ -17,6 +17,7 @@ from passerelle.dossier.announcements import announce
 from passerelle.dossier.erasure import erase_due
 from passerelle.dossier.majority import come_of_age
 from passerelle.dossier.newcomers import tell_of_readers
+from passerelle.dossier.openings import open_due
 from passerelle.dossier.suspensions import close_suspended
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
@@ -70,6 +71,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("announcements", MINUTE, _announced),
         Periodic("readers", MINUTE, _told_of_readers),
         Periodic("majority", HOUR, _come_of_age),
+        Periodic("openings", HOUR, _opened),
         Periodic("suspensions", HOUR, _closed_suspended),
         Periodic("erasures", HOUR, _erased),
     )
@@ -101,6 +103,11 @@ async def _told_of_readers(tenant: Tenant, clock: Clock) -> None:
 async def _come_of_age(tenant: Tenant, clock: Clock) -> None:
     if told := await come_of_age(beat_context(tenant, clock)):
         _log.info("came of age", tenant=tenant.id, told=told)
+
+
+async def _opened(tenant: Tenant, clock: Clock) -> None:
+    if opened := await open_due(beat_context(tenant, clock)):
+        _log.info("opened without objection", tenant=tenant.id, records=opened)
 
 
 async def _closed_suspended(tenant: Tenant, clock: Clock) -> None:

@@ -26,6 +26,7 @@ class NoticeKind(StrEnum):
     REPRESENTATION_CHANGED = "representation_changed"
     REVIEW_DONE = "review_done"
     MISFILED_VERSION = "misfiled_version"
+    OPENED = "opened"
     SUSPENDED = "suspended"
     SUSPENSION_CLOSED = "suspension_closed"
 

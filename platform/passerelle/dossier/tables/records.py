@@ -31,6 +31,7 @@ dossier = Table(
     Column("purge_after", DateTime(timezone=True), comment="end of retention of a closed record"),
     Column("wrapped_key", LargeBinary, comment="the dossier's key under the tenant's; null once purged"),
     CheckConstraint("state in ('informed','open','suspended','closed','purged')", name="state"),
+    Index("ix_dossier_objection_until", "objection_until", postgresql_where=text("state = 'informed'")),
     Index("ix_dossier_purge_after", "purge_after", postgresql_where=text("state = 'closed'")),
 )
 

@@ -229,6 +229,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("hidden_from_patient"),
     )
     op.create_index(
+        "ix_dossier_objection_until",
+        "dossier",
+        ["objection_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'informed'"),
+    )
+    op.create_index(
         "ix_dossier_purge_after", "dossier", ["purge_after"], unique=False, postgresql_where=sa.text("state = 'closed'")
     )
     op.add_column("patient", sa.Column("deceased_on", sa.Date(), nullable=True))
