@@ -283,6 +283,7 @@ def test_the_journal_is_sealed_and_its_export_is_verified_without_the_platform(
     assert f"✓ {told['lines']} lignes" in alone.stdout
 
     # The export is a line of that patient's journal itself, and the next one goes on from this one.
+    sealed(region, "oncomip")
     code, said = run(*export, later, "--since", "2000-01-01", "--earlier", out)
     assert code == 0, said
     assert verify(later, "--earlier", out, "--key", told["key_id"]).returncode == 0

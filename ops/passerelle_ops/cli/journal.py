@@ -67,8 +67,9 @@ def export(
 ) -> None:
     """Exporter des lignes du journal, chacune avec la preuve qu’elle a été scellée telle quelle.
 
-    Tout est scellé avant l’export. L’export est lui-même une ligne du journal, avec son motif. Il contient aussi les
-    lignes sur ce qui est encore caché au patient : ce qui lui revient, il l’exporte lui-même.
+    Seul le travailleur scelle : ce qui attend encore son sceau est joint sans preuve, et compté. L’export est lui-même
+    une ligne du journal, avec son motif. Il contient aussi les lignes sur ce qui est encore caché au patient : ce qui
+    lui revient, il l’exporte lui-même.
     """
     import asyncio
 
@@ -100,6 +101,8 @@ def export(
         print_json({**told, "unsealed": len(made["unsealed"]), "key_id": made["key_id"]})
         return
     say("JOURNAL_EXPORTED", **told)
+    if made["unsealed"]:
+        say("JOURNAL_EXPORT_WAITS", lines=len(made["unsealed"]))
     say("JOURNAL_EXPORT_KEY", key=made["key_id"])
 
 
@@ -111,7 +114,6 @@ async def _export(
 
     from passerelle.audit.export import AT_MOST, export_lines
     from passerelle.audit.journal import NOBODY
-    from passerelle.audit.sealing import seal
     from passerelle.audit.transactions import transaction
     from passerelle.dossier import access
     from passerelle.kernel.actors import Actor
@@ -123,7 +125,6 @@ async def _export(
     installation = Installation(settings_of(state))
     try:
         tenant = await (await installation.registry()).tenant(tenant_id)
-        await seal(tenant, installation.clock)
         operator = Actor(
             kind=ActorKind.SYSTEM,
             id=f"operator-{getpass.getuser()}",
