@@ -18,7 +18,7 @@ from passerelle.kernel.context import Tenant
 from passerelle.notices.delivery import Notice, deliver
 from passerelle.notices.posting import NoticeKind, post
 from passerelle_ops.channels import bind_channel
-from passerelle_ops.relay import Relayed, Subscribers, relay
+from passerelle_ops.relay import Relayed, Subscribers, delay_after, relay
 from tests.builders import World, professional
 from tests.conftest import Cloned
 
@@ -106,6 +106,7 @@ async def test_a_bound_channel_is_handed_every_notice_posted_until_it_takes_it(w
     notice_id = await _posted(world)
 
     assert await relay(world.tenant, subscribers, world.clock) == Relayed(0, 1)
+    world.clock.advance(delay_after(1))
     assert await relay(world.tenant, subscribers, world.clock) == Relayed(1, 0)
     assert await relay(world.tenant, subscribers, world.clock) == Relayed(0, 0)
     assert [each.notice_id for each in pigeon.handed] == [notice_id] * 2

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 from uuid import UUID, uuid4
@@ -18,7 +22,8 @@ from passerelle.kernel.clock import SetClock
 from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.keys import Keys
-from passerelle_ops.relay import Relayed, Subscribers, relay
+from passerelle_ops import relay as relaying
+from passerelle_ops.relay import Relayed, Subscribers, delay_after, relay
 from passerelle_policies.vocabulary import ActorKind
 from tests.conftest import Cloned
 
@@ -26,6 +31,12 @@ from tests.conftest import Cloned
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rang(Event):
     name: ClassVar[str] = "house.bell_rang"
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck(Event):
+    name: ClassVar[str] = "house.clock_struck"
     times: int
 
 
@@ -69,7 +80,7 @@ async def test_an_event_nobody_listens_to_does_not_wait_for_ever(context: Contex
     assert await relay(context.tenant, Subscribers(), context.clock) == Relayed(1, 0)
 
 
-async def test_what_fails_waits_and_holds_nothing_else_up(context: Context) -> None:
+async def test_what_fails_waits_and_holds_nothing_else_up(context: Context, clock: SetClock) -> None:
     is_deaf = True
 
     async def listen(_: Tenant, event: Waiting) -> None:
@@ -85,4 +96,72 @@ async def test_what_fails_waits_and_holds_nothing_else_up(context: Context) -> N
         attempts = await connection.execute(text("select attempts from outbox where relayed_at is null"))
         assert attempts.scalars().all() == [1]
     is_deaf = False
+    assert await relay(context.tenant, subscribers, context.clock) == Relayed(0, 0)  # not due yet
+    clock.advance(delay_after(1))
     assert await relay(context.tenant, subscribers, context.clock) == Relayed(1, 0)
+
+
+async def test_what_always_fails_is_tried_ever_more_rarely_and_never_given_up(
+    context: Context, clock: SetClock
+) -> None:
+    async def deaf(_: Tenant, __: Waiting) -> None:
+        raise ConnectionError("deaf")
+
+    subscribers = Subscribers()
+    subscribers.bind(Rang.name, deaf)
+    await ring(context, 1)
+    begun, tried = clock.now(), []
+    for attempt in range(1, 15):
+        assert await relay(context.tenant, subscribers, context.clock) == Relayed(0, 1)
+        tried.append(int((clock.now() - begun).total_seconds()))
+        clock.advance(delay_after(attempt) - timedelta(seconds=1))
+        assert await relay(context.tenant, subscribers, context.clock) == Relayed(0, 0)
+        clock.advance(timedelta(seconds=1))
+    waits = [after - before for before, after in itertools.pairwise(tried)]
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
+    assert delay_after(10**9) == timedelta(hours=1)
+
+
+async def test_who_hangs_is_let_go_and_keeps_nothing_from_the_others(context: Context, clock: SetClock) -> None:
+    asked: list[int] = []
+    heard: list[int] = []
+
+    async def hang(_: Tenant, event: Waiting) -> None:
+        asked.append(event.payload["times"])
+        await asyncio.Event().wait()
+
+    async def hear(_: Tenant, event: Waiting) -> None:
+        heard.append(event.payload["times"])
+
+    subscribers = Subscribers()
+    subscribers.bind(Rang.name, hang)
+    subscribers.bind(Rang.name, hear)
+    subscribers.bind(Struck.name, hear)
+    for times in range(5):
+        await ring(context, times)
+    async with transaction(context) as act:
+        await publish(act, Struck(patient_id=uuid4(), times=12))
+
+    begun = time.monotonic()
+    done = await relay(context.tenant, subscribers, context.clock, patience=1.0)
+    assert (done, len(asked)) == (Relayed(1, 5), 1)  # asked once, not five times over
+    assert time.monotonic() - begun < 3.0
+    assert sorted(heard) == [0, 1, 2, 3, 4, 12]
+    clock.advance(delay_after(1))
+    assert await relay(context.tenant, subscribers, context.clock, patience=0.1) == Relayed(0, 5)
+
+
+async def test_a_run_that_lasts_leaves_the_rest_to_the_next(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(_: Tenant, __: Waiting) -> None:
+        await asyncio.sleep(0.2)
+
+    subscribers = Subscribers()
+    subscribers.bind(Rang.name, slow)
+    for times in range(6):
+        await ring(context, times)
+    monkeypatch.setattr(relaying, "TURN", 0.3)
+    first = await relay(context.tenant, subscribers, context.clock)
+    assert 0 < first.delivered < 6
+    assert first.failed == 0
+    monkeypatch.undo()
+    assert await relay(context.tenant, subscribers, context.clock) == Relayed(6 - first.delivered, 0)

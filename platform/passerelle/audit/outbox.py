@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import outbox
@@ -51,14 +51,17 @@ async def publish(act: Act, event: Event) -> UUID:
     return event_id
 
 
-async def waiting(connection: AsyncConnection, limit: int = 100) -> list[Waiting]:
-    """The oldest events not yet relayed, locked against a second relay until the transaction ends.
+async def waiting(connection: AsyncConnection, now: datetime, limit: int = 100) -> list[Waiting]:
+    """The oldest events not yet relayed and due, locked against a second relay until the transaction ends.
 
     Those that failed come after those that did not: however many fail, they hold up nothing else.
     """
     rows = await connection.execute(
         select(*(outbox.c[name] for name in Waiting.__dataclass_fields__))
-        .where(outbox.c.relayed_at.is_(None))
+        .where(
+            outbox.c.relayed_at.is_(None),
+            or_(outbox.c.next_attempt_at.is_(None), outbox.c.next_attempt_at <= now),
+        )
         .order_by(outbox.c.attempts, outbox.c.at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -70,6 +73,10 @@ async def mark_relayed(connection: AsyncConnection, event_ids: Iterable[UUID], a
     await connection.execute(update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(relayed_at=at))
 
 
-async def mark_attempted(connection: AsyncConnection, event_id: UUID) -> None:
-    """Count a delivery that failed; the event stays waiting."""
-    await connection.execute(update(outbox).where(outbox.c.event_id == event_id).values(attempts=outbox.c.attempts + 1))
+async def mark_attempted(connection: AsyncConnection, event_id: UUID, next_attempt_at: datetime) -> None:
+    """Count a delivery that failed; the event waits, until then at least."""
+    await connection.execute(
+        update(outbox)
+        .where(outbox.c.event_id == event_id)
+        .values(attempts=outbox.c.attempts + 1, next_attempt_at=next_attempt_at)
+    )

@@ -111,5 +111,6 @@ outbox = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("relayed_at", DateTime(timezone=True)),
     Column("attempts", BigInteger, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", DateTime(timezone=True), comment="not before; null until a delivery failed"),
     Index("ix_outbox_waiting", "at", postgresql_where=text("relayed_at is null")),
 )

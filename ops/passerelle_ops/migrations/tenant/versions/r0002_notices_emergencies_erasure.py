@@ -238,6 +238,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_dossier_purge_after", "dossier", ["purge_after"], unique=False, postgresql_where=sa.text("state = 'closed'")
     )
+    op.add_column(
+        "outbox",
+        sa.Column(
+            "next_attempt_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="not before; null until a delivery failed",
+        ),
+    )
     op.add_column("patient", sa.Column("deceased_on", sa.Date(), nullable=True))
     op.add_column(
         "relation",
