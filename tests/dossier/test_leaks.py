@@ -6,8 +6,10 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from passerelle.audit import journal
+from passerelle.audit.tables import journal as journal_table
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import documents, lifecycle, reading, visibility
 from passerelle.dossier.representation import RepresentationBasis, declare_representative
@@ -174,3 +176,18 @@ async def test_who_may_inform_does_not_learn_the_state_of_a_record(world: World)
                 await lifecycle.inform(act, patient_id, proof="affiche")
         answers.add(str(refused.value))
     assert len(answers) == 1
+
+
+async def test_an_absent_document_says_nothing_of_the_one_that_stood_in_for_it(world: World) -> None:
+    """The work is done about another document, so that it takes as long; neither answer nor journal shows whose."""
+    patient_id, person = await world.patient()
+    doctor = professional()
+    await world.authorize(patient_id, person, doctor)
+    filed = await world.publish(patient_id, document(author=doctor))
+    for absent in (UUID(int=filed.int - 1), UUID(int=filed.int + 1), UUID(int=2**128 - 1)):
+        with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
+            await documents.read_document(world.context(doctor), absent)
+        async with world.tenant.database.transaction() as connection:
+            line = (await connection.execute(select(journal_table).where(journal_table.c.document_id == absent))).one()
+        assert (line.patient_id, line.rule, line.facts["relations"]) == (journal.NOBODY, "absent", [])
+        assert (line.facts["state"], line.facts["document"]) == (None, None)

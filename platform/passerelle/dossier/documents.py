@@ -13,15 +13,20 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnElement,
     DateTime,
     Select,
     Text,
     Uuid,
     and_,
     bindparam,
+    case,
     cast,
     func,
     literal,
+    literal_column,
     select,
 )
 
@@ -42,9 +47,18 @@ CONTENT = "content"
 def _one_document() -> Select[Any]:
     """Facts, verdict on one document, journal line, its row and the visible versions of its chain."""
     document_id = bindparam("document_id", type_=Uuid())
-    target = select(document.c.patient_id).where(document.c.document_id == document_id).scalar_subquery()
+    # An absent document must take as long as a refused one: the work is done about the next one, and thrown away.
+    next_one = _materialized(
+        select(document.c.document_id, document.c.patient_id, (document.c.document_id == document_id).label("is_it"))
+        .where(document.c.document_id >= document_id)
+        .order_by(document.c.document_id)
+        .limit(1),
+        "next_one",
+    )
+    is_it = func.coalesce(select(next_one.c.is_it).scalar_subquery(), literal_column("false"))
     nobody = literal(journal.NOBODY, Uuid())
-    facts = access.facts_row(func.coalesce(target, nobody)).cte("facts")
+    its_patient = func.coalesce(select(next_one.c.patient_id).scalar_subquery(), nobody)
+    facts = _materialized(access.facts_row(its_patient), "facts")
     lines = reach.reach_lines(facts)
     entry = document.alias("entry")
     rule = reach.rule_showing(entry, lines).label("rule")
@@ -52,15 +66,22 @@ def _one_document() -> Select[Any]:
         select(*reading.shown_of(entry, facts, lines), entry.c.content_name, entry.c.chain_id, rule)
         .where(
             entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
-            entry.c.document_id == document_id,
-            reach.visible(entry, facts, lines),
+            entry.c.document_id == select(next_one.c.document_id).scalar_subquery(),
+            # In this order: whether it is there must not spare the look at who may see it.
+            case((reach.visible(entry, facts, lines), is_it), else_=literal_column("false")),
         )
         .cte("found")
     )
     # What is asked for, seen or not: the journal says what the decision was taken on. No row when it is not there.
     it = document.alias("it")
-    asked = select(*reach.document_facts(it, facts)).where(it.c.document_id == document_id).cte("asked")
-    verdict = reach.document_verdict(facts, asked, select(found.c.rule).scalar_subquery())
+    judged = _materialized(
+        select(*reach.document_facts(it, facts)).where(
+            it.c.document_id == select(next_one.c.document_id).scalar_subquery()
+        ),
+        "judged_document",
+    )
+    asked = select(judged).where(is_it).cte("asked")
+    verdict = reach.document_verdict(_of_nobody_unless(is_it, facts), asked, select(found.c.rule).scalar_subquery())
     # One reading of a content may come in many ranges: those that follow the first write no line.
     since = bindparam("same_reading_since", type_=DateTime(timezone=True))
     kind = bindparam("journal_kind", type_=Text())
@@ -100,6 +121,23 @@ def _one_document() -> Select[Any]:
         withholding.kept_from(verdict, document_id).label("withheld_from"),
         select(journal_line.c.line_id).scalar_subquery().label("line_id"),
     ).select_from(verdict)
+
+
+def _materialized(chosen: Select[Any], name: str) -> CTE:
+    """A part of the statement that is worked out once, whoever uses it."""
+    return chosen.cte(name).prefix_with("materialized", dialect="postgresql")
+
+
+def _of_nobody_unless(is_it: ColumnElement[bool], facts: CTE) -> CTE:
+    """The facts, or what holds between the actor and nobody."""
+    nothing = literal("{}")
+    return select(
+        case((is_it, facts.c.patient_id), else_=literal(journal.NOBODY, Uuid())).label("patient_id"),
+        case((is_it, facts.c.state)).label("state"),
+        and_(is_it, facts.c.blocked).label("blocked"),
+        and_(is_it, facts.c.objection).label("objection"),
+        case((is_it, facts.c.relations), else_=cast(nothing, ARRAY(Text()))).label("relations"),
+    ).cte("facts_told")
 
 
 READ_DOCUMENT = Statement(_one_document())
