@@ -50,7 +50,6 @@ NEEDED: dict[str, type[Value]] = {
     "patient_lookup.minimum_traits": int,
     "patient_lookup.per_hour": int,
     "regulation_centre.offered": bool,
-    "visibility.masked_and_hidden_from_patient": bool,
     "visibility.shown_is_final": bool,
 }
 

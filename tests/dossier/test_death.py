@@ -96,6 +96,8 @@ async def peopled(world: World, born: str = "19800115") -> tuple[UUID, Actor, UU
         await team_consents.consent_to_team(
             act, patient_id, team, informed_how=InformedHow.DOCUMENT, proof="notice remise et signée"
         )
+    by = person if born < "2000" else operator()
+    async with transaction(world.context(by)) as act:
         await representation.declare_representative(
             act,
             patient_id,
@@ -141,7 +143,7 @@ async def test_a_death_closes_the_record_and_ends_every_tie_and_a_mistake_is_und
 
 async def test_a_death_is_declared_by_whom_the_matrix_says_on_a_day_that_can_be(world: World) -> None:
     patient_id, person = await world.patient()
-    for who in (person, professional(NURSE), world.person(ins_of(96_101))):
+    for who in (person, professional(NURSE), professional(), world.person(ins_of(96_101))):
         with pytest.raises(Refused, match="ACCESS_REFUSED"):
             await declare(world, patient_id, who)
     for on in (TODAY + timedelta(days=1), date(1979, 12, 31)):
@@ -154,7 +156,7 @@ async def test_a_death_is_declared_by_whom_the_matrix_says_on_a_day_that_can_be(
         async with transaction(world.context(operator())) as act:
             await death.undo(act, patient_id, proof="certificat")
     assert (await reading.open_dossier(world.context(person), patient_id)).state == "open"
-    assert (await declare(world, patient_id, professional())).deceased_on == TODAY
+    assert (await declare(world, patient_id, structure())).deceased_on == TODAY
 
 
 async def test_what_the_patient_had_closed_or_suspended_comes_back_so(world: World) -> None:
@@ -281,6 +283,17 @@ async def _try(act: Act, what: str, patient_id: UUID, child: Actor) -> object:
             return await relations.unblock_professional(act, patient_id, professional().id)
         case _:
             return await heirs.object_to_heirs(act, patient_id)
+
+
+async def test_only_an_establishment_his_attending_physician_and_the_operator_declare_a_death(world: World) -> None:
+    patient_id, _, _, people = await peopled(world)
+    for who in (professional(), people["authorized"], people["member"], people["author"], people["representative"]):
+        with pytest.raises(Refused, match="ACCESS_REFUSED"):
+            await declare(world, patient_id, who)
+        assert await may(world, people["attending"], patient_id, Action.READ)
+    assert (await declare(world, patient_id, people["attending"])).deceased_on == TODAY
+    other_id, _ = await world.patient()
+    assert (await declare(world, other_id, operator())).deceased_on == TODAY
 
 
 async def _state(world: World, patient_id: UUID) -> tuple[object, ...]:

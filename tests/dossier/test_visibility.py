@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,15 @@ import pytest
 from sqlalchemy import select
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import documents, lifecycle, reading, repair, visibility
+from passerelle.dossier import access, documents, lifecycle, reading, repair, visibility
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.dossier.tables import document_move, document_version
 from passerelle.identities import patients
 from passerelle.identities.ins import IdentityStatus
 from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import legal_day
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle_policies.packs import pack_on
 from tests.builders import World, document, ins_of, professional
 
 SHOW_TO_PATIENT = partial(visibility.show_to_patient, confirmed=True)
@@ -111,6 +114,25 @@ async def test_hidden_from_the_patient_until_shown_and_never_hidden_again(world:
     with pytest.raises(Conflict, match="ALREADY_SHOWN"):
         await _do(world, author, visibility.hide_from_patient, filed)
     assert await _sees(world, person, filed)
+
+
+async def test_a_pack_may_let_what_was_shown_be_hidden_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    lenient = pack_on(legal_day(world.clock))
+    final = lenient.parameters["visibility.shown_is_final"]
+    lenient = replace(
+        lenient, parameters={**lenient.parameters, "visibility.shown_is_final": replace(final, value=False)}
+    )
+    patient_id, person = await world.patient()
+    author = professional()
+    await world.authorize(patient_id, person, author)
+    filed = await world.publish(patient_id, document(author=author, hidden_from_patient=True), by=author)
+    await _do(world, author, SHOW_TO_PATIENT, filed)
+    assert await _sees(world, person, filed)
+    with pytest.raises(Conflict, match="ALREADY_SHOWN"):
+        await _do(world, author, visibility.hide_from_patient, filed)
+    monkeypatch.setattr(access, "pack_in", lambda _: lenient)
+    await _do(world, author, visibility.hide_from_patient, filed)
+    assert not await _sees(world, person, filed)
 
 
 async def test_archived_leaves_the_ordinary_list_and_comes_back(world: World) -> None:

@@ -45,14 +45,14 @@ async def unmask(act: Act, document_id: UUID) -> Row[Any]:
 async def hide_from_patient(act: Act, document_id: UUID) -> Row[Any]:
     """Hide a document until the announcement consultation, for the rule's delay at most (R.1111-53).
 
-    Refused: HIDING_COMBINATION while masked; ALREADY_SHOWN once it was shown or read: that is irreversible.
+    Refused: HIDING_COMBINATION while masked; ALREADY_SHOWN once it was shown or read and that is final.
     """
     row = await access.require_document(act, document_id, Action.HIDE_FROM_PATIENT)
     if row.masked:
         raise Conflict("HIDING_COMBINATION")
     if access.awaits_announcement(row, act.now):
         return row
-    if row.hidden_until is not None:
+    if row.hidden_until is not None and _is_final(act):
         raise Conflict("ALREADY_SHOWN")
     await _must_not_have_been_shown(act, row, Action.SHOW_TO_PATIENT)
     return await _changed(act, row, Action.HIDE_FROM_PATIENT, **announcement(act, is_awaited=True))
@@ -121,7 +121,14 @@ async def _must_not_be_superseded(act: Act, row: Row[Any], code: str) -> None:
         raise Conflict(code, status=status.value)
 
 
+def _is_final(act: Act) -> bool:
+    """Whether what was shown once stays shown (EX_3.3-1045)."""
+    return access.pack_in(act.context).holds("visibility.shown_is_final", act.context.tenant.parameters)
+
+
 async def _must_not_have_been_shown(act: Act, row: Row[Any], showing: Action) -> None:
+    if not _is_final(act):
+        return
     was_shown = (
         select(document_version.c.act)
         .where(
