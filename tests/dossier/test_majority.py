@@ -22,7 +22,7 @@ async def test_whoever_comes_of_age_is_told_once_and_however_late(world: World) 
     _, still_minor = await world.patient(born="20100605")
     _, grown_up = await world.patient(born="19700605")
     mother, doctor = world.person(ins_of(94_501)), professional()
-    await declare(world, child_id, child, mother)
+    await declare(world, child_id, operator(), mother)
     await world.authorize(child_id, mother, doctor)
     hidden = await world.publish(child_id, document(hidden_from_representatives=True))
     assert await majority.come_of_age(system) == 0
@@ -31,7 +31,7 @@ async def test_whoever_comes_of_age_is_told_once_and_however_late(world: World) 
     assert await majority.come_of_age(world.context(operator())) == 1
     assert await majority.come_of_age(world.context(operator())) == 0
 
-    assert await world.notices(child) == ["majority", "consent_changed"]
+    assert await world.notices(child) == ["majority", "consent_changed", "representation_changed"]
     assert [await world.notices(who) for who in (still_minor, grown_up)] == [[], []]
     assert not await represents(world, mother, child_id)
     page = (await reading.open_dossier(world.context(doctor), child_id)).page  # stays until he decides
@@ -43,7 +43,7 @@ async def test_a_birth_date_put_right_ends_on_its_day_what_was_to_last(world: Wo
     world.clock.set(datetime(2026, 1, 10, 9, tzinfo=UTC))
     await majority.come_of_age(world.context(operator()))
     child_id, child = await world.patient(born="20120605")
-    await declare(world, child_id, child, world.person(ins_of(94_601)))
+    await declare(world, child_id, operator(), world.person(ins_of(94_601)))
     async with world.tenant.database.transaction() as connection:
         await connection.execute(update(patient).where(patient.c.patient_id == child_id).values(birth_date="20080605"))
     world.clock.set(datetime(2026, 9, 1, 9, tzinfo=UTC))

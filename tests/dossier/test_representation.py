@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from passerelle.audit import journal
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import access, reading, relations, representation
 from passerelle.dossier.representation import RepresentationBasis
@@ -44,12 +45,12 @@ async def represents(world: World, who: Actor, patient_id: UUID) -> bool:
 
 
 async def test_a_representation_has_the_basis_of_the_patient_s_age(world: World) -> None:
-    child_id, child = await world.patient(born="20150302")
+    child_id, _ = await world.patient(born="20150302")
     adult_id, adult = await world.patient()
     unknown_id, unknown = await world.patient(born="")
     someone = world.person(ins_of(94_001))
     for patient_id, by, basis, code in (
-        (child_id, child, GUARDIANSHIP, "PATIENT_A_MINOR"),
+        (child_id, operator(), GUARDIANSHIP, "PATIENT_A_MINOR"),
         (adult_id, adult, MINOR, "PATIENT_OF_AGE"),
         (adult_id, adult, RepresentationBasis.CURATORSHIP, "REPRESENTATION_BASIS_INVALID"),
         (unknown_id, unknown, MINOR, "BIRTH_DATE_UNKNOWN"),
@@ -88,8 +89,24 @@ async def test_nobody_but_its_author_the_representative_or_the_operator_ends_a_r
     assert await ends(father, father) == 1
     assert await ends(operator(), mother) == 1
     assert [await represents(world, who, child_id) for who in (mother, father)] == [False, False]
-    await declare(world, child_id, child, mother)
-    assert await ends(child, mother) == 1
+    adult_id, adult = await world.patient()
+    await declare(world, adult_id, adult, mother, GUARDIANSHIP)
+    async with transaction(world.context(adult)) as act:
+        assert await representation.end_representation(act, adult_id, mother.id) == 1
+
+
+async def test_a_minor_declares_no_representative_of_his_own(world: World) -> None:
+    child_id, child = await world.patient(born="20150302")
+    mother, father = world.person(ins_of(94_151)), world.person(ins_of(94_152))
+    with pytest.raises(Conflict, match="MINOR_DECLARES_NO_REPRESENTATIVE"):
+        await declare(world, child_id, child, mother)
+    assert not await represents(world, mother, child_id)
+    async with world.tenant.database.transaction() as connection:
+        line = (await journal.page(connection, child_id, first=1))[0]
+    assert (line.actor_id, line.outcome, line.code) == (child.id, "refused", "MINOR_DECLARES_NO_REPRESENTATIVE")
+    await declare(world, child_id, operator(), mother)
+    await declare(world, child_id, mother, father)
+    assert await represents(world, father, child_id)
 
 
 async def test_a_representative_is_known_to_the_patient_whoever_declared_him(world: World) -> None:
@@ -114,9 +131,9 @@ async def test_powers_over_a_minor_end_the_day_he_comes_of_age(
     world: World, born: str, last_day: date, first_day: date
 ) -> None:
     world.clock.set(datetime(2026, 1, 10, 9, tzinfo=UTC))
-    child_id, child = await world.patient(born=born)
+    child_id, _ = await world.patient(born=born)
     mother = world.person(ins_of(94_301))
-    granted = await declare(world, child_id, child, mother, until=datetime(2060, 1, 1, tzinfo=UTC))
+    granted = await declare(world, child_id, operator(), mother, until=datetime(2060, 1, 1, tzinfo=UTC))
     midnight = datetime.combine(first_day, datetime.min.time(), PARIS)
     assert granted.until == midnight
     world.clock.set(midnight - timedelta(seconds=1))
@@ -127,7 +144,7 @@ async def test_powers_over_a_minor_end_the_day_he_comes_of_age(
     with pytest.raises(Refused, match="ACCESS_REFUSED"):
         await reading.open_dossier(world.context(mother), child_id)
     with pytest.raises(Conflict, match="PATIENT_OF_AGE"):
-        await declare(world, child_id, child, mother)
+        await declare(world, child_id, operator(), mother)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -143,9 +160,9 @@ async def test_nobody_ever_represents_an_adult_as_a_minor(
     """Whatever was declared, and even when the birth date is put right afterwards."""
     start = datetime(2026, 1, 10, 9, tzinfo=UTC)
     world.clock.set(start)
-    child_id, child = await world.patient(born=f"{declared:%Y%m%d}")
+    child_id, _ = await world.patient(born=f"{declared:%Y%m%d}")
     mother = world.person(ins_of(94_401))
-    await declare(world, child_id, child, mother, until=start + timedelta(days=until) if until else None)
+    await declare(world, child_id, operator(), mother, until=start + timedelta(days=until) if until else None)
     async with world.tenant.database.transaction() as connection:
         await connection.execute(
             update(patient).where(patient.c.patient_id == child_id).values(birth_date=f"{corrected:%Y%m%d}")

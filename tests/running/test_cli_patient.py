@@ -102,5 +102,7 @@ async def test_the_operator_records_a_representative_and_the_judge_s_end_of_it(
     assert await desk.run("end-representative", key, told=_line(ins)) == 0
     desk.world.clock.set(datetime.now(UTC))
     assert await desk.relations(guardian, patient_id) == frozenset()
+    assert await desk.run("end-representative", key, told=_line(ins)) == 4  # there is none left
     said = capsys.readouterr()
+    assert said.out.count("ont pris fin") == 1
     assert ins.value not in said.out + said.err

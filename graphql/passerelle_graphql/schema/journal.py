@@ -82,13 +82,6 @@ def source(reason: traces.Reason | None) -> str | None:
     return reason.source if reason else None
 
 
-def told(kind: str, action: str, outcome: str) -> str:
-    """What the line says, in French, to the patient."""
-    if outcome != journal.Outcome.ALLOWED:
-        return messages.sentence("JOURNAL_REFUSED", {})
-    return messages.sentence(f"JOURNAL_{kind}_{action}".upper(), {})
-
-
 @strawberry.type(description="Une ligne du journal : un accès, accordé ou refusé.")
 class JournalLine:
     id: strawberry.ID = shown("line_id", by=line_id)
@@ -103,7 +96,9 @@ class JournalLine:
         "software",
         by=journal_actor,
     )
-    sentence: str = shown("kind", "action", "outcome", by=told, description="Ce que dit la ligne, au patient.")
+    sentence: str = shown(
+        "kind", "action", "outcome", "rule", by=traces.sentence_of, description="Ce que dit la ligne, au patient."
+    )
     action: str = shown()
     kind: str = shown(description="Sur quoi : dossier, document, content, journal, authorizations, patient.")
     document_id: strawberry.ID | None = shown(by=document_id)

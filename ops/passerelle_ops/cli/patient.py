@@ -97,9 +97,15 @@ def representative(patient: Patient, tenant: Tenant, basis: Basis, proof: Proof,
 def end_representative(patient: Patient, tenant: Tenant, state: State = None) -> None:
     """Mettre fin aux pouvoirs d’un représentant, sur décision d’un juge ; son INS est lu sur l’entrée."""
     from passerelle.dossier.representation import end_representation
+    from passerelle.kernel.errors import Conflict
 
     ins = _ins()
-    _run(tenant, state, lambda act: end_representation(act, patient, _key(act, ins)), "REPRESENTATION_ENDED")
+
+    async def end(act: Act) -> None:
+        if not await end_representation(act, patient, _key(act, ins)):
+            raise Conflict("REPRESENTATION_UNKNOWN")
+
+    _run(tenant, state, end, "REPRESENTATION_ENDED")
 
 
 def _word(words: Callable[[str], _Word], given: str, option: str) -> _Word:

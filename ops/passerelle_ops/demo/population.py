@@ -151,12 +151,13 @@ async def _relate(
         return UUID(held.team_consents[0].subject.removeprefix("team:")) if held.team_consents else team_id
     if team_id is None:
         team_id = await _team(then)
-    async with transaction(then.person(household.patient)) as act:
-        if household.mother is not None:
-            key = settler.key(household.mother)
-            proof = "livret de famille présenté"
-            minor = representation.RepresentationBasis.MINOR
+    if household.mother is not None:
+        key = settler.key(household.mother)
+        proof = "livret de famille présenté"
+        minor = representation.RepresentationBasis.MINOR
+        async with transaction(then.operator()) as act:
             await representation.declare_representative(act, patient_id, key, basis=minor, proof=proof)
+    async with transaction(then.person(household.patient)) as act:
         if index % 2 == 0:
             await team_consents.consent_to_team(
                 act,

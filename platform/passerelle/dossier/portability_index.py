@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from passerelle.audit.journal import JournalLine, Outcome
+from passerelle.audit.journal import JournalLine
 from passerelle.dossier.portability_journal import Lines
+from passerelle.dossier.traces import sentence_of
 from passerelle.kernel import messages
 from passerelle.kernel.clock import PARIS
 
@@ -177,13 +178,14 @@ def _notices(said: Sequence[Mapping[str, Any]]) -> str:
 def _journal(lines: Lines) -> str:
     rows = [(_instant(each.at), _text(each.actor_name), _text(_line(each))) for each in lines.shown]
     caption = f"Les {len(lines.shown)} lignes les plus récentes, sur {lines.count}."
-    return _section("Journal des accès", _table(caption, ("Date", "Qui", "Quoi"), rows))
+    young = len(lines.unsealed)
+    told = f"Pas encore scellées, donc sans preuve : {young}." if young else "Toutes sont scellées."
+    own = "Les lignes de cet export lui-même n’y sont pas : elles ne sont scellées qu’après lui, le suivant les donne."
+    return _section("Journal des accès", f"<p>{told} {own}</p>" + _table(caption, ("Date", "Qui", "Quoi"), rows))
 
 
 def _line(line: JournalLine) -> str:
-    if line.outcome != Outcome.ALLOWED:
-        return messages.sentence("JOURNAL_REFUSED", {})
-    return _told(line.kind, line.action)
+    return sentence_of(line.kind, line.action, line.outcome, line.rule)
 
 
 def _told(kind: str, action: str) -> str:

@@ -14,12 +14,14 @@ from uuid import UUID
 
 from sqlalchemy import func, select, true
 
+from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, relations
 from passerelle.dossier.majority import comes_of_age_at
 from passerelle.dossier.tables import relation
 from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle_policies.facts import Facts
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
 
 
@@ -44,8 +46,10 @@ async def declare_representative(
 ) -> relations.Grant:
     """Declare a legal representative; of a minor, until he comes of age at the latest.
 
-    Refused: PROOF_MISSING; REPRESENTATION_BASIS_INVALID for a curator; BIRTH_DATE_UNKNOWN; PATIENT_OF_AGE and
-    PATIENT_A_MINOR when the basis is not that of his age; REPRESENTATION_OUTLASTS_YOURS.
+    Refused: PROOF_MISSING; REPRESENTATION_BASIS_INVALID for a curator; BIRTH_DATE_UNKNOWN;
+    MINOR_DECLARES_NO_REPRESENTATIVE to the minor himself (Code civil, art. 371-1 and 388: the law gives him his
+    representatives); PATIENT_OF_AGE and PATIENT_A_MINOR when the basis is not that of his age;
+    REPRESENTATION_OUTLASTS_YOURS.
     """
     if not proof.strip():
         raise InvalidInput("PROOF_MISSING", act="declare_representative")
@@ -53,8 +57,12 @@ async def declare_representative(
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.REPRESENT)
     if basis is RepresentationBasis.CURATORSHIP:
         raise InvalidInput("REPRESENTATION_BASIS_INVALID")
-    until = await _within_minority(act, patient_id, basis, until)
-    await _must_not_outlast_the_giver(act, patient_id, until)
+    of_age = await _comes_of_age(act, patient_id)
+    facts = await access.facts_of(act.context, act.connection, patient_id)
+    if act.now < of_age and Relation.PATIENT in facts.relations:
+        raise Conflict("MINOR_DECLARES_NO_REPRESENTATIVE", line=_refused_to_the_minor(act, patient_id))
+    until = _within_minority(act, of_age, basis, until)
+    await _must_not_outlast_the_giver(act, patient_id, facts, until)
     subject = f"{ActorKind.PERSON}:{person_key}"
     return await relations.declare(
         act, patient_id, Relation.REPRESENTATIVE, subject, until=until, proof=proof, basis=basis.value
@@ -83,14 +91,28 @@ async def end_representation(act: Act, patient_id: UUID, person_key: str) -> int
     return ended
 
 
-async def _within_minority(
-    act: Act, patient_id: UUID, basis: RepresentationBasis, until: datetime | None
-) -> datetime | None:
-    """When the representation ends, clamped to the coming of age of a minor."""
+async def _comes_of_age(act: Act, patient_id: UUID) -> datetime:
     known = await patients.by_id(act, patient_id)
     of_age = comes_of_age_at(act.context, known.traits.birth_date) if known else None
     if of_age is None:
         raise Conflict("BIRTH_DATE_UNKNOWN")
+    return of_age
+
+
+def _refused_to_the_minor(act: Act, patient_id: UUID) -> journal.Line:
+    return journal.Line(
+        kind=Kind.AUTHORIZATIONS,
+        action=Action.REPRESENT,
+        outcome=journal.Outcome.REFUSED,
+        rule="minor-declares-no-representative",
+        pack=access.pack_in(act.context).name,
+        patient_id=patient_id,
+        code="MINOR_DECLARES_NO_REPRESENTATIVE",
+    )
+
+
+def _within_minority(act: Act, of_age: datetime, basis: RepresentationBasis, until: datetime | None) -> datetime | None:
+    """When the representation ends, clamped to the coming of age of a minor."""
     if basis is not RepresentationBasis.MINOR:
         if act.now < of_age:
             raise Conflict("PATIENT_A_MINOR")
@@ -100,9 +122,8 @@ async def _within_minority(
     return min(until, of_age) if until else of_age
 
 
-async def _must_not_outlast_the_giver(act: Act, patient_id: UUID, until: datetime | None) -> None:
+async def _must_not_outlast_the_giver(act: Act, patient_id: UUID, facts: Facts, until: datetime | None) -> None:
     """A representative gives to no one, himself included, powers that outlast his own."""
-    facts = await access.facts_of(act.context, act.connection, patient_id)
     if Relation.PATIENT in facts.relations or Relation.REPRESENTATIVE not in facts.relations:
         return
     own = select(relation.c.valid_until).where(

@@ -14,6 +14,7 @@ from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, reading
 from passerelle.dossier.recorded import Question, answer, question_of
+from passerelle.kernel import messages
 from passerelle.kernel.clock import PARIS
 from passerelle_policies.packs import Overrides, Pack, packs
 from passerelle_policies.vocabulary import Action, Kind
@@ -75,6 +76,14 @@ def reason_of(line: journal.JournalLine, pack: Pack, overrides: Overrides) -> Re
             return Reason(sentence=decision.sentence, source=decision.source)
     named = pack.line(line.rule)
     return Reason(sentence=named.sentence, source=named.source) if named else None
+
+
+def sentence_of(kind: str, action: str, outcome: str, rule: str) -> str:
+    """What a line says, in French, to the patient."""
+    if outcome != journal.Outcome.ALLOWED:
+        return messages.sentence("JOURNAL_REFUSED", {})
+    by_rule = f"JOURNAL_BY_RULE_{rule}".replace("-", "_").upper()
+    return messages.sentence(by_rule if by_rule in messages.catalogue() else f"JOURNAL_{kind}_{action}".upper(), {})
 
 
 def told(line: journal.JournalLine, overrides: Overrides) -> dict[str, Any]:
