@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO, cast
 
 import structlog
@@ -18,8 +18,10 @@ import structlog
 from passerelle.kernel.errors import PasserelleError
 from passerelle_ops.settings import Settings
 
-# 13 or 15 characters of a NIR or NIA, Corsica included.
-_MATRICULE = re.compile(r"(?<![0-9A-Za-z])[1-478][0-9]{4}[0-9][0-9AB][0-9]{6}([0-9]{2})?(?![0-9A-Za-z])")
+# 13 or 15 characters of a NIR or NIA, Corsica included; in one piece, or in groups as people write them.
+_MATRICULE = re.compile(
+    r"(?<![0-9A-Za-z])[1-478](?:[\s.]?[0-9]){5}[\s.]?[0-9ABab](?:[\s.]?[0-9]){6}(?:(?:[\s.]?[0-9]){2})?(?![0-9A-Za-z])"
+)
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -64,8 +66,22 @@ def place(error: BaseException) -> dict[str, str]:
 
 
 def struck_out(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Strike out what looks like a matricule, in any text of the event."""
-    return {name: _MATRICULE.sub("…", value) if isinstance(value, str) else value for name, value in event.items()}
+    """Strike out what looks like a matricule, in any text of the event, however deep; names and keys too."""
+    return {_struck(name): _struck(value) for name, value in event.items()}
+
+
+def _struck(value: Any) -> Any:
+    """The value as it may be written: what JSON has no form for is told as text by the renderer, so is struck as it."""
+    if isinstance(value, str):
+        return _MATRICULE.sub("…", value)
+    if isinstance(value, Mapping):
+        return {_struck(name) if isinstance(name, str) else name: _struck(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_struck(each) for each in value]
+    if value is None or isinstance(value, bool | float):
+        return value
+    told = _MATRICULE.sub("…", text := str(value))
+    return value if told == text and isinstance(value, int) else told
 
 
 class _StandardError:

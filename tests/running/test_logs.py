@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
 import httpx2
@@ -31,6 +32,47 @@ def test_a_matricule_is_struck_out_of_any_text(matricule: str, around: str) -> N
     event = logs.struck_out(None, "", {"event": f"{around}{matricule}{around}", "count": 3})
     assert matricule not in event["event"]
     assert event["count"] == 3
+
+
+@given(
+    st.from_regex(r"[12][0-9]{4}(2A|2B|2a|[0-9]{2})[0-9]{6}([0-9]{2})?", fullmatch=True),
+    st.lists(st.sampled_from(("", "", " ", "\u00a0", "\u202f", ".")), min_size=15, max_size=15),
+)
+def test_written_in_groups_it_is_struck_out_too(matricule: str, between: list[str]) -> None:
+    written = "".join(f"{each}{apart}" for each, apart in zip(matricule, between, strict=False)).rstrip(
+        " .\u00a0\u202f"
+    )
+    assert logs.struck_out(None, "", {"event": f"patient {written}, né"})["event"] == "patient …, né"
+
+
+class _Row:
+    def __repr__(self) -> str:
+        return f"<Row {INS}>"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"who": (INS, f"INS {INS}")}],
+        {INS: {"deep": [[INS]]}},
+        {"set": {INS}, "number": int(INS), "2 69 05 49 588 157 80": None},
+        _Row(),
+        INS.encode(),
+    ],
+)
+def test_however_deep_it_is_struck_out(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings())
+    structlog.get_logger("test").warning("kept", about=value, **{INS: 1})
+    said = capsys.readouterr().err
+    assert INS not in said
+    assert "588" not in said
+    assert "…" in said
+
+
+@given(st.uuids(), st.datetimes(), st.floats(allow_nan=False), st.integers(-(10**11), 10**11), st.booleans())
+def test_ids_instants_and_counts_stay(known: UUID, at: datetime, seconds: float, count: int, is_so: bool) -> None:
+    event = {"id": str(known), "at": at.isoformat(), "seconds": seconds, "counts": [count], "so": is_so, "none": None}
+    assert logs.struck_out(None, "", dict(event)) == event
 
 
 def test_an_exception_is_told_by_class_and_place(capsys: pytest.CaptureFixture[str]) -> None:
