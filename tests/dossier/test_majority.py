@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import UUID
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import select, update
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import majority, reading, relations
 from passerelle.dossier.recipients import people_of
 from passerelle.identities.tables import patient
+from passerelle.kernel.context import Context
 from tests.builders import World, document, ins_of, operator, professional
 from tests.dossier.test_representation import declare, represents
 
@@ -37,6 +40,31 @@ async def test_whoever_comes_of_age_is_told_once_and_however_late(world: World) 
     page = (await reading.open_dossier(world.context(doctor), child_id)).page  # stays until he decides
     assert [each["document_id"] for each in page.documents] == [str(hidden)]
     assert page.documents[0]["hidden_from_representatives"] is True
+
+
+async def test_batch_after_batch_each_is_looked_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.clock.set(datetime(2026, 1, 10, 9, tzinfo=UTC))
+    await majority.come_of_age(world.context(operator()))
+    children = [await world.patient(born="20080605") for _ in range(7)]
+    world.clock.set(datetime(2026, 9, 1, 9, tzinfo=UTC))
+    monkeypatch.setattr(majority, "_AT_ONCE", 2)
+    places: list[UUID | None] = []
+    following = majority._next
+
+    async def noted(context: Context, after: UUID | None) -> list[UUID]:
+        places.append(after)
+        return await following(context, after)
+
+    monkeypatch.setattr(majority, "_next", noted)
+    held_id, held = children[3]
+    async with transaction(world.context(operator())) as act:
+        await act.connection.execute(select(patient).where(patient.c.patient_id == held_id).with_for_update())
+        assert await majority.come_of_age(world.context(operator())) == 6
+    told = sorted(patient_id for patient_id, _ in children if patient_id != held_id)
+    assert places == [None, told[1], told[3], told[5]]
+    assert await majority.come_of_age(world.context(operator())) == 1  # whom somebody had in hand
+    assert [await world.notices(each) for _, each in children] == [["majority"]] * 7
+    assert await world.notices(held) == ["majority"]
 
 
 async def test_a_birth_date_put_right_ends_on_its_day_what_was_to_last(world: World) -> None:

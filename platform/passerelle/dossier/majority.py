@@ -47,24 +47,30 @@ async def come_of_age(context: Context) -> int:
     Their representatives' powers ended that day; the rows that a birth date put right since leaves open end too. What
     was hidden from the representatives stays so, and what they authorised stays until he decides: the notice says it.
     """
-    told = 0
-    while batch := await _next(context):
-        told += batch
+    told, after = 0, None
+    while batch := await _next(context, after):
+        told, after = told + len(batch), batch[-1]
     return told
 
 
-async def _next(context: Context) -> int:
+async def _next(context: Context, after: UUID | None) -> list[UUID]:
+    """Tell the next ones in the order of their ids; who they are. The patients are gone through once in all."""
     years = access.number(context, "majority.years")
     wanted = civil_status.grown_up(access.of_age_born_by(context), years)
     patient_id = wanted.selected_columns.patient_id
+    if after is not None:
+        wanted = wanted.where(patient_id > after)
     async with transaction(context) as act:
         found = await act.connection.execute(
-            wanted.where(not_(is_posted(patient_id, literal(_KEY)))).limit(_AT_ONCE).with_for_update(skip_locked=True)
+            wanted.where(not_(is_posted(patient_id, literal(_KEY))))
+            .order_by(patient_id)
+            .limit(_AT_ONCE)
+            .with_for_update(skip_locked=True)
         )
         rows = found.all()
         for row in rows:
             await _come_of_age(act, row)
-    return len(rows)
+    return [row.patient_id for row in rows]
 
 
 async def _come_of_age(act: Act, row: Row[Any]) -> None:
