@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -17,6 +19,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from passerelle.audit.sealing import seal
+from passerelle.audit.verifier import key_id_of
 from passerelle.dossier import (
     lifecycle,
     portability,
@@ -98,6 +102,33 @@ async def test_his_journal_goes_out_with_what_verifies_it(world: World) -> None:
     assert str(hidden) not in about
     assert str(hidden).encode() not in b"".join(archive.read(name) for name in archive.namelist())
     assert "verifier.py" in {Path(name).name for name in archive.namelist()}
+
+
+async def test_all_that_his_journal_says_is_proven_once_it_is_sealed(world: World, tmp_path: Path) -> None:
+    patient_id, person = await world.patient()
+    await world.publish(patient_id, document())
+
+    def verified(archive: zipfile.ZipFile) -> int:
+        archive.extractall(tmp_path)
+        key = key_id_of(world.tenant.keys.public_key)
+        alone = [sys.executable, "-I", "verifier.py", "journal.json", "--key", key]
+        return subprocess.run(alone, cwd=tmp_path / "journal", capture_output=True, check=False).returncode
+
+    before = await opened(world, patient_id, person)
+    young = read_json(before, "manifeste.json")["journal"]["unsealed"]
+    assert young == [each["line_id"] for each in read_json(before, "journal/journal.json")["unsealed"]] != []
+    assert f"Pas encore scellées, donc sans preuve : {len(young)}." in before.read("index.html").decode()
+    assert verified(before) == 3
+
+    await seal(world.tenant, world.clock)
+    after = await opened(world, patient_id, person)
+    said = read_json(after, "manifeste.json")["journal"]
+    # Its own two lines are left out; those of the export before are in it.
+    assert said == {"lines": len(young) + 2, "unsealed": [], "ownLinesLeftOut": 2}
+    lines = read_json(after, "journal/journal.json")["lines"]
+    assert [each["line"]["action"] for each in lines].count("export") == 2
+    assert "Les lignes de cet export lui-même n’y sont pas" in after.read("index.html").decode()
+    assert verified(after) == 0
 
 
 async def test_a_stranger_takes_nothing_and_nothing_changes(world: World) -> None:

@@ -134,12 +134,18 @@ class Export:
                 yield octets
 
     def _manifest(self, archive: Archive, exported: list[Exported]) -> bytes:
+        lines = self.lines
+        # Its own lines: that of the export, and one for each document that goes out.
+        said = (
+            {"lines": lines.count, "unsealed": lines.unsealed, "ownLinesLeftOut": 1 + len(exported)} if lines else None
+        )
         return portability_history.written(
             {
                 "form": FORM,
                 "network": self.context.tenant.id,
                 "record": self.patient_id,
                 "exportedAt": self.at,
+                "journal": said,
                 "altered": [each.entry["logicalId"] for each in exported if each.state != "whole"],
                 "files": [{"path": each.path, "size": each.size, "sha256": each.sha256} for each in archive.entries],
             }
@@ -165,8 +171,9 @@ async def open_export(context: Context, patient_id: UUID) -> Export:
             replace(said, document_id=row.document_id, facts={**said.facts, "document": about.as_json()})
             for row, about in rows
         ]
-        await journal.append_all(act.connection, context, [said, *each_of_them])
         is_heir = _is_heir(facts)
+        lines = None if is_heir else await lines_for(act, patient_id)
+        await journal.append_all(act.connection, context, [said, *each_of_them])
         documents = _chosen([row for row, _ in rows])
         return Export(
             context=context,
@@ -174,7 +181,7 @@ async def open_export(context: Context, patient_id: UUID) -> Export:
             at=act.now,
             documents=documents,
             data=await _data(act, patient_id, documents, is_heir=is_heir),
-            lines=None if is_heir else await lines_for(act, patient_id),
+            lines=lines,
             _key=_key(context, patient_id, record),
         )
 

@@ -1,6 +1,7 @@
 """The journal that goes out with an export: the lines its reader may see, with the proofs that they are sealed.
 
-The lines about a document that waits for its announcement, or that is hidden from this reader, wait with it.
+The lines about a document that waits for its announcement, or that is hidden from this reader, wait with it. So do
+the export's own: nothing can prove them before they are committed and sealed, and the next export gives them.
 Source: CSP L.1111-19.
 """
 
@@ -24,15 +25,22 @@ SHOWN_AT_MOST: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """`files` by their paths: the lines, and what verifies them. `shown` are the newest, `count` all there are."""
+    """`files` by their paths: the lines, and what verifies them. `shown` are the newest, `count` all there are.
+
+    `unsealed` are the ids of those too young to be proven.
+    """
 
     files: Mapping[str, bytes]
     shown: list[journal.JournalLine]
     count: int
+    unsealed: tuple[int, ...]
 
 
 async def lines_for(act: Act, patient_id: UUID) -> Lines:
-    """Every line of the patient's journal that this reader may see, for a use case that has decided."""
+    """Every line of the patient's journal that this reader may see, for a use case that has decided.
+
+    To be called before it journals itself, so that its own lines are left out.
+    """
     standing = await access.standing_of(act.context, act.connection, patient_id)
     out_of_sight = reading.out_of_sight(act, patient_id, standing)
     shown: list[journal.JournalLine] = []
@@ -55,4 +63,5 @@ async def lines_for(act: Act, patient_id: UUID) -> Lines:
         },
         shown,
         len(chosen),
+        tuple(line["line_id"] for line in sealed["unsealed"]),
     )
