@@ -86,8 +86,26 @@ async def sealed(sealing: Sealing) -> Sealing:
 
 
 def test_the_verifier_stands_alone() -> None:
-    imported = re.findall(r"^(?:from|import) ([\w.]+)", VERIFIER.read_text("utf-8"), re.MULTILINE)
+    imported = re.findall(r"^\s*(?:from|import) ([\w.]+)", VERIFIER.read_text("utf-8"), re.MULTILINE)
     assert {each.split(".")[0] for each in imported} - sys.stdlib_module_names - {"__future__"} == {"cryptography"}
+
+
+def test_without_its_library_it_says_so_in_a_sentence(alone: Alone) -> None:
+    bare = [sys.executable, "-I", "-S", "verifier.py", "journal.json"]
+    done = subprocess.run(bare, cwd=alone.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "cryptography" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_the_zip_of_a_whole_record_is_verified_as_it_is(sealed: Sealing, alone: Alone) -> None:
+    made = await export(sealed)
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as folder:
+        folder.writestr("index.html", "<h1>Dossier</h1>")
+        folder.writestr("journal/journal.json", written(made))
+    code, said = alone.verify(whole.getvalue(), "--key", made["key_id"], name="dossier.zip")
+    assert (code, "20 lignes" in said) == (0, True), said
 
 
 async def test_an_export_is_verified_alone(sealed: Sealing, alone: Alone) -> None:

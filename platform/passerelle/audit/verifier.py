@@ -9,7 +9,8 @@ is SHA-256(0x00 ‖ that text); nodes, inclusion and consistency proofs are thos
 canonical JSON too, signed with Ed25519 (RFC 8032), and holds the SHA-256 of the head before it.
 
 Exit codes: 0 every line is proven · 1 something was changed · 2 the export cannot be read · 3 nothing is wrong,
-but not all is proven: some lines are too young, or no `--key` says whose the signature must be.
+but not all is proven: some lines are too young, no `--key` says whose the signature must be, or `cryptography`, which
+checks signatures, is not installed.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    sys.stderr.write("✗ Il manque la bibliothèque « cryptography », qui vérifie les signatures : rien n'est vérifié. ")
+    sys.stderr.write("Installez-la (python -m pip install cryptography), puis relancez.\n")
+    sys.exit(3)
 
 EXPORT_FORM = "passerelle-journal-export/1"
 LINE_FORM = "passerelle-journal-line/1"
@@ -33,6 +39,7 @@ HEAD_FORM = "passerelle-journal-head/1"
 FIRST_HEAD = "0" * 64
 EMPTY_ROOT = hashlib.sha256().digest()
 EXPORT_NAME = "journal.json"
+RECORD_EXPORT_NAME = f"journal/{EXPORT_NAME}"
 HEAD_FIELDS = ("form", "tenant", "tree_size", "root", "sealed_at", "previous_head", "key_id")
 _EXPORT_LIMIT = 1 << 31
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -167,11 +174,11 @@ def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
 
 
 def open_export(path: Path) -> Mapping[str, Any]:
-    """An export, as JSON or in its zip. Raises `Unreadable`."""
+    """An export, as JSON, in its zip or in the zip of a whole record. Raises `Unreadable`."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as folder:
-                entry = folder.getinfo(EXPORT_NAME)
+                entry = folder.getinfo(RECORD_EXPORT_NAME if RECORD_EXPORT_NAME in folder.namelist() else EXPORT_NAME)
                 if entry.file_size > _EXPORT_LIMIT:
                     raise Unreadable("trop grand")
                 text = folder.read(entry)
@@ -261,7 +268,7 @@ def _continues(first: int, root: str, newest: Mapping[str, Any], proof: Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Say in French whether an export holds; the exit code."""
     parser = argparse.ArgumentParser(prog="verifier.py", description="Vérifier un export du journal des accès.")
-    parser.add_argument("export", type=Path, help="le fichier journal.json ou l'archive .zip")
+    parser.add_argument("export", type=Path, help="le fichier journal.json, ou l'archive .zip qui le contient")
     parser.add_argument("--key", metavar="EMPREINTE", help="empreinte de la clé que publie le réseau")
     parser.add_argument("--earlier", type=Path, metavar="EXPORT", help="un export plus ancien, que celui-ci prolonge")
     given = parser.parse_args(arguments)
