@@ -10,6 +10,8 @@ import strawberry
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import emergencies, emergency_reviews, objections, reading
+from passerelle.kernel import errors
+from passerelle_graphql.authentication import MODE
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
@@ -19,6 +21,7 @@ from passerelle_graphql.schema.fields import counted, resolved
 from passerelle_graphql.schema.read_model import shape, shown
 from passerelle_graphql.schema.values import CodedValue, coded
 from passerelle_policies import nomenclatures
+from passerelle_policies.vocabulary import Mode
 
 
 def profession_of(code: str | None) -> CodedValue | None:
@@ -113,8 +116,11 @@ class EmergencyQuery:
 class EmergencyMutation:
     @resolved("Briser la glace, en disant pourquoi. Le patient et son médecin traitant en sont avertis.", cost=10)
     async def break_the_glass(self, info: ResolverInfo, patient_id: strawberry.ID, reason: str) -> EmergencyResult:
-        key = key_of(Node.PATIENT, patient_id)
-        async with transaction(context_of(info)) as act:
+        context, key = context_of(info), key_of(Node.PATIENT, patient_id)
+        if context.mode is Mode.NORMAL and context.actor.kind is ActorKind.PROFESSIONAL:
+            # Said before the record is looked at: it tells of the request alone.
+            raise errors.InvalidInput("MODE_MISSING", header=MODE, mode=Mode.BREAK_GLASS.value)
+        async with transaction(context) as act:
             opened = await emergencies.break_the_glass(act, key, reason)
         info.context.opened(opened)
         return emergency(opened)
