@@ -37,7 +37,9 @@ class EmergencyAccess:
     name: str = shown()
     profession: CodedValue | None = shown(by=profession_of)
     structure: str | None = shown("establishment", description="FINESS du lieu d'où il est entré.")
-    reason: str = shown(description="Le motif, tel qu'il l'a donné.")
+    reason: str | None = shown(
+        description="Le motif, tel qu'il l'a donné ; tu à un représentant s'il pouvait dire un acte qui lui est caché."
+    )
     since: datetime = shown("valid_from")
     until: datetime = shown("valid_until", description="Exclu.")
     review_due_at: datetime = shown()

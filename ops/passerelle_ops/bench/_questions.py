@@ -143,6 +143,27 @@ def comparable(question: Question, answer: Answer) -> Answer:
     return Answer(answer.status, headers, without)
 
 
+def but_visits(answer: Answer, unsaid: frozenset[str]) -> object:
+    """An answer to a representative without what a visit of these professionals (RPPS) shows and a hidden document
+    takes away: their lines, the reasons of their emergencies, and the cursors of a page made shorter."""
+    return answer.status, _but_visits(json.loads(answer.body), unsaid)
+
+
+def _but_visits(said: object, unsaid: frozenset[str]) -> object:
+    if isinstance(said, list):
+        return [_but_visits(each, unsaid) for each in said if not _is_line_of(each, unsaid)]
+    if isinstance(said, dict):
+        dropped = {"pageInfo", *(("reason",) if said.get("rpps") in unsaid else ())}
+        return {name: _but_visits(each, unsaid) for name, each in said.items() if name not in dropped}
+    return said
+
+
+def _is_line_of(said: object, unsaid: frozenset[str]) -> bool:
+    node = said.get("node", said) if isinstance(said, dict) else None
+    actor = node.get("actor") if isinstance(node, dict) else None
+    return isinstance(actor, dict) and actor.get("rpps") in unsaid
+
+
 async def ask(app: ASGIApp, question: Question, headers: Sequence[tuple[str, str]] = ()) -> Answer:
     """Put a question to an ASGI application: its routes, its limits, its decisions, without a socket."""
     return await _Exchange(question, headers).through(app)

@@ -37,8 +37,10 @@ from passerelle_graphql.routes import routes
 from passerelle_ops.bench._questions import (
     FILTERS,
     TENANT,
+    Answer,
     Question,
     ask,
+    but_visits,
     comparable,
     naming,
     next_page,
@@ -189,7 +191,7 @@ class Twins:
         rounds.append({each: self._about_the_new(fuller, new, draw, whole=whole) for each in readers})
         for questions in rounds:
             for reader, asked in questions.items():
-                await self._asked_by(fuller, reader, asked, difference, done)
+                await self._asked_by(fuller, reader, asked, difference, done, _unsaid(fuller, reader, new))
         done.examples += len(readers)
 
     def _about_the_rest(self, stage: Stage, draw: Draw, *, is_first: bool, whole: bool) -> list[Question]:
@@ -212,7 +214,13 @@ class Twins:
         return _flat(questions) if whole else [draw.choose(each) for each in questions]
 
     async def _asked_by(
-        self, stage: Stage, reader: Reader, asked: list[Question], difference: list[Step], done: Compared
+        self,
+        stage: Stage,
+        reader: Reader,
+        asked: list[Question],
+        difference: list[Step],
+        done: Compared,
+        unsaid: frozenset[str],
     ) -> None:
         headers = self.headers(stage, reader)
         pending = list(asked)
@@ -224,7 +232,8 @@ class Twins:
                 self.ids.about(f"ask/{self._asked}")
                 answers.append(await ask(app, question, headers))
             done.answers += 1
-            if comparable(question, answers[0]) != comparable(question, answers[1]):
+            left, right = (comparable(question, each) for each in answers)
+            if left != right and not (unsaid and question.body and _but_for_visits(left, right, unsaid)):
                 done.leaks.append(Leak(reader, question, difference, (answers[0], answers[1])))
             elif question.body and (after := next_page(question, answers[0])):
                 pending.append(after)
@@ -261,6 +270,18 @@ def _knows(stage: Stage, reader: Reader, new: list[int]) -> bool:
     stage.oracle.now = stage.clock.now()
     oracle, who, shown = stage.oracle, reader[0], stage.oracle.shown(*reader)
     return any(each in shown or oracle.about(each, who).by_actor or oracle.reads_of(each, who) for each in new)
+
+
+def _unsaid(stage: Stage, reader: Reader, new: list[int]) -> frozenset[str]:
+    """The professionals whose visit a new document hides from its reader with itself (R.1111-50)."""
+    sheets = [stage.oracle.sheets[each] for each in new] if reader[0] == "parent" else []
+    return frozenset(
+        RPPS[who] for each in sheets if each.hidden_from_representatives for who in each.authors if who in RPPS
+    )
+
+
+def _but_for_visits(left: Answer, right: Answer, unsaid: frozenset[str]) -> bool:
+    return but_visits(left, unsaid) == but_visits(right, unsaid)
 
 
 def _flat(lists: Sequence[Sequence[Question]]) -> list[Question]:

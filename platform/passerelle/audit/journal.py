@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    exists,
     func,
     insert,
     literal,
@@ -34,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import journal
+from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode
 
@@ -103,9 +105,7 @@ class Chosen:
             and_(journal.c.actor_kind == ActorKind.PROFESSIONAL.value, journal.c.actor_id == self.rpps)
             if self.rpps
             else None,
-            or_(journal.c.mode != Mode.NORMAL.value, journal.c.action == Action.BREAK_GLASS.value)
-            if self.emergencies_only
-            else None,
+            _is_emergency() if self.emergencies_only else None,
         ]
         return and_(true(), *(each for each in conditions if each is not None))
 
@@ -195,12 +195,15 @@ async def page(
     first: int,
     before_line: int | None = None,
     but_about: Select[Any] | None = None,
+    but_visits: Select[Any] | None = None,
+    even_emergencies: bool = False,
     chosen: Chosen | None = None,
 ) -> list[JournalLine]:
     """The newest lines of one patient's journal, `first` at most, older than `before_line` when given.
 
     Lines about the documents whose ids `but_about` selects are left out; with it, so are the refused filings of what
     would have been hidden from the patient or from his representatives: there is no document that will show them.
+    So are the visits that `but_visits` selects (`actor_id`, `since`, `until`), save emergencies unless told otherwise.
     """
     shown = (
         select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
@@ -218,7 +221,17 @@ async def page(
         is_plain = and_(journal.c.document_id.is_(None), func.coalesce(is_hidden, literal(False)).is_(False))
         is_filed = and_(journal.c.document_id.is_not(None), journal.c.document_id.not_in(but_about))
         shown = shown.where(or_(is_plain, is_filed))
+    if but_visits is not None:
+        visit = but_visits.subquery()
+        is_visit = exists().where(
+            visit.c.actor_id == journal.c.actor_id, journal.c.at >= visit.c.since, journal.c.at < visit.c.until
+        )
+        shown = shown.where(not_(is_visit) if even_emergencies else or_(_is_emergency(), not_(is_visit)))
     return [JournalLine(**row) for row in (await connection.execute(shown)).mappings()]
+
+
+def _is_emergency() -> ColumnElement[bool]:
+    return or_(journal.c.mode != Mode.NORMAL.value, journal.c.action == Action.BREAK_GLASS.value)
 
 
 async def count_by_actor(connection: AsyncConnection, context: Context, action: Action, within: timedelta) -> int:
@@ -351,3 +364,17 @@ async def was_done(connection: AsyncConnection, patient_id: UUID, action: Action
         journal.c.at <= until,
     )
     return (await connection.execute(done.limit(1))).first() is not None
+
+
+async def modes_of(
+    connection: AsyncConnection, patient_id: UUID, actor: Actor, since: datetime, until: datetime
+) -> frozenset[Mode]:
+    """The modes in which an actor came to a patient from `since` to `until`, let in or not; `until` is exclusive."""
+    came = select(journal.c.mode).where(
+        journal.c.patient_id == patient_id,
+        journal.c.actor_id == actor.id,
+        journal.c.actor_kind == actor.kind.value,
+        journal.c.at >= since,
+        journal.c.at < until,
+    )
+    return frozenset(map(Mode, (await connection.execute(came.distinct())).scalars()))

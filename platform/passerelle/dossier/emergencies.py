@@ -8,7 +8,7 @@ an end (docs/decisions/0085): `access` and `reach` read it as Relation.EMERGENCY
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, DateTime, Text, Uuid, and_, bindparam, ins
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, visits
 from passerelle.dossier.events import EmergencyChanged
 from passerelle.dossier.formats import values
 from passerelle.dossier.recipients import people_of
@@ -32,7 +32,8 @@ from passerelle_policies.vocabulary import Action, Kind, Relation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmergencyAccess:
-    """One opening by break-glass. `finding` is what its review found; None until then."""
+    """One opening by break-glass. `finding` is what its review found; None until then. `reason` is None to a
+    representative where it could tell of a visit that is kept from him (`visits`)."""
 
     access_id: UUID
     patient_id: UUID
@@ -40,7 +41,7 @@ class EmergencyAccess:
     name: str
     profession: str | None
     establishment: str | None
-    reason: str
+    reason: str | None
     valid_from: datetime
     valid_until: datetime
     review_due_at: datetime
@@ -130,7 +131,9 @@ async def emergencies_of(act: Act, patient_id: UUID, *, first: int) -> list[Emer
         .order_by(emergency_access.c.valid_from.desc(), emergency_access.c.access_id)
         .limit(first)
     )
-    return [EmergencyAccess(**row) for row in rows.mappings()]
+    unsaid = await visits.emergencies_without_reason(act, patient_id)
+    found = [EmergencyAccess(**row) for row in rows.mappings()]
+    return [replace(each, reason=None) if each.access_id in unsaid else each for each in found]
 
 
 _OWN_LIVE = Statement(

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from passerelle.audit.journal import Outcome
 from passerelle.audit.sealed import last_leaf, sealed_lines
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import access, emergencies
+from passerelle.dossier import access, emergencies, visits
 from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import document
 from passerelle.kernel.clock import PARIS
@@ -111,11 +111,19 @@ def _is_reading(act: Act, line: Subquery) -> ColumnElement[bool]:
 
 
 def _is_kept_from_representatives(line: Subquery) -> ColumnElement[bool]:
-    return exists().where(
+    hidden = exists().where(
         document.c.patient_id == line.c.patient_id,
         document.c.document_id == line.c.document_id,
         document.c.hidden_from_representatives,
     )
+    visit = visits.out_of_sight(line.c.patient_id).subquery().lateral()
+    is_visit = (
+        select(literal(1))
+        .select_from(visit)
+        .where(visit.c.actor_id == line.c.actor_id, line.c.at >= visit.c.since, line.c.at < visit.c.until)
+        .exists()
+    )
+    return or_(hidden, is_visit)
 
 
 async def _tell_of_newcomer(act: Act, row: Row[Any]) -> int:

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Row, Table, select
 
 from passerelle.audit.transactions import Act
+from passerelle.dossier import visits
 from passerelle.dossier.tables import (
     block,
     care_team,
@@ -94,7 +95,7 @@ async def life(act: Act, patient_id: UUID) -> dict[str, Any]:
 async def rights(act: Act, patient_id: UUID, seen: Iterable[UUID]) -> dict[str, list[dict[str, Any]]]:
     """Everything that ever opened or closed the record to someone; of documents kept from someone, those `seen`."""
     dated = ("valid_from", "valid_until")
-    shown = set(seen)
+    shown, unsaid = set(seen), await visits.emergencies_without_reason(act, patient_id)
     return {
         "relations": [
             {"relation": row.relation, **_subject(row.subject), **_named(row, (*dated, "basis", "proof"))}
@@ -116,7 +117,8 @@ async def rights(act: Act, patient_id: UUID, seen: Iterable[UUID]) -> dict[str, 
         "emergencyAccesses": [
             {
                 **_subject(row.subject),
-                **_named(row, ("name", "establishment", "reason", *dated, "reviewed_at", "finding")),
+                **_named(row, ("name", "establishment", *dated, "reviewed_at", "finding")),
+                "reason": None if row.access_id in unsaid else row.reason,
             }
             for row in await _rows(act, emergency_access, patient_id, "valid_from")
         ],

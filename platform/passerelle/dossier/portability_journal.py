@@ -15,7 +15,7 @@ from uuid import UUID
 
 from passerelle.audit import export, journal, verifier
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, reading
+from passerelle.dossier import access, reading, visits
 
 _FOLDER: Final = "journal"
 _BATCH: Final = 1_000
@@ -43,11 +43,20 @@ async def lines_for(act: Act, patient_id: UUID) -> Lines:
     """
     standing = await access.standing_of(act.context, act.connection, patient_id)
     out_of_sight = reading.out_of_sight(act, patient_id, standing)
+    kept = visits.for_reader(standing, patient_id)
     shown: list[journal.JournalLine] = []
     chosen: list[export.LineKey] = []
     before: int | None = None
     while True:
-        page = await journal.page(act.connection, patient_id, first=_BATCH, before_line=before, but_about=out_of_sight)
+        page = await journal.page(
+            act.connection,
+            patient_id,
+            first=_BATCH,
+            before_line=before,
+            but_about=out_of_sight,
+            but_visits=kept,
+            even_emergencies=True,  # a sealed line is whole: it says the reason
+        )
         chosen += [(patient_id, line.line_id) for line in page]
         shown += page[: SHOWN_AT_MOST - len(shown)]
         if len(page) < _BATCH:

@@ -1,6 +1,7 @@
 """A patient's journal as he reads it: who, from where, when, what, and why that was allowed or refused.
 
-Source: CSP L.1111-19. Whom a document is hidden from does not read of it either: its lines wait until it is shown.
+Source: CSP L.1111-19. Whom a document is hidden from does not read of it either: its lines wait until it is shown,
+and so does the visit that a representative is not to learn of (`visits`).
 The emergencies come first.
 """
 
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, reading
+from passerelle.dossier import access, reading, visits
 from passerelle.dossier.recorded import Question, answer, question_of
 from passerelle.kernel import messages
 from passerelle.kernel.clock import PARIS
@@ -51,14 +52,22 @@ async def read_traces(
     await access.require(act, patient_id, Kind.JOURNAL, Action.READ)
     standing = await access.standing_of(act.context, act.connection, patient_id)
     size = reading.page_size(act.context, first)
-    hidden = reading.out_of_sight(act, patient_id, standing)
+    hidden, kept = reading.out_of_sight(act, patient_id, standing), visits.for_reader(standing, patient_id)
     lines = await journal.page(
-        act.connection, patient_id, first=size, before_line=before_line, but_about=hidden, chosen=chosen
+        act.connection,
+        patient_id,
+        first=size,
+        before_line=before_line,
+        but_about=hidden,
+        but_visits=kept,
+        chosen=chosen,
     )
     emergencies: list[journal.JournalLine] = []
     if before_line is None:
         only = replace(chosen, emergencies_only=True)
-        emergencies = await journal.page(act.connection, patient_id, first=size, but_about=hidden, chosen=only)
+        emergencies = await journal.page(
+            act.connection, patient_id, first=size, but_about=hidden, but_visits=kept, chosen=only
+        )
     overrides = act.context.tenant.parameters
     return Traces(
         lines=[told(each, overrides) for each in lines],
