@@ -58,6 +58,10 @@ async def test_the_officer_at_the_command_line(run: Run, environment: None, tmp_
         assert {each["outcome"] for each in [*first["lines"], *rest["lines"]]} == {"refused"}
         assert "facts" not in first["lines"][0]
 
+        day = ("--rpps", doctor.id, "--since", "2026-03-02", "--json")
+        assert len(json.loads((await run(*SEARCH, *day, "--until", "2026-03-02"))[1])["lines"]) == 6
+        assert len(json.loads((await run(*SEARCH, *day, "--until", "2026-03-02T00:30"))[1])["lines"]) == 0
+
         code, out, _ = await run(*SEARCH, "--patient", str(patient_id))
         assert code == 0
         assert doctor.id in out
@@ -78,10 +82,13 @@ async def test_the_officer_at_the_command_line(run: Run, environment: None, tmp_
         assert [each["outcome"] for each in events].count("4") == 5
         assert ins.value not in written.read_text("utf-8")
         assert names_in(tmp_path) == ["traces.ndjson"]
+        again = ("journal", "audit-events", *SEARCH[2:], *PERIOD, "-o", str(written))
+        assert (await run(*again))[0] == 2
+        assert (await run(*again, "--force"))[0] == 0
 
         journalled = [(each.patient_id, each.action) for each in await lines(world) if each.reason == "plainte"]
         assert (patient_id, "search") in journalled
-        assert [action for _, action in journalled] == ["search"] * 6 + ["export"]
+        assert [action for _, action in journalled] == ["search"] * 8 + ["export"] * 2
     finally:
         await installation.close()
 
@@ -91,6 +98,8 @@ async def test_the_officer_at_the_command_line(run: Run, environment: None, tmp_
     [
         ((*SEARCH[:-1], " "), 2, "REASON_MISSING"),
         ((*SEARCH, "--after", "hier"), 2, "suite d’une page"),
+        ((*SEARCH, "--since", "hier"), 2, "il faut une date comme"),
+        ((*SEARCH, "--until", "9999-12-31"), 2, "il faut une date comme"),
         ((*SEARCH, "--patient", "00000000-0000-0000-0000-000000000005"), 4, "PATIENT_UNKNOWN"),
         ((*SEARCH, "--since", "2026-03-02", "--until", "2026-03-01"), 2, "PERIOD_EMPTY"),
         (("journal", "unusual", *SEARCH[2:], "--since", "2025-01-01", "--until", "2026-01-01"), 2, "PERIOD_TOO_LONG"),

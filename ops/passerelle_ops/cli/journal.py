@@ -10,9 +10,9 @@ import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.journal_events import audit_events
-from passerelle_ops.cli.journal_search import Reason, Since, Until, in_paris, search, unusual
+from passerelle_ops.cli.journal_search import Reason, Since, Until, search, since_of, until_of, unusual
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
-from passerelle_ops.cli.written_files import whole_file
+from passerelle_ops.cli.written_files import Force, whole_file
 
 if TYPE_CHECKING:
     from passerelle.audit.transactions import Act
@@ -63,6 +63,7 @@ def export(
     since: Since = None,
     until: Until = None,
     earlier: Earlier = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Exporter des lignes du journal, chacune avec la preuve qu’elle a été scellée telle quelle.
@@ -80,6 +81,7 @@ def export(
         raise typer.BadParameter("choisissez un patient, ou une période", param_hint="--patient")
     if not reason.strip():
         raise typer.BadParameter("dites pourquoi", param_hint="--reason")
+    begins, ends = since_of(since), until_of(until)
     size = None if earlier is None else _size_of(earlier)
 
     async def chosen(act: Act) -> list[tuple[UUID, int]]:
@@ -87,9 +89,9 @@ def export(
 
         if patient is not None:
             return await lines_of_patient(act.connection, patient)
-        return await lines_between(act.connection, in_paris(since), in_paris(until))
+        return await lines_between(act.connection, begins, ends)
 
-    with whole_file(out) as draft:
+    with whole_file(out, force=force) as draft:
         made = asyncio.run(_export(tenant, state, chosen, patient, reason.strip(), size))
         draft.write_bytes(zipped(made) if out.suffix.lower() == ".zip" else written(made))
     told = {

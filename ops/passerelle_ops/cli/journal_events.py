@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle_ops.cli.journal_search import Reason, Since, Until, in_paris
+from passerelle_ops.cli.journal_search import Reason, Since, Until, since_of, until_of
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
-from passerelle_ops.cli.written_files import whole_file
+from passerelle_ops.cli.written_files import Force, whole_file
 
 if TYPE_CHECKING:
     from passerelle.audit.oversight import Search
@@ -27,6 +27,7 @@ def audit_events(
     state: State = None,
     since: Since = None,
     until: Until = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Écrire les lignes du journal en AuditEvent FHIR R4 (profil français « Traçabilité d’événements »).
@@ -41,8 +42,8 @@ def audit_events(
 
     if not reason.strip():
         raise typer.BadParameter("dites pourquoi", param_hint="--reason")
-    wanted = Search(since=in_paris(since), until=in_paris(until))
-    with whole_file(out) as draft:
+    wanted = Search(since=since_of(since), until=until_of(until))
+    with whole_file(out, force=force) as draft:
         lines = asyncio.run(_written(tenant, state, wanted, draft, reason.strip()))
     if as_json:
         print_json({"file": str(out), "events": lines})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, overload
 from uuid import UUID
 
 import typer
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
     from passerelle.audit.transactions import Act
 
 Reason = Annotated[str, typer.Option("--reason", metavar="MOTIF", help="Pourquoi : le journal le garde.")]
-Since = Annotated[
-    datetime | None, typer.Option("--since", metavar="DATE", help="Depuis ce jour, ou cet instant, heure de Paris.")
-]
-Until = Annotated[
-    datetime | None, typer.Option("--until", metavar="DATE", help="Avant ce jour, ou cet instant, heure de Paris.")
-]
-From = Annotated[
-    datetime, typer.Option("--since", metavar="DATE", help="Depuis ce jour, ou cet instant, heure de Paris.")
-]
-To = Annotated[datetime, typer.Option("--until", metavar="DATE", help="Avant ce jour, ou cet instant, heure de Paris.")]
+_SINCE = typer.Option("--since", metavar="DATE", help="Depuis ce jour (AAAA-MM-JJ), ou cet instant, heure de Paris.")
+_UNTIL = typer.Option(
+    "--until", metavar="DATE", help="Jusqu’à ce jour compris (AAAA-MM-JJ), ou avant cet instant, heure de Paris."
+)
+Since = Annotated[str | None, _SINCE]
+Until = Annotated[str | None, _UNTIL]
+From = Annotated[str, _SINCE]
+To = Annotated[str, _UNTIL]
 Patient = Annotated[
     UUID | None,
     typer.Option("--patient", metavar="ID", help="Le journal de ce patient (identifiant interne) : il le saura."),
@@ -75,8 +73,8 @@ def search(
     except ValueError as wrong:
         raise typer.BadParameter("ce n’est pas la suite d’une page", param_hint="--after") from wrong
     wanted = Search(
-        since=in_paris(since),
-        until=in_paris(until),
+        since=since_of(since),
+        until=until_of(until),
         patient_id=patient,
         rpps=rpps,
         structure=structure,
@@ -111,7 +109,7 @@ def unusual(
     from passerelle.dossier import oversight
     from passerelle_ops.oversight_report import reviews_as_json, show_reviews
 
-    start, end = in_paris(since) or since, in_paris(until) or until
+    start, end = since_of(since), until_of(until)
 
     async def ask(act: Act) -> list[Review]:
         return await oversight.unusual(act, start, end, reason=reason, first=first)
@@ -119,11 +117,35 @@ def unusual(
     (reviews_as_json if as_json else show_reviews)(asyncio.run(_asked(tenant, state, ask)))
 
 
-def in_paris(said: datetime | None) -> datetime | None:
-    """A day or an instant of the command line: of Paris, unless it says otherwise."""
+@overload
+def since_of(said: str) -> datetime: ...
+@overload
+def since_of(said: str | None) -> datetime | None: ...
+def since_of(said: str | None) -> datetime | None:
+    """The instant from which: that one, or the midnight that begins a day."""
+    return None if said is None else _instant(said, "--since")
+
+
+@overload
+def until_of(said: str) -> datetime: ...
+@overload
+def until_of(said: str | None) -> datetime | None: ...
+def until_of(said: str | None) -> datetime | None:
+    """The instant before which: that one, or the midnight that ends a day."""
+    return None if said is None else _instant(said, "--until", days=1)
+
+
+def _instant(said: str, option: str, *, days: int = 0) -> datetime:
+    """An instant of the command line, of Paris unless it says otherwise; a day is its midnight, `days` later."""
     from passerelle.kernel.clock import PARIS
 
-    return said if said is None or said.tzinfo else said.replace(tzinfo=PARIS)
+    try:
+        instant = datetime.fromisoformat(said)
+        if "T" not in said and " " not in said:
+            instant += timedelta(days)
+    except (ValueError, OverflowError) as wrong:
+        raise typer.BadParameter("il faut une date comme 2026-11-16 ou 2026-11-16T08:30", param_hint=option) from wrong
+    return instant if instant.tzinfo else instant.replace(tzinfo=PARIS)
 
 
 async def _asked(tenant_id: str, state: Path | None, ask: Callable[[Act], Awaitable[T]]) -> T:

@@ -22,9 +22,9 @@ Tried = Annotated[
     str,
     typer.Argument(metavar="PAQUET", help="Nom d’un paquet, ou dossier d’un paquet qui n’est pas encore en vigueur."),
 ]
-Since = Annotated[str, typer.Option("--since", metavar="DATE", help="Premier jour rejoué (AAAA-MM-JJ).")]
+Since = Annotated[str, typer.Option("--since", metavar="DATE", help="Depuis ce jour (AAAA-MM-JJ).")]
 Until = Annotated[
-    str | None, typer.Option("--until", metavar="DATE", help="Dernier jour rejoué ; aujourd’hui si rien n’est dit.")
+    str | None, typer.Option("--until", metavar="DATE", help="Jusqu’à ce jour compris ; aujourd’hui sinon.")
 ]
 Networks = Annotated[
     list[str] | None, typer.Option("--tenant", "-t", metavar="RÉSEAU", help="Réseau rejoué ; tous sinon. Répétable.")
