@@ -8,8 +8,9 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
+from passerelle.audit.journal import Chosen, JournalLine
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import lifecycle, publishing, relations
+from passerelle.dossier import lifecycle, publishing, relations, traces
 from passerelle.dossier.formats.submission import (
     RPPS_DOMAIN,
     Author,
@@ -159,6 +160,12 @@ class World:
     async def publish(self, patient_id: UUID, incoming: IncomingDocument, by: Actor | None = None) -> UUID:
         async with transaction(self.context(by or self.feeder)) as act:
             return (await publishing.publish(act, patient_id, incoming)).document_id
+
+    async def journal(self, reader: Actor, patient_id: UUID) -> list[JournalLine]:
+        """The newest lines of a record's journal as its reader has them; to read them writes one more."""
+        async with transaction(self.context(reader)) as act:
+            found = await traces.read_traces(act, patient_id, Chosen(), first=100)
+        return [JournalLine(**{name: each[name] for name in JournalLine.__dataclass_fields__}) for each in found.lines]
 
     async def notices(self, who: Actor) -> list[str]:
         """The kinds of what waits in someone's inbox, newest first."""

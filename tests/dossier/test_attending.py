@@ -46,8 +46,7 @@ async def test_he_has_the_patient_s_powers_over_access_and_there_only(world: Wor
                 act, patient_id, world.person(ins_of(95_001)).id, basis=RepresentationBasis.GUARDIANSHIP, proof="parole"
             )
     with pytest.raises(Refused, match="ACCESS_REFUSED"):
-        async with transaction(world.context(physician)) as act:
-            await reading.read_journal(act, patient_id)
+        await world.journal(physician, patient_id)
     async with transaction(world.context(person)) as act:
         assert {each.subject for each in (await relations.authorizations(act, patient_id)).relations} == {
             physician.subject,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import access, care_teams, reading, relations, team_consents
+from passerelle.dossier import access, care_teams, relations, team_consents
 from passerelle.dossier.team_consents import InformedHow
 from passerelle.identities.directory import Directory, Establishment, Practice, Professional
 from passerelle.kernel.actors import Actor
@@ -45,8 +45,7 @@ async def covered(world: World, who: Actor, patient_id: UUID) -> bool:
 
 
 async def told(world: World, patient_id: UUID, person: Actor, by: Actor) -> list[tuple[str, str]]:
-    async with transaction(world.context(person)) as act:
-        lines = await reading.read_journal(act, patient_id, first=50)
+    lines = await world.journal(person, patient_id)
     return [(line.action, line.rule) for line in lines if line.actor_id == by.id]
 
 

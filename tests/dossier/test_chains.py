@@ -114,8 +114,7 @@ async def test_the_journal_tells_of_a_replacement_under_the_new_version_alone(wo
     first_id = await world.publish(patient_id, first)
 
     async def told() -> list[tuple[str, UUID | None]]:
-        async with transaction(world.context(person)) as act:
-            lines = await reading.read_journal(act, patient_id, first=100)
+        lines = await world.journal(person, patient_id)
         return [(each.action, each.document_id) for each in lines if each.kind == "document"]
 
     before = await told()

@@ -70,11 +70,12 @@ async def opens(world: World, who: Actor, patient_id: UUID, filed: UUID, mode: M
         came |= bool((await reading.open_dossier(context, patient_id)).page.documents)
     with suppress(Refused):
         came |= bool(await documents.read_document(context, filed))
-    for read in (reading.read_journal, relations.authorizations):
-        with suppress(Refused):
-            async with transaction(context) as act:
-                await read(act, patient_id)
-            came = True
+    with suppress(Refused):
+        came |= bool(await world.journal(who, patient_id))
+    with suppress(Refused):
+        async with transaction(context) as act:
+            await relations.authorizations(act, patient_id)
+        came = True
     return came
 
 

@@ -118,6 +118,51 @@ async def test_a_day_is_told_from_answer_to_answer(world: World) -> None:
     ]
 
 
+async def test_a_day_of_a_broken_glass_is_told_in_both_modes(world: World) -> None:
+    world.clock.set(datetime(2026, 11, 16, 6, 0, tzinfo=UTC))
+    region = await _region(world)
+    midnight = world.clock.now().replace(hour=0)
+    world.clock.set(midnight.replace(hour=8))
+    await region.happens("break_the_glass", region.doctor, 0)
+    wanted = _about(region, region.doctor, midnight, end=midnight + timedelta(days=1))
+
+    answers = await _explained(world, wanted)
+
+    assert [(each.mode, each.at.hour, each.until and each.until.hour, each.decision.allowed) for each in answers] == [
+        (Mode.NORMAL, 0, 6, False),
+        (Mode.NORMAL, 6, 0, False),
+        (Mode.BREAK_GLASS, 8, 9, True),
+    ]
+    absent, refused, opened = answers
+    assert (absent.varied, refused.varied, opened.varied) == (False, True, False)
+    assert (refused.decision.rule, refused.until) == ("default-deny", wanted.end)
+    assert Relation.EMERGENCY in opened.facts.relations
+    in_one = await _explained(world, replace(wanted, mode=Mode.BREAK_GLASS))
+    assert [(each.mode, each.decision.allowed) for each in in_one] == [
+        (Mode.BREAK_GLASS, False),
+        (Mode.BREAK_GLASS, False),
+        (Mode.BREAK_GLASS, True),
+        (Mode.BREAK_GLASS, False),
+    ]
+    then = await _explained(world, replace(wanted, start=midnight.replace(hour=8, minute=30), end=None))
+    assert [(each.mode, each.until, each.decision.allowed) for each in then] == [
+        (Mode.NORMAL, None, False),
+        (Mode.BREAK_GLASS, None, True),
+    ]
+
+
+async def test_the_mode_of_the_regulation_centre_is_told_on_the_day_on_which_he_came_in_it(world: World) -> None:
+    world.clock.set(datetime(2026, 11, 16, 6, 0, tzinfo=UTC))
+    region = await _region(world)
+    await region.probes(region.doctor, Mode.REGULATION_CENTRE, region.documents[0])
+    await region.probes(region.nurse, Mode.REGULATION_CENTRE, region.documents[0])
+    at = world.clock.now() + timedelta(hours=2)
+    for later, modes in ((0, [Mode.NORMAL, Mode.REGULATION_CENTRE]), (1, [Mode.NORMAL])):
+        answers = await _explained(world, _about(region, region.doctor, at + timedelta(days=later)))
+        assert [each.mode for each in answers] == modes
+    assert [each.mode for each in await _explained(world, _about(region, region.author, at))] == [Mode.NORMAL]
+
+
 async def test_whoever_had_written_something_was_an_author_until_he_deleted_it(world: World) -> None:
     region = await _region(world)
     then = world.clock.now()

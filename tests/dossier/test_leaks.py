@@ -23,8 +23,7 @@ GUARDIANSHIP = RepresentationBasis.GUARDIANSHIP
 
 async def _told(world: World, reader: Actor, patient_id: UUID) -> list[tuple[str, str, UUID | None]]:
     """The journal as its reader sees it, but for his own readings of it."""
-    async with transaction(world.context(reader)) as act:
-        lines = await reading.read_journal(act, patient_id, first=100)
+    lines = await world.journal(reader, patient_id)
     return [(each.kind, each.action, each.document_id) for each in lines if each.kind != "journal"]
 
 

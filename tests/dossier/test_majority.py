@@ -80,5 +80,5 @@ async def test_a_birth_date_put_right_ends_on_its_day_what_was_to_last(world: Wo
     assert await majority.come_of_age(world.context(operator())) == 1
     async with transaction(world.context(child)) as act:
         assert (await relations.authorizations(act, child_id)).relations == []
-        rules = [line.rule for line in await reading.read_journal(act, child_id, first=20)]
+    rules = [line.rule for line in await world.journal(child, child_id)]
     assert rules.count("majority") == 1

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import lifecycle, openings, reading
+from passerelle.dossier import lifecycle, openings
 from passerelle.dossier.tables import dossier, dossier_act
 from passerelle.kernel.actors import Actor
 from passerelle_policies.vocabulary import ActorKind
@@ -52,8 +52,7 @@ async def test_at_the_end_of_the_delay_it_opens_once_and_the_patient_is_told(wor
     assert await _acts(world, patient_id) == [("inform", "opt_out"), ("open", "opt_out")]
     assert await world.notices(person) == ["opened"]
     await world.publish(patient_id, document())
-    async with transaction(world.context(person)) as act:
-        lines = await reading.read_journal(act, patient_id, first=20)
+    lines = await world.journal(person, patient_id)
     assert [(line.action, line.rule) for line in lines if line.actor_id == BEAT.id] == [("open", "dossier-open-delay")]
 
 

@@ -184,8 +184,7 @@ async def test_the_patient_reads_of_refusals_but_not_of_what_is_hidden_from_him(
     hidden = await world.publish(patient_id, document(hidden_from_patient=True))
     for each in (shown, hidden):
         assert not await _opens(world, stranger, each)
-    async with transaction(world.context(person)) as act:
-        lines = await reading.read_journal(act, patient_id, first=50)
+    lines = await world.journal(person, patient_id)
     assert [each.document_id for each in lines if each.actor_id == stranger.id] == [shown]
 
 

@@ -293,24 +293,6 @@ async def open_dossier(
     )
 
 
-async def read_journal(
-    act: Act, patient_id: UUID, *, first: int | None = None, before_line: int | None = None
-) -> list[journal.JournalLine]:
-    """One page of the patient's journal, newest first, itself journalled (L.1111-19).
-
-    Whom a document is hidden from does not read of it either: its lines wait until it is shown.
-    """
-    await access.require(act, patient_id, Kind.JOURNAL, Action.READ)
-    standing = await access.standing_of(act.context, act.connection, patient_id)
-    return await journal.page(
-        act.connection,
-        patient_id,
-        first=page_size(act.context, first),
-        before_line=before_line,
-        but_about=out_of_sight(act, patient_id, standing),
-    )
-
-
 def out_of_sight(act: Act, patient_id: UUID, standing: access.Standing) -> Select[Any]:
     """The documents of a record that a reader of its journal must not learn of today, deleted ones included."""
     awaiting = access.is_hidden_from_patient(document, literal(act.now))

@@ -22,7 +22,6 @@ class NoticeKind(StrEnum):
     DEATH_DECLARED = "death_declared"
     ERASURE_DONE = "erasure_done"
     CONSENT_CHANGED = "consent_changed"
-    CONSENT_REQUESTED = "consent_requested"
     REPRESENTATION_CHANGED = "representation_changed"
     REVIEW_DONE = "review_done"
     MISFILED_VERSION = "misfiled_version"
