@@ -53,6 +53,8 @@ def answers_as_json(wanted: Wanted, answers: Sequence[Answer]) -> dict[str, obje
         "answers": [
             {
                 "at": each.at.astimezone(PARIS).isoformat(),
+                "until": each.until.astimezone(PARIS).isoformat() if each.until else None,
+                "mode": each.mode,
                 "allowed": each.decision.allowed,
                 "rule": each.decision.rule,
                 "code": each.decision.code,
@@ -62,6 +64,7 @@ def answers_as_json(wanted: Wanted, answers: Sequence[Answer]) -> dict[str, obje
                 "facts": {**asdict(each.facts), "relations": sorted(each.facts.relations)},
                 "document": asdict(each.document) if each.document else None,
                 "presumed": list(each.presumed),
+                "facts_varied": each.varied,
             }
             for each in answers
         ],
@@ -69,26 +72,41 @@ def answers_as_json(wanted: Wanted, answers: Sequence[Answer]) -> dict[str, obje
 
 
 def show_answers(wanted: Wanted, answers: Sequence[Answer]) -> None:
-    """One table for each answer there was, with all that it was taken on."""
-    ends = [*(each.at for each in answers[1:]), wanted.end]
-    for answer, end in zip(answers, ends, strict=True):
-        shown = table(_title(answer.at, end), ["", ""], _rows(wanted, answer))
+    """Who was told what in which mode and when, then one table for each answer with all that it was taken on."""
+    if len(answers) > 1:
+        output().print(table("Réponses", ["Du", "Au", "Mode", "Réponse", "Règle"], map(_row, answers)))
+    for answer in answers:
+        shown = table(_title(answer), ["", ""], _rows(wanted, answer))
         shown.show_header = False
         output().print(shown)
     say("HINDSIGHT_LIMITS")
 
 
-def _title(at: datetime, end: datetime | None) -> str:
-    local = at.astimezone(PARIS)
-    if end is None:
-        return f"Le {local:%d/%m/%Y à %H:%M:%S}"
-    return f"Du {local:%d/%m/%Y à %H:%M:%S} au {end.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}"
+def _row(answer: Answer) -> list[str]:
+    until = _told(answer.until) if answer.until else "—"
+    return [_told(answer.at), until, MODE_WORDS[answer.mode], _answer(answer), escape(answer.decision.rule)]
+
+
+def _answer(answer: Answer) -> str:
+    decision = answer.decision
+    return f"[{'green' if decision.allowed else 'red'}]{answer_word(decision.code)}[/]"
+
+
+def _told(at: datetime) -> str:
+    return f"{at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}"
+
+
+def _title(answer: Answer) -> str:
+    mode = f"mode {MODE_WORDS[answer.mode]}"
+    if answer.until is None:
+        return f"Le {_told(answer.at)}, {mode}"
+    return f"Du {_told(answer.at)} au {_told(answer.until)}, {mode}"
 
 
 def _rows(wanted: Wanted, answer: Answer) -> list[list[str]]:
     decision, facts = answer.decision, answer.facts
     rows = [
-        ["Réponse", f"[{'green' if decision.allowed else 'red'}]{answer_word(decision.code)}[/]"],
+        ["Réponse", _answer(answer)],
         ["Règle", escape(decision.rule)],
         ["Texte", escape(decision.source) or "—"],
         ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack_named(decision.pack).effective.isoformat()}"],
@@ -96,10 +114,12 @@ def _rows(wanted: Wanted, answer: Answer) -> list[list[str]]:
         ["Qualité", _quality(wanted, facts)],
         ["Liens", _relations(facts.relations) + (" ; bloqué par le patient" if facts.blocked else "")],
         ["Dossier", _STATE_WORDS[facts.dossier_state] + (" ; opposition aux urgences" * facts.emergency_objection)],
-        ["Accès", MODE_WORDS[facts.mode]],
+        ["Mode", MODE_WORDS[answer.mode]],
     ]
     if answer.document is not None:
         rows.append(["Document", _paper(answer.document)])
+    if answer.varied:
+        rows.append(["Ensuite", "D’autres faits ont suivi, sans changer la réponse : ceux-ci sont ceux du début."])
     if answer.presumed:
         rows.append(["Présumé", f"[yellow]{', '.join(answer.presumed)} : l’historique ne le dit pas[/]"])
     return rows

@@ -115,6 +115,7 @@ def tell(decision: Decision, facts: Facts, pack: Pack, *, as_json: bool) -> None
         print_json(decision.as_json() | about)
         return
     used = ", ".join(f"{name} = {_said(value)}" for name, value in decision.facts_used.items())
+    code = f"  [dim]{escape(f'[{decision.code}]')}[/]" if decision.code else ""
     rows = [
         ["Réponse", f"[{'green' if decision.allowed else 'red'}]{answer_word(decision.code)}[/]"],
         ["Qualité", ROLE_WORDS[facts.role]],
@@ -124,10 +125,8 @@ def tell(decision: Decision, facts: Facts, pack: Pack, *, as_json: bool) -> None
         ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack.effective.isoformat()}"],
         ["Faits examinés", escape(used)],
         ["Pourquoi", escape(decision.sentence)],
-        ["Ce que lit le demandeur", escape(decision.sentence_for_professional)],
+        ["Ce qui est dit au demandeur", escape(decision.sentence_for_professional) + code],
     ]
-    if decision.code and told:
-        rows.append(["Ce qui est dit au demandeur", f"{escape(told)}  [dim]{escape(f'[{decision.code}]')}[/]"])
     shown = table(f"Au {facts.day.isoformat()}", ["", ""], rows)
     shown.show_header = False
     output().print(shown)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import documents, relations, visibility
+from passerelle.dossier import documents, emergencies, relations, visibility
 from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
@@ -26,6 +26,7 @@ from passerelle_ops.cli import main
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_policies.packs import packs
+from passerelle_policies.vocabulary import Mode
 from tests.builders import World, ins_of, professional
 from tests.builders import document as incoming
 from tests.conftest import Cloned
@@ -149,6 +150,38 @@ async def test_an_instant_has_one_answer_told_in_french(house: House, run: Run) 
         assert words in out
     code, out, _ = await run(*ASKING, *about[:4], "--reason", "contrôle")
     assert (code, "bloqué par le patient" in out) == (0, True)
+
+
+async def test_who_had_broken_the_glass_is_not_told_as_a_plain_no(house: House, run: Run) -> None:
+    clock = house.world.clock
+    clock.advance(timedelta(days=1))
+    async with transaction(house.world.context(house.person)) as act:
+        await relations.unblock_professional(act, house.patient_id, house.doctor.id)
+        await relations.withdraw_authorization(act, house.patient_id, house.doctor.id)
+        await visibility.unmask(act, house.document_id)
+    day = clock.now().date()
+    clock.advance(timedelta(hours=2))
+    async with transaction(house.world.context(house.doctor, mode=Mode.BREAK_GLASS)) as act:
+        await emergencies.break_the_glass(act, house.patient_id, reason="inconscient")
+    about = ("--actor", house.doctor.id, "--patient", str(house.patient_id), "--document", str(house.document_id))
+    asked = (*ASKING, *about, "--on", str(day), "--reason", "réclamation")
+
+    code, out, _ = await run(*asked, "--json")
+
+    assert code == 0
+    said = [
+        (each["mode"], each["at"][11:16], each["until"][11:16], each["code"]) for each in json.loads(out)["answers"]
+    ]
+    assert said[-2:] == [
+        ("normal", "11:00", "00:00", "DOCUMENT_UNKNOWN"),
+        ("break_glass", "13:00", "14:00", None),
+    ]
+    code, out, _ = await run(*asked)
+    assert code == 0
+    for words in ("Mode", "mode bris de glace", "sans changer la réponse"):
+        assert words in out
+    code, out, _ = await run(*asked, "--mode", "normal", "--json")
+    assert {each["mode"] for each in json.loads(out)["answers"]} == {"normal"}
 
 
 async def test_a_patient_is_named_by_a_file_never_by_an_argument(house: House, run: Run, tmp_path: Path) -> None:

@@ -69,7 +69,12 @@ DossierState = Annotated[
     str, typer.Option("--dossier", metavar="ÉTAT", help="État du dossier ; none s’il n’y en a pas.")
 ]
 Mode = Annotated[
-    str, typer.Option("--mode", metavar="MODE", help="Mode d’accès : normal, break_glass, regulation_centre.")
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help="Mode d’accès : normal (s’il n’est rien dit), break_glass, regulation_centre ; avec --actor, tous.",
+    ),
 ]
 Blocked = Annotated[bool, typer.Option("--blocked", help="Le patient a bloqué ce professionnel.")]
 Objection = Annotated[bool, typer.Option("--objection", help="Le patient s’est opposé d’avance à l’accès en urgence.")]
@@ -115,7 +120,7 @@ def explain(
     hidden_from_representatives: FromRepresentatives = False,
     status: Status = "current",
     dossier_state: DossierState = "open",
-    mode: Mode = "normal",
+    mode: Mode = None,
     blocked: Blocked = False,
     objection: Objection = False,
     on: Day = None,
@@ -134,7 +139,8 @@ def explain(
     auteur du document en question.
 
     Avec --actor, elle l’est à un réseau : cette personne pouvait-elle lire ce document ce jour-là, et pourquoi ? Ce
-    qui était vrai alors est retrouvé dans ce qui est daté ; un jour entier donne chacune de ses réponses. C’est un
+    qui était vrai alors est retrouvé dans ce qui est daté ; un jour entier donne chacune de ses réponses, en mode
+    normal, en bris de glace tant qu’il l’avait ouvert, et en régulation s’il est venu ainsi ce jour-là. C’est un
     accès : il faut un motif, et le patient le lit dans son journal.
     """
     if actor is not None:
@@ -167,7 +173,7 @@ def explain(
         relations=relations,
         blocked=blocked,
         dossier_state=_word(dossier_state, STATES, "--dossier"),
-        mode=_word(mode, MODES, "--mode"),
+        mode=_word(mode or "normal", MODES, "--mode"),
         purpose=Purpose.CARE,
         day=_day(on),
         emergency_objection=objection,

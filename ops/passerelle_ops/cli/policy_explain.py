@@ -66,7 +66,7 @@ class Request:
     patient: str | None
     ins: str | None
     document: str | None
-    mode: Mode
+    mode: Mode | None
     start: datetime
     end: datetime | None
     reason: str
@@ -79,7 +79,7 @@ def explain_access(
     ins_file: str | None,
     document: str | None,
     *,
-    mode: str,
+    mode: str | None,
     on: str | None,
     reason: str | None,
     state: Path | None,
@@ -105,7 +105,7 @@ def explain_access(
         patient=patient,
         ins=_ins(patient, ins_file),
         document=document,
-        mode=_mode(mode),
+        mode=_mode(mode) if mode else None,
         start=start,
         end=end,
         reason=reason,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any, cast
@@ -40,7 +40,7 @@ from passerelle.dossier.tables import (
 from passerelle.identities import patients
 from passerelle.identities.directory import Directory
 from passerelle.kernel.actors import Actor
-from passerelle.kernel.clock import SetClock
+from passerelle.kernel.clock import PARIS, SetClock
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
@@ -72,27 +72,39 @@ class Wanted:
     """The question: who, about whom, which document (the record as a whole without one), in which way.
 
     `start` alone is an instant; with `end`, every answer there was from the one to the other, `end` exclusive.
+    Without `mode`, `explain` asks in each mode that was his: normal always, break-glass while he had the record open
+    in an emergency, that of the regulation centre on a day on which he came in it.
     """
 
     patient_id: UUID
     actor: Actor
     known_from: KnownFrom
     document_id: UUID | None = None
-    mode: Mode = Mode.NORMAL
+    mode: Mode | None = None
     start: datetime
     end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What would have been answered at `at`, and until the next answer. `presumed` are the flags of the document
-    of which its history says nothing, taken from what followed."""
+    """What would have been answered in that mode from `at` to `until` (None for an instant).
+
+    The facts are those at `at`; `varied` when others followed that left the answer as it was. `presumed` are the flags
+    of the document of which its history says nothing, taken from what followed.
+    """
 
     at: datetime
     facts: Facts
     document: DocumentFacts | None
     presumed: tuple[str, ...]
     decision: Decision
+    until: datetime | None = None
+    varied: bool = False
+
+    @property
+    def mode(self) -> Mode:
+        """The way in which he would have come."""
+        return self.facts.mode
 
 
 async def explain(act: Act, wanted: Wanted, *, reason: str) -> list[Answer]:
@@ -108,12 +120,13 @@ async def explain(act: Act, wanted: Wanted, *, reason: str) -> list[Answer]:
     instants = [wanted.start]
     if wanted.end is not None:
         instants += await _turns(connection, wanted, wanted.end)
-    answers: list[Answer] = []
-    for at in instants:
-        answer = await answer_at(connection, act.context, wanted, at)
-        if not answers or _what(answers[-1]) != _what(answer):
-            answers.append(answer)
-    return answers
+    came_in = await _modes_of_the_day(connection, wanted) if wanted.mode is None else frozenset[Mode]()
+    by_mode: dict[Mode, list[Answer]] = {}
+    for at, until in zip(instants, [*instants[1:], wanted.end], strict=True):
+        for answer in await _answers_at(connection, act.context, wanted, at, came_in):
+            _follow(by_mode.setdefault(answer.mode, []), replace(answer, until=until))
+    told = [each for mode in Mode for each in by_mode.get(mode, ())]
+    return sorted(told, key=lambda each: each.at)
 
 
 async def searched(act: Act, patient_id: UUID, reason: str) -> None:
@@ -125,7 +138,7 @@ async def searched(act: Act, patient_id: UUID, reason: str) -> None:
 
 
 async def answer_at(connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime) -> Answer:
-    """The answer at one instant, under the rules then in force."""
+    """The answer at one instant, under the rules then in force; in normal mode when the question names none."""
     then = _then(context, wanted, at)
     standing = await _standing_at(connection, then, wanted.patient_id, at)
     if wanted.document_id is None:
@@ -188,7 +201,7 @@ async def document_named(connection: AsyncConnection, patient_id: UUID, name: st
 
 def _then(context: Context, wanted: Wanted, at: datetime) -> Context:
     """The request that the actor would have made."""
-    then = replace(context, actor=wanted.actor, clock=SetClock(at), mode=wanted.mode)
+    then = replace(context, actor=wanted.actor, clock=SetClock(at), mode=wanted.mode or Mode.NORMAL)
     try:
         access.pack_in(then)
     except NoPackInForce as none:
@@ -349,5 +362,37 @@ async def _turns(connection: AsyncConnection, wanted: Wanted, end: datetime) -> 
     return sorted(each for each in found if each is not None and wanted.start < each < end)
 
 
+async def _answers_at(
+    connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime, came_in: frozenset[Mode]
+) -> list[Answer]:
+    first = await answer_at(connection, context, wanted, at)
+    further = set[Mode]()
+    if wanted.mode is None:
+        further = {Mode.REGULATION_CENTRE} & came_in
+        if Relation.EMERGENCY in first.facts.relations:
+            further.add(Mode.BREAK_GLASS)
+    return [first, *[await answer_at(connection, context, replace(wanted, mode=each), at) for each in further]]
+
+
+async def _modes_of_the_day(connection: AsyncConnection, wanted: Wanted) -> frozenset[Mode]:
+    """The modes in which he came to this patient in the period; that legal day, for an instant."""
+    since, until = wanted.start, wanted.end
+    if until is None:
+        day = wanted.start.astimezone(PARIS).date()
+        since, until = (datetime(each.year, each.month, each.day, tzinfo=PARIS) for each in (day, day + timedelta(1)))
+    return await journal.modes_of(connection, wanted.patient_id, wanted.actor, since, until)
+
+
+def _follow(answers: list[Answer], next_one: Answer) -> None:
+    """Add an answer, or let the one before last longer when it says the same."""
+    before = answers[-1] if answers else None
+    if before is None or before.until != next_one.at or _what(before) != _what(next_one):
+        answers.append(next_one)
+        return
+    varied = before.varied or (before.facts, before.document) != (next_one.facts, next_one.document)
+    answers[-1] = replace(before, until=next_one.until, varied=varied)
+
+
 def _what(answer: Answer) -> tuple[object, ...]:
-    return answer.decision, answer.document
+    decision = answer.decision
+    return decision.allowed, decision.rule, decision.code, decision.pack, answer.presumed
