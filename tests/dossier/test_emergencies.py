@@ -15,12 +15,11 @@ from sqlalchemy import func, insert, select
 
 from passerelle.audit.tables import journal, outbox
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import access, documents, emergencies, lifecycle, objections, reading, traces, visibility
-from passerelle.dossier.representation import RepresentationBasis, declare_representative
+from passerelle.dossier import documents, emergencies, lifecycle, objections, reading, traces, visibility
 from passerelle.dossier.tables import block, document_withholding, emergency_access, relation
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
-from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError, Refused
+from passerelle.kernel.errors import InvalidInput, PasserelleError, Refused
 from passerelle.notices.tables import notice
 from passerelle_policies.decision import reach
 from passerelle_policies.packs import pack_on
@@ -255,36 +254,6 @@ async def test_nobody_else_objects_for_the_patient(world: World) -> None:
                 async with transaction(world.context(who)) as act:
                     await act_of(act, patient_id)
         assert await _counts(world) == {**before, "journal": before["journal"] + 2}
-
-
-async def test_a_representative_ends_no_objection_that_the_patient_recorded_himself(world: World) -> None:
-    patient_id, person = await world.patient()
-    guardian = world.person(ins_of(91_303))
-    async with transaction(world.context(person)) as act:
-        await declare_representative(
-            act, patient_id, guardian.id, basis=RepresentationBasis.GUARDIANSHIP, proof="jugement"
-        )
-
-    async def withdraws(who: Actor) -> int:
-        async with transaction(world.context(who)) as act:
-            return await objections.withdraw_objection(act, patient_id)
-
-    async def objects() -> bool:
-        async with world.tenant.database.transaction() as connection:
-            return (await access.facts_of(world.context(person), connection, patient_id)).emergency_objection
-
-    await _object(world, patient_id, guardian)
-    assert await withdraws(guardian) == 1
-    await _object(world, patient_id, guardian)
-    await _object(world, patient_id, person)  # his own, beside the one recorded for him
-    before = await _counts(world)
-    with pytest.raises(Conflict, match="OBJECTION_IS_THE_PATIENTS_OWN"):
-        await withdraws(guardian)
-    assert await _counts(world) == {**before, "journal": before["journal"] + 1}
-    assert (await _last_line(world)).code == "OBJECTION_IS_THE_PATIENTS_OWN"
-    assert await objects()
-    assert await withdraws(person) == 2
-    assert not await objects()
 
 
 async def test_the_end_of_an_emergency_has_a_sentence_of_its_own(world: World) -> None:
