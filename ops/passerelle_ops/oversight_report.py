@@ -60,23 +60,27 @@ def show_found(found: Sequence[Found], *, is_whole: bool) -> None:
     if not found:
         say("SEARCH_NOTHING")
         return
-    rows = [
-        [
-            each.line.at.astimezone(PARIS).strftime("%d/%m/%Y %H:%M:%S"),
-            escape(f"{each.line.actor_name} ({each.line.actor_id})"),
-            escape(each.line.actor_establishment or "—"),
-            _act(each.line.kind, each.line.action),
-            "—" if each.patient_id == NOBODY else str(each.patient_id),
-            str(each.line.document_id or "—"),
-            "accordé" if each.line.outcome == Outcome.ALLOWED else f"refusé {each.line.code or ''}",
-            escape(each.line.rule),
-        ]
-        for each in found
-    ]
-    columns = ("Quand", "Qui", "Structure", "Acte", "Patient", "Document", "Réponse", "Règle")
-    output().print(table("Lignes du journal", columns, rows))
+    for each in found:
+        line = each.line
+        said = "[green]accordé[/]" if line.outcome == Outcome.ALLOWED else f"[red]refusé[/] {line.code or ''}"
+        _print_whole(
+            f"[bold]{line.at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}[/]  {escape(_act(line.kind, line.action))}  {said}",
+            [
+                ("Qui", f"{line.actor_name} ({line.actor_id})"),
+                ("Structure", line.actor_establishment),
+                ("Patient", None if each.patient_id == NOBODY else each.patient_id),
+                ("Document", line.document_id),
+                ("Règle", line.rule),
+            ],
+        )
     if not is_whole:
         say("SEARCH_GOES_ON", place=place_text(found[-1].place))
+
+
+def _print_whole(title: str, fields: Sequence[tuple[str, object]]) -> None:
+    # A column would fold what people copy from here into another command.
+    lines = [title, *(f"  {name:<10} {escape(str(said))}" for name, said in fields if said)]
+    output().print("\n".join(lines), soft_wrap=True)
 
 
 def reviews_as_json(reviews: Sequence[Review]) -> None:
@@ -88,16 +92,14 @@ def show_reviews(reviews: Sequence[Review]) -> None:
     output().print(table("Accès inhabituels", ("Règle", "Trouvés"), rows))
     for review in reviews:
         if review.furthest:
-            shown = [
-                [
-                    escape(f"{each.name} ({each.rpps})") if each.rpps else "—",
-                    escape(each.structure or "—"),
-                    str(each.patient_id or "—"),
-                    each.day.strftime("%d/%m/%Y") if each.day else "—",
-                    f"{each.count} (dès {each.least:g})",
-                    sentence_of(each.pattern, each.count, each.usual),
-                ]
-                for each in review.furthest
-            ]
-            columns = ("Qui", "Structure", "Patient", "Jour", "Compte", "Pourquoi")
-            output().print(table(_PATTERNS[review.pattern], columns, shown))
+            output().print(f"\n[bold]{_PATTERNS[review.pattern]}[/]")
+            for each in review.furthest:
+                said = f"{sentence_of(each.pattern, each.count, each.usual)} (dès {each.least:g})"
+                _print_whole(
+                    f"{each.day:%d/%m/%Y}  {said}" if each.day else said,
+                    [
+                        ("Qui", f"{each.name} ({each.rpps})" if each.rpps else None),
+                        ("Structure", each.structure),
+                        ("Patient", each.patient_id),
+                    ],
+                )

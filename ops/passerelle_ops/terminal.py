@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -66,11 +66,21 @@ def print_json(document: object) -> None:
     sys.stdout.flush()
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str | None = None) -> Table:
-    """A table for people; cells are markup, so escape what comes from outside."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    caption: str | None = None,
+    whole: Collection[str] = (),
+) -> Table:
+    """A table for people; cells are markup, so escape what comes from outside.
+
+    `whole` names the columns that people copy from: the others fold first.
+    """
     shown = Table(title=title, title_justify="left", title_style="bold", caption=caption, caption_justify="left")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         shown.add_row(*row)
     return shown

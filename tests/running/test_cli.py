@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
+from rich.console import Console
 
+from passerelle_ops import bench
 from passerelle_ops.cli import main
-from passerelle_ops.terminal import sentence
+from passerelle_ops.terminal import sentence, table
 
 COMMANDS = ("demo", "serve", "ingest", "bench", "version")
 GROUPS = {
@@ -48,6 +52,21 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert all(name in shown for name in (*COMMANDS, *GROUPS))
     assert "Codes de sortie" in shown
+
+
+def test_the_help_of_bench_names_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["bench", "--help"])
+
+    shown = capsys.readouterr().out
+    names = {each.name for each in iter_modules(bench.__path__) if not each.name.startswith("_")}
+    assert {name for name in names if f"« {name} »" in shown} == names
+
+
+def test_what_people_copy_is_neither_cut_nor_folded() -> None:
+    address = "http://127.0.0.1:38123/bourgogne/graphql"
+    shown = StringIO()
+    Console(file=shown, width=80).print(table("", ["Où", "Qui"], [[address, "Claire " * 20]], whole=["Où"]))
+    assert address in shown.getvalue()
 
 
 def test_help_loads_nothing_that_help_does_not_need() -> None:

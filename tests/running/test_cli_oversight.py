@@ -65,6 +65,7 @@ async def test_the_officer_at_the_command_line(run: Run, environment: None, tmp_
         code, out, _ = await run(*SEARCH, "--patient", str(patient_id))
         assert code == 0
         assert doctor.id in out
+        assert str(patient_id) in out.split()
         assert ins.value not in out
         code, out, _ = await run(*SEARCH, "--structure", "000000000")
         assert (code, out.strip()) == (0, "Aucune ligne ne répond à cette recherche.")

@@ -146,7 +146,8 @@ def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, tmp_pat
     done = subprocess.run(["/bin/sh", "-n", "-c", lines], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     if shutil.which("curl"):
-        done = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, cwd=tmp_path)
+        place = {**os.environ, "TMPDIR": str(tmp_path)}
+        done = subprocess.run(["/bin/sh", "-c", lines], capture_output=True, text=True, check=True, env=place)
         assert "<h1" in (tmp_path / "vue.html").read_text("utf-8")
         answers = [json.loads(line)["data"] for line in done.stdout.splitlines()]
         counts = [each["dossier"].get("documents", {}).get("totalCount") for each in answers if "dossier" in each]

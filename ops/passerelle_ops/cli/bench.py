@@ -8,7 +8,7 @@ import typer
 
 from passerelle_ops.cli.options import Json, State, settings_of
 
-Name = Annotated[str, typer.Argument(metavar="NOM", help="Mesure à faire, par exemple « dossier ».")]
+Name = Annotated[str, typer.Argument(metavar="NOM", help="Mesure à faire : voir la liste ci-dessus.")]
 Dsn = Annotated[
     str | None, typer.Option("--dsn", metavar="DSN", help="Serveur PostgreSQL à mesurer, plutôt que le nôtre.")
 ]
@@ -28,6 +28,10 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Mesurer une opération contre ce que la machine permet, et dire si l’objectif tient.
+
+    « policy » : ce que coûte une décision. « dossier » : ce que la passerelle ajoute à l’ouverture d’un dossier.
+    « concurrency » : asynchrone ou synchrone, de l’entrée à la base. « leak » : une réponse trahit-elle un document
+    que son lecteur ne peut pas voir.
 
     Chaque mesure prépare ses propres données et vérifie que les réponses comparées sont égales. Sort avec 1 quand
     un objectif ne tient pas.

@@ -175,10 +175,10 @@ def _tell(
     else:
         orphans = document.get("orphans")
         if isinstance(orphans, list) and orphans:
-            output().print(table("Objets sans document", ["Nom"], [[name] for name in orphans[:_SHOWN]]))
+            output().print(table("Objets sans document", ["Nom"], [[name] for name in orphans[:_SHOWN]], whole=["Nom"]))
         if findings:
             rows = [[each.code, each.about, messages.sentence(each.code, {"content": each.about})] for each in findings]
-            output().print(table("Anomalies", ["Code", "Objet", "Ce que c’est"], rows))
+            output().print(table("Anomalies", ["Code", "Objet", "Ce que c’est"], rows, whole=["Objet"]))
         say(code, **fields)
         say("VERIFY_FAILED" if findings else "VERIFY_HOLDS", findings=len(findings))
     raise typer.Exit(1 if findings else 0)

@@ -33,6 +33,7 @@ _BREAK_THE_GLASS = (
     '...on EmergencyAccess{until}...on Problem{code message}}}","variables":{"id":"\'$1\'"}}'
 )
 _ASK_NOTICES = '{"query":"{notices(first:5){...on NoticeConnection{nodes{postedAt sentence}}}}"}'
+_VIEW = '"${TMPDIR:-/tmp}/vue.html"'
 _SEES = {
     Part.GP: f"{story.ATTENDING_SEES} documents de Jeanne (tous, sauf celui qu’elle a fait masquer)",
     Part.ONCOLOGIST: f"{story.ONCOLOGIST_SEES} documents, dont le sien, masqué aux autres",
@@ -89,7 +90,7 @@ def _networks(settings: Settings, url: str) -> RenderableType:
         [tenant_id, f"{url}/{tenant_id}/graphql", escape(cast.professionals[Part.GP].name), escape(cast.patient.name)]
         for tenant_id, cast in casts(settings).items()
     ]
-    return table("Les réseaux", ["Réseau", "Adresse", "Un médecin", "Un patient"], rows)
+    return table("Les réseaux", ["Réseau", "Adresse", "Un médecin", "Un patient"], rows, whole=["Adresse"])
 
 
 def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
@@ -98,7 +99,7 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
     def function(name: str, body: str, *, mode: str = "") -> str:
         header = f" -H 'Passerelle-Mode: {mode}'" if mode else ""
         return (
-            f"{name}() {{ curl -s {url}/{STORY_TENANT}/graphql -H 'Content-Type: application/json'{header} \\\n"
+            f"{name}() {{ curl -sS {url}/{STORY_TENANT}/graphql -H 'Content-Type: application/json'{header} \\\n"
             f'  -H "Authorization: Bearer $({program} token "$2" "$3")" -d \'{body}\'; echo; }}'
         )
 
@@ -122,7 +123,7 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
         f'urgence "$JEANNE" professional {cast.professionals[Part.OUTSIDER].handle}  # brise la glace, pour une heure',
         f"avis - person {jeanne}  # … Jeanne en est avertie",
         f'page=$(dossier "$JEANNE" person {jeanne} | grep -o \'/[^"]*/view\' | head -n 1)  # un document a sa page,',
-        f'curl -s "{url}$page" -H "Authorization: Bearer $({program} token person {jeanne})" > vue.html  # à regarder',
+        f'curl -sS "{url}$page" -H "Authorization: Bearer $({program} token person {jeanne})" > {_VIEW}  # à regarder',
         f'journal "$JEANNE" person {jeanne}  # chaque accès ci-dessus, refus compris',
     ]
     return "\n".join(lines)
