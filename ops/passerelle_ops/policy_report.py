@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from passerelle.kernel import messages
 from passerelle_ops.terminal import output, print_json, say, table
-from passerelle_policies.cases import Case, InvalidCase, cases_of
+from passerelle_policies.cases import Case, InvalidCase, cases_of, lines_without_case
 from passerelle_policies.checks import check_pack
 from passerelle_policies.facts import Decision, Facts, FactValue
 from passerelle_policies.faults import Fault, fault
@@ -78,6 +78,9 @@ def report_on(name: str) -> PackReport:
     tried: tuple[tuple[Case, Decision], ...] | None = None
     try:
         tried = tuple((case, case.answer()) for case in cases_of(pack))
+        told = {each.about for each in faults}
+        untried = lines_without_case(pack, [answer for _, answer in tried])
+        faults += [fault("LINE_WITHOUT_CASE", rule) for rule in untried if rule not in told]
     except (InvalidCase, NoPackInForce, InvalidPack) as unreadable:
         faults.append(fault("CASES_UNREADABLE", name, reason=str(unreadable)))
     return PackReport(name=name, pack=pack, faults=tuple(faults), tried=tried)

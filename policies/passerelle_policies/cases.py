@@ -7,7 +7,7 @@ its own day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -18,7 +18,7 @@ import yaml
 
 from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
 from passerelle_policies.matrix import Concealment
-from passerelle_policies.packs import Overrides, Pack, pack_on
+from passerelle_policies.packs import Overrides, Pack, pack_on, packs
 from passerelle_policies.vocabulary import Action, DocumentStatus, Kind, Purpose
 from passerelle_policies.words import ACTS, ANSWERS, CONCEALMENT_WORDS, MODES, RELATIONS, ROLES, STATES, STATUSES
 
@@ -86,6 +86,14 @@ def cases() -> tuple[Case, ...]:
 def cases_of(pack: Pack) -> tuple[Case, ...]:
     """The cases of the days on which `pack` is in force."""
     return tuple(each for each in cases() if pack_on(each.facts.day).name == pack.name)
+
+
+def lines_without_case(pack: Pack, answers: Iterable[Decision]) -> tuple[str, ...]:
+    """The lines of the newest rules that answer none of their cases; of older rules, only some lines are tried."""
+    if pack.name != packs()[-1].name:
+        return ()
+    cited = {each.rule for each in answers}
+    return tuple(dict.fromkeys(line.rule for line in pack.lines if line.rule not in cited))
 
 
 def read_cases(text: str, name: str) -> Iterator[Case]:

@@ -53,6 +53,23 @@ NEEDED: dict[str, type[Value]] = {
     "visibility.shown_is_final": bool,
 }
 
+CHOSEN: dict[str, type[Value]] = {
+    "authorizations.max": int,
+    "care_team.members_max": int,
+    "oversight.day_patients": int,
+    "oversight.emergencies": int,
+    "oversight.habit_days": int,
+    "oversight.night_from": int,
+    "oversight.night_habit": int,
+    "oversight.night_patients": int,
+    "oversight.night_until": int,
+    "oversight.period_days": int,
+    "oversight.ratio": int,
+    "oversight.readers": int,
+    "oversight.refusals": int,
+}
+"""What only the operator chooses (`operator.toml`)."""
+
 _KINDS: dict[type[Value], str] = {bool: "oui ou non", int: "un nombre entier", str: "un mot"}
 
 
@@ -67,18 +84,20 @@ def check_pack(pack: Pack) -> list[Fault]:
         *_uncovered_types(pack),
         *_unexplained(pack),
         *_acts_of_nobody(pack),
+        *_unnamed_acts(),
     ]
 
 
 def _parameters(pack: Pack) -> Iterator[Fault]:
-    for name, kind in NEEDED.items():
+    needed = NEEDED | CHOSEN
+    for name, kind in needed.items():
         parameter = pack.parameters.get(name)
         if parameter is None:
             yield fault("PARAMETER_MISSING", name)
         elif type(parameter.value) is not kind:
             yield fault("PARAMETER_TYPE", name, needed=_KINDS[kind])
     for parameter in pack.parameters.values():
-        if parameter.name not in NEEDED and parameter.name not in pack.chosen:
+        if parameter.name not in needed:
             yield fault("PARAMETER_UNREAD", parameter.name)
         if parameter.effective > pack.effective:
             yield fault("PARAMETER_LATE", parameter.name)
@@ -181,3 +200,11 @@ def _acts_of_nobody(pack: Pack) -> Iterator[Fault]:
             yield fault("ACT_OF_SOMEBODY", said)
         elif act not in pack.nobody and act not in somebody:
             yield fault("ACT_OF_NOBODY", said)
+
+
+def _unnamed_acts() -> Iterator[Fault]:
+    """An action without a French name is one that no case asks and no reader is told of."""
+    named = {action for _, action in ACT_WORDS}
+    for action in Action:
+        if action not in named:
+            yield fault("ACT_UNNAMED", action)

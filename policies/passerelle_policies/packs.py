@@ -57,7 +57,7 @@ class Parameter:
 class Pack:
     """The rules in force from one day until the next pack's.
 
-    `nobody` holds the acts that it opens to nobody, on purpose; `chosen`, the parameters that no text dates.
+    `nobody` holds the acts that it opens to nobody, on purpose.
     """
 
     name: str
@@ -69,7 +69,6 @@ class Pack:
     parameters: Mapping[str, Parameter]
     extends: str | None = None
     nobody: frozenset[tuple[Kind, Action]] = frozenset()
-    chosen: frozenset[str] = frozenset()
     gates: tuple[str, ...] = field(default=())
     sets_of_type: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -155,7 +154,6 @@ def load_pack(folder: Traversable, beside: Traversable) -> Pack:
     operator = beside.joinpath("operator.toml")
     if operator.is_file():
         parameters |= _parameters(_toml(operator, operator.name), operator.name)
-    chosen = frozenset(parameters)
     for each in reversed(chain):
         if (file := each.joinpath("parameters.toml")).is_file():
             parameters |= _parameters(_toml(file, f"{each.name}/{file.name}"), f"{each.name}/{file.name}")
@@ -184,7 +182,6 @@ def load_pack(folder: Traversable, beside: Traversable) -> Pack:
         parameters=parameters,
         extends=chain[1].name if len(chain) > 1 else None,
         nobody=_acts(about.get("nobody", []), name),
-        chosen=chosen,
         gates=gates,
         sets_of_type={code: frozenset(each) for code, each in sets_of_type.items()},
     )

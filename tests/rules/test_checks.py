@@ -14,6 +14,8 @@ import pytest
 from passerelle_policies.checks import check_pack
 from passerelle_policies.matrix import COLUMNS, InvalidPack
 from passerelle_policies.packs import Pack, load_pack, pack_named
+from passerelle_policies.vocabulary import Action
+from passerelle_policies.words import ACT_WORDS
 
 YEARS = "dossier.retention_years"
 RETENTION_SOURCE = "source = \"Cahier des charges d'origine : dix ans après la clôture ; texte d'alors non lu\""
@@ -189,6 +191,22 @@ def test_a_line_that_answers_only_while_another_sleeps_is_no_fault(write: Write)
     assert check_pack(write(MATRIX, add(line.format("attending_physician.reads_journal")))) == []
     faults = check_pack(write(MATRIX, swap("attending_physician.reads_journal,allow", f"{SEES_MASKED},allow", 9)))
     assert [each.code for each in faults] == ["LINE_UNREACHABLE"]
+
+
+def test_what_the_operator_chooses_is_declared_too(write: Write) -> None:
+    operator = "../operator.toml"
+    faults = check_pack(write(operator, swap('["oversight.ratio"]', '["oversight.rate"]')))
+    assert [(each.code, each.about) for each in faults] == [
+        ("PARAMETER_MISSING", "oversight.ratio"),
+        ("PARAMETER_UNREAD", "oversight.rate"),
+    ]
+
+
+def test_an_action_that_no_french_act_names_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {act: said for act, said in ACT_WORDS.items() if act[1] is not Action.REVIEW}
+    monkeypatch.setattr("passerelle_policies.checks.ACT_WORDS", named)
+    faults = check_pack(pack_named(BASE))
+    assert ("ACT_UNNAMED", "review") in {(each.code, each.about) for each in faults}
 
 
 def test_every_fault_is_a_french_sentence() -> None:

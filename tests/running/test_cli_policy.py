@@ -197,7 +197,19 @@ def test_a_dead_line_and_a_case_astray_are_told_and_the_exit_code_says_so(rules:
     assert shown.returncode == 1
     assert "aucune question ne l’atteint" in shown.stdout
     assert "refusé (default-deny)" in shown.stdout
-    assert "✗ 1 faute, 1 cas sans leur réponse." in shown.stdout
+    assert "✗ 1 faute, 1 cas sans sa réponse." in shown.stdout
+
+
+def test_a_line_that_no_case_tries_is_told_of(rules: Path) -> None:
+    new = "x-new,dentist,care_team|authorized,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,"
+    append(rules / "packs" / BASE / "matrix.csv", new)
+
+    done = policy(rules, "check", "--json")
+
+    assert done.returncode == 1, done.stderr
+    faults = {each["name"]: each["faults"] for each in json.loads(done.stdout)["packs"]}
+    assert [(each["code"], each["about"]) for each in faults.pop(RULING)] == [("LINE_WITHOUT_CASE", "x-new")]
+    assert not any(faults.values())
 
 
 def test_what_cannot_be_read_is_a_fault_not_a_crash(rules: Path) -> None:
