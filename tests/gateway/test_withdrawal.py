@@ -182,6 +182,10 @@ async def test_a_representative_a_death_and_an_objection_to_heirs_at_the_door(se
         "ACCESS_REFUSED"
     )
     assert (await send(record.doctor, "OpenDossier", patientId=record.id))["__typename"] == "Dossier"
+    unheard = await send(record.doctor, "DeclareDeath", patientId=record.id, on=day, proof="certificat")
+    assert unheard["code"] == "ACCESS_REFUSED"  # let in, but not his attending physician
+    rpps = record.doctor_actor.id
+    await send(record.patient, "DeclareAttendingPhysician", patientId=record.id, rpps=rpps, proof="signé")
 
     declared = await send(record.doctor, "DeclareDeath", patientId=record.id, on=day, proof="certificat")
 
