@@ -160,7 +160,8 @@ def _hunted(places: Sequence[Place], examples: int, folder: Path, on_done: Calla
                 said = found.get(timeout=1)
             except Empty:
                 if not all(each.is_alive() for each in workers):
-                    raise ChildProcessError("a process of the bench ended before its time") from None
+                    codes = [each.exitcode for each in workers]
+                    raise ChildProcessError(f"a process of the bench ended before its time: {codes}") from None
                 continue
             if isinstance(said, str):
                 raise ChildProcessError(said)
