@@ -98,7 +98,7 @@ class Stage:
         self.documents: dict[int, UUID] = {}
         self.unique_ids: dict[int, str] = {}
         self._teams: dict[int, UUID] = {}
-        self._filed = self._founded = 0
+        self._filed = self._founded = self._turns = 0
         self._before = before
 
     def actor(self, name: str) -> Actor:
@@ -142,7 +142,9 @@ class Stage:
         self._filed += step.verb in {"publish", "replace"}
         self._founded += step.verb == "found_team"
         number = founded if step.verb == "found_team" else filed
-        self._before(f"{self.world}/{key or f'{step}{number}'}")
+        # The same step may come twice in one world: each has its turn, which both twins count alike.
+        self._turns += key is None
+        self._before(f"{self.world}/{key or f'{step}{number}/{self._turns}'}")
         if step.verb == "wait":
             self.clock.advance(timedelta(minutes=step.minutes))
             self.oracle.now = self.clock.now()

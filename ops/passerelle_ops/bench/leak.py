@@ -159,7 +159,7 @@ def _hunted(places: Sequence[Place], examples: int, folder: Path, on_done: Calla
             try:
                 said = found.get(timeout=1)
             except Empty:
-                if not all(each.is_alive() for each in workers):
+                if not all(each.is_alive() for each in workers) and found.empty():
                     codes = [each.exitcode for each in workers]
                     raise ChildProcessError(f"a process of the bench ended before its time: {codes}") from None
                 continue
@@ -178,13 +178,11 @@ def _hunted(places: Sequence[Place], examples: int, folder: Path, on_done: Calla
 
 def _work(place: Place, number: int, step: int, folder: Path, found: Queue[Tally | str], enough: Event) -> None:
     """One process: a world of twins, then one of outsiders, until there are enough."""
-    found.cancel_join_thread()
     try:
         asyncio.run(_play(place, number, step, folder / str(number), found, enough))
+        found.cancel_join_thread()  # nobody reads what was found past enough
     except Exception as broken:  # noqa: BLE001 - told to the process that waits
         found.put(f"{type(broken).__name__}: {broken}")
-        found.close()
-        found.join_thread()
 
 
 async def _play(place: Place, number: int, step: int, folder: Path, found: Queue[Tally | str], enough: Event) -> None:
