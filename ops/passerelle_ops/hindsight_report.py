@@ -109,7 +109,7 @@ def _rows(wanted: Wanted, answer: Answer) -> list[list[str]]:
         ["Réponse", _answer(answer)],
         ["Règle", escape(decision.rule)],
         ["Texte", escape(decision.source) or "—"],
-        ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack_named(decision.pack).effective.isoformat()}"],
+        ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack_named(decision.pack).effective:%d/%m/%Y}"],
         ["Pourquoi", escape(decision.sentence) or "Aucun document de ce nom n’était alors dans ce dossier."],
         ["Qualité", _quality(wanted, facts)],
         ["Liens", _relations(facts.relations) + (" ; bloqué par le patient" if facts.blocked else "")],

@@ -125,12 +125,12 @@ def tell(decision: Decision, facts: Facts, pack: Pack, *, as_json: bool) -> None
         ["Règle", escape(decision.rule)],
         ["Texte", escape(decision.source)],
         ["Établie par un texte", {True: "oui", False: "non : choix prudent", None: "règle générale"}[established]],
-        ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack.effective.isoformat()}"],
+        ["Paquet", f"{escape(decision.pack)}, en vigueur depuis le {pack.effective:%d/%m/%Y}"],
         ["Faits examinés", escape(used)],
         ["Pourquoi", escape(decision.sentence)],
         ["Ce qui est dit au demandeur", escape(decision.sentence_for_professional) + code],
     ]
-    shown = table(f"Au {facts.day.isoformat()}", ["", ""], rows)
+    shown = table(f"Au {facts.day:%d/%m/%Y}", ["", ""], rows)
     shown.show_header = False
     output().print(shown)
 
@@ -157,7 +157,7 @@ def _row(report: PackReport) -> list[str]:
     if report.pack is None:
         return [report.name, "—", "—", "—", "—", "—", mark]
     return [
-        f"{report.name}\n[dim]depuis le {report.pack.effective.isoformat()}[/]",
+        f"{report.name}\n[dim]depuis le {report.pack.effective:%d/%m/%Y}[/]",
         str(len(report.pack.lines)),
         str(_not_established(report.pack)),
         str(len(report.pack.dmp_types)),

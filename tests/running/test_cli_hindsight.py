@@ -144,6 +144,7 @@ async def test_an_instant_has_one_answer_told_in_french(house: House, run: Run) 
         "read-physician",
         "médecin (telle que le journal",
         packs()[-1].name,
+        f"{packs()[-1].effective:%d/%m/%Y}",
         "11488-4",
         "journal du patient",
     ):

@@ -42,6 +42,7 @@ def test_one_pack_is_shown_with_its_counts(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert RULING in shown
     assert BASE not in shown
+    assert "depuis le 15/10/2025" in shown
     assert "✓ 1 paquet bien formé" in shown
 
 
@@ -93,8 +94,10 @@ def test_the_rule_that_answers(words: list[str], rule: str, capsys: pytest.Captu
 def test_a_prudent_choice_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--role", "nurse", "--relation", "care_team", "--type", "83901-9", "--action", "read"]
     assert asked(capsys, "explain", *words)["established"] is False
-    assert main(["policy", "explain", *words]) == 0
-    assert "choix prudent" in capsys.readouterr().out
+    assert main(["policy", "explain", *words, "--on", "2026-11-16"]) == 0
+    shown = capsys.readouterr().out
+    for said in ("Au 16/11/2026", "15/10/2025", "choix prudent"):
+        assert said in shown
 
 
 def test_two_packs_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
