@@ -11,10 +11,12 @@ one that can, borne by someone this tenant does not know, is 403 and a line in i
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Protocol, TypeVar
-from uuid import uuid4
+from time import monotonic
+from typing import Final, Protocol, TypeVar
 
 from starlette.requests import Request
 
@@ -25,7 +27,8 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.directory import Directory
-from passerelle.kernel.errors import InvalidInput, NotAuthenticated, Refused
+from passerelle.kernel.errors import InvalidInput, Refused
+from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose
 
@@ -33,6 +36,10 @@ PURPOSE, MODE, STRUCTURE = "Passerelle-Purpose", "Passerelle-Mode", "Passerelle-
 REQUEST_ID = "Passerelle-Request-Id"
 
 _STRUCTURE = re.compile(r"[0-9AB]{9}|[0-9]{14}")
+_PURPOSES: Final = {each.value: each for each in Purpose}
+_MODES: Final = {each.value: each for each in Mode}
+_KEPT_SECONDS: Final = 5.0
+_KEPT_ACTORS: Final = 20_000
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -65,31 +72,55 @@ class Door(Protocol):
     def directory(self) -> Actors: ...
     @property
     def clock(self) -> Clock: ...
+    @property
+    def kept_actors(self) -> KeptActors: ...
 
 
-async def tenant_of(door: Door, request: Request) -> Tenant:
-    """The tenant that the path names. Refused: NETWORK_UNKNOWN, alike for all."""
-    try:
-        return await door.registry.tenant(request.path_params["tenant"])
-    except InvalidInput as unknown:
-        raise InvalidInput("NETWORK_UNKNOWN") from unknown
+class KeptActors:
+    """Who the bearer of a verified token is in a network, kept for a few seconds over what the directory keeps.
+
+    A bearer whose token is refused never gets here. A refusal is not kept.
+    """
+
+    def __init__(self, *, seconds: float = _KEPT_SECONDS, timer: Callable[[], float] = monotonic) -> None:
+        self._seconds = seconds
+        self._timer = timer
+        # The bearer himself is kept beside: as long as he is, no other object has his identity.
+        self._kept: dict[tuple[int, str, str | None], tuple[float, Bearer, Actor]] = {}
+
+    def get(self, bearer: Bearer, tenant: Tenant, structure: str | None) -> Actor | None:
+        kept = self._kept.get((id(bearer), tenant.id, structure))
+        return None if kept is None or kept[0] < self._timer() else kept[2]
+
+    def keep(self, bearer: Bearer, tenant: Tenant, structure: str | None, actor: Actor) -> None:
+        if len(self._kept) >= _KEPT_ACTORS:
+            self._kept.clear()
+        self._kept[id(bearer), tenant.id, structure] = (self._timer() + self._seconds, bearer, actor)
 
 
 async def enter(door: Door, request: Request, request_id: str) -> Context:
-    """The kernel's context of a request.
+    """The kernel's context of a request of Starlette's; refuses what `admit` refuses."""
+    return await admit(door, request.path_params["tenant"], heading(request.scope["headers"]), request_id)
 
-    Refused: NETWORK_UNKNOWN, the TOKEN_* codes, HEADER_INVALID; ACTOR_UNKNOWN_HERE, STRUCTURE_NOT_IN_TOKEN and
-    MODE_NOT_YOURS, which are journalled.
+
+async def admit(door: Door, tenant_id: str, head: Heading, request_id: str) -> Context:
+    """The kernel's context of a request, from the network that its path names and its header fields.
+
+    Refused: NETWORK_UNKNOWN, alike for all; the TOKEN_* codes, HEADER_INVALID; ACTOR_UNKNOWN_HERE,
+    STRUCTURE_NOT_IN_TOKEN and MODE_NOT_YOURS, which are journalled.
     """
-    tenant = await tenant_of(door, request)
-    bearer = await door.verifier.verify(_token(request))
-    purpose = _word(request, PURPOSE, Purpose, Purpose.CARE)
-    mode = _word(request, MODE, Mode, bearer.mode)
-    structure = request.headers.get(STRUCTURE)
+    try:
+        tenant = await door.registry.tenant(tenant_id)
+    except InvalidInput as unknown:
+        raise InvalidInput("NETWORK_UNKNOWN") from unknown
+    bearer = await door.verifier.verify(bearer_token(said(head, b"authorization")))
+    purpose = _word(head, PURPOSE, _PURPOSES, Purpose.CARE)
+    mode = _word(head, MODE, _MODES, bearer.mode)
+    structure = said(head, b"passerelle-structure")
     if structure is not None and not _STRUCTURE.fullmatch(structure):
         raise InvalidInput("HEADER_INVALID", header=STRUCTURE)
     try:
-        actor = await door.directory.actor_for(bearer, tenant, structure)
+        actor = await _actor(door, bearer, tenant, structure)
         if mode is Mode.REGULATION_CENTRE and not _may_regulate(bearer):
             raise Refused("MODE_NOT_YOURS")
     except Refused as refusal:
@@ -112,7 +143,15 @@ async def enter(door: Door, request: Request, request_id: str) -> Context:
 
 def new_request_id() -> str:
     """A fresh id, that the answer, the journal and the log carry."""
-    return uuid4().hex
+    return os.urandom(16).hex()
+
+
+async def _actor(door: Door, bearer: Bearer, tenant: Tenant, structure: str | None) -> Actor:
+    if (kept := door.kept_actors.get(bearer, tenant, structure)) is not None:
+        return kept
+    actor = await door.directory.actor_for(bearer, tenant, structure)
+    door.kept_actors.keep(bearer, tenant, structure, actor)
+    return actor
 
 
 async def _journal_stranger(context: Context, refusal: Refused) -> None:
@@ -133,18 +172,11 @@ def _may_regulate(bearer: Bearer) -> bool:
     return bearer.professional is not None and bearer.professional.may_regulate
 
 
-def _token(request: Request) -> str:
-    given = request.headers.getlist("authorization")
-    if len(given) > 1:
-        raise NotAuthenticated("TOKEN_MALFORMED")
-    return bearer_token(given[0] if given else None)
-
-
-def _word(request: Request, header: str, words: type[_Word], default: _Word) -> _Word:
-    given = request.headers.get(header)
+def _word(head: Heading, header: str, words: Mapping[str, _Word], default: _Word) -> _Word:
+    given = said(head, header.lower().encode("ascii"))
     if given is None:
         return default
     try:
-        return words(given.strip().lower())
-    except ValueError as unknown:
+        return words[given.strip().lower()]
+    except KeyError as unknown:
         raise InvalidInput("HEADER_INVALID", header=header) from unknown

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from passerelle.kernel.clock import Clock, SystemClock
-from passerelle_graphql.authentication import Actors, Tenants, Verifier
+from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.health import Check
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.preparation import Preparation
@@ -34,6 +34,11 @@ class Gateway:
     introspection: bool = False
     root_path: str = ""
     checks: Mapping[str, Check] = field(default_factory=dict)
+
+    @cached_property
+    def kept_actors(self) -> KeptActors:
+        """Who came in a moment ago."""
+        return KeptActors()
 
     @cached_property
     def preparation(self) -> Preparation:

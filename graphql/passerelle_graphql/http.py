@@ -3,37 +3,58 @@
 GET for queries, POST in JSON for everything; `application/graphql-response+json` when asked for, else
 `application/json`. With the first, a request that cannot be executed is 400; with the second 200, as the draft has
 it for old clients. What is not a GraphQL request at all is 4xx with both.
+
+This is what every request pays, so it speaks ASGI itself and reads each header field once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from graphql import GraphQLFormattedError
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from passerelle.dossier.emergencies import EmergencyAccess
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, TryLater
 from passerelle_graphql import errors, requests, standing
-from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
-from passerelle_graphql.bodies import as_json, read_body
+from passerelle_graphql.authentication import REQUEST_ID, admit, new_request_id
+from passerelle_graphql.bodies import read_body, with_more
+from passerelle_graphql.compression import LEAST_BYTES, gzipped, takes_gzip
 from passerelle_graphql.context import Asked
 from passerelle_graphql.execution import execute
 from passerelle_graphql.gateway import Gateway
+from passerelle_graphql.heading import Heading, heading, said
 from passerelle_graphql.negotiation import MediaType, answer_type, is_json
 from passerelle_graphql.preparation import RequestErrors
 from passerelle_graphql.requests import Parameters
 
 ALLOWED = "GET, POST"
-_THREAD_BYTES = 256 * 1024
-_LARGE_BYTES = 1024 * 1024
+_THREAD_BYTES: Final = 256 * 1024
+_PACKED_IN_A_THREAD: Final = 128 * 1024
+_LARGE_BYTES: Final = 1024 * 1024
+_REQUEST_ID: Final = REQUEST_ID.lower().encode("ascii")
+_ALWAYS: Final = {
+    media_type: (
+        (b"content-type", media_type.header.encode("ascii")),
+        (b"cache-control", b"private, no-store"),
+        (b"vary", b"Accept, Accept-Encoding, Authorization"),
+        (b"x-content-type-options", b"nosniff"),
+    )
+    for media_type in MediaType
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What goes out, but for what each answer has."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class GraphQLEndpoint:
@@ -42,106 +63,103 @@ class GraphQLEndpoint:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._large = asyncio.Semaphore(gateway.limits.large_bodies_at_once)
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self.answer(Request(scope, receive))
-        await response(scope, receive, send)
-
-    async def answer(self, request: Request) -> Response:
-        """The answer to one request; never raises."""
         request_id = new_request_id()
-        context: Context | None = None
-        media_type = answer_type(request.headers.get("accept"))
+        head = heading(scope["headers"])
+        media_type = answer_type(said(head, b"accept"))
         shown_as = media_type or MediaType.JSON
+        response = await self._answer(scope, receive, head, media_type, request_id)
+        body = response.body
+        headers = [*_ALWAYS[shown_as], (_REQUEST_ID, request_id.encode("ascii"))]
+        if len(body) >= LEAST_BYTES and takes_gzip(said(head, b"accept-encoding") or ""):
+            body = gzipped(body) if len(body) < _PACKED_IN_A_THREAD else await asyncio.to_thread(gzipped, body)
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", b"%d" % len(body)))
+        for name, value in response.headers.items():
+            headers.append((name.lower().encode("ascii"), value.encode("latin-1")))
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, head: Heading, media_type: MediaType | None, request_id: str
+    ) -> Response:
+        """The answer to one request; never raises."""
+        context: Context | None = None
         try:
-            if request.method not in ("GET", "POST"):
-                return _answer(
-                    shown_as,
-                    HTTPStatus.METHOD_NOT_ALLOWED,
-                    [errors.formatted(InvalidInput("METHOD_NOT_ALLOWED", methods="GET et à POST"))],
-                    request_id,
-                    context,
-                    {"Allow": ALLOWED},
-                )
-            context = await enter(self._gateway, request, request_id)
+            if scope["method"] not in ("GET", "POST"):
+                refused = errors.formatted(InvalidInput("METHOD_NOT_ALLOWED", methods="GET et à POST"))
+                return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, [refused], context, {"Allow": ALLOWED})
+            self._refuse_when_full()
+            context = await admit(self._gateway, scope["path_params"]["tenant"], head, request_id)
             if media_type is None:
                 raise InvalidInput("NOT_ACCEPTABLE")
-            async with self._room_for(request):
-                parameters = await self._parameters(request)
-                prepared = self._gateway.preparation.prepare(parameters)
-                asked = Asked(context, prepared, self._gateway.path_of(context.tenant.id))
-                answer = await execute(self._gateway.schema, asked, seconds=self._gateway.limits.seconds)
+            parameters = await self._parameters(scope, receive, head)
+            return await self._executed(parameters, context)
         except RequestErrors as wrong:
-            status = HTTPStatus.BAD_REQUEST if shown_as is MediaType.RESPONSE else HTTPStatus.OK
-            return _answer(shown_as, status, wrong.shown, request_id, context)
+            status = HTTPStatus.BAD_REQUEST if media_type is MediaType.RESPONSE else HTTPStatus.OK
+            return _refusal(status, wrong.shown, context)
         except PasserelleError as error:
-            headers = errors.headers_of(error)
-            return _answer(shown_as, errors.status_of(error), [errors.formatted(error)], request_id, context, headers)
+            return _refusal(errors.status_of(error), [errors.formatted(error)], context, errors.headers_of(error))
         except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
             shown = errors.internal(unexpected, request_id)
-            return _answer(shown_as, HTTPStatus.INTERNAL_SERVER_ERROR, [shown], request_id, context)
-        return _respond(shown_as, HTTPStatus.OK, answer.body, request_id, context, asked.emergencies)
+            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, [shown], context)
 
-    @asynccontextmanager
-    async def _room_for(self, request: Request) -> AsyncIterator[None]:
-        """A place among the requests that take much memory; TOO_MANY_LARGE_BODIES at once when there is none."""
-        declared = request.headers.get("content-length", "")
-        if request.method == "GET" or (declared.isdigit() and int(declared) <= _LARGE_BYTES):
-            yield
-            return
-        if self._large.locked():
-            raise TryLater("TOO_MANY_LARGE_BODIES", retry_after=2)
-        async with self._large:
-            yield
+    async def _executed(self, parameters: Parameters, context: Context) -> Response:
+        gateway = self._gateway
+        prepared = gateway.preparation.prepare(parameters)
+        asked = Asked(context, prepared, gateway.path_of(context.tenant.id))
+        self._refuse_when_full()
+        self._under_way += 1
+        try:
+            answer = await execute(gateway.schema, asked, seconds=gateway.limits.seconds)
+        finally:
+            self._under_way -= 1
+        body = with_more(answer.body, standing.extensions(context, asked.emergencies))
+        return Response(HTTPStatus.OK.value, body, standing.headers(context))
 
-    async def _parameters(self, request: Request) -> Parameters:
+    def _refuse_when_full(self) -> None:
+        """Raises GATEWAY_BUSY (TryLater) at once: whoever waits does it in his own memory."""
+        if self._under_way >= self._gateway.limits.operations_at_once:
+            raise TryLater("GATEWAY_BUSY", retry_after=1)
+
+    async def _parameters(self, scope: Scope, receive: Receive, head: Heading) -> Parameters:
         limits = self._gateway.limits
-        if request.method == "GET":
-            query = request.scope["query_string"]
+        if scope["method"] == "GET":
+            query = scope["query_string"]
             if len(query) > limits.url_bytes:
                 raise LimitExceeded("URL_TOO_LONG", limit=limits.url_bytes)
             return requests.from_url(query)
-        if not is_json(request.headers.get("content-type")):
+        length = head.get(b"content-length", b"")
+        declared = int(length) if length.isdigit() else None
+        if declared is not None and declared <= _LARGE_BYTES:
+            return await self._read(receive, head, declared)
+        if self._large.locked():  # a place among those that take much memory, or none at once
+            raise TryLater("TOO_MANY_LARGE_BODIES", retry_after=2)
+        async with self._large:
+            return await self._read(receive, head, declared)
+
+    async def _read(self, receive: Receive, head: Heading, declared: int | None) -> Parameters:
+        if not is_json(said(head, b"content-type")):
             raise InvalidInput("CONTENT_TYPE_UNSUPPORTED")
-        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        if head.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise InvalidInput("CONTENT_ENCODING_UNSUPPORTED")
-        body = await read_body(request, limits.body_bytes)
+        body = await read_body(receive, declared, self._gateway.limits.body_bytes)
         if len(body) > _THREAD_BYTES:
             return await asyncio.to_thread(requests.from_body, body)
         return requests.from_body(body)
 
 
-def _answer(
-    media_type: MediaType,
+def _refusal(
     status: HTTPStatus,
-    shown: list[GraphQLFormattedError],
-    request_id: str,
+    shown: Sequence[GraphQLFormattedError],
     context: Context | None,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    return _respond(media_type, status, {"errors": shown}, request_id, context, headers=headers)
-
-
-def _respond(
-    media_type: MediaType,
-    status: HTTPStatus,
-    body: dict[str, Any],
-    request_id: str,
-    context: Context | None,
-    emergencies: Sequence[EmergencyAccess] = (),
-    *,
-    headers: dict[str, str] | None = None,
-) -> Response:
+    body: dict[str, Any] = {"errors": shown}
     return Response(
-        as_json({**body, **standing.extensions(context, emergencies)}),
-        status_code=status,
-        headers={
-            "Content-Type": media_type.header,
-            "Cache-Control": "private, no-store",
-            "Vary": "Accept, Authorization",
-            "X-Content-Type-Options": "nosniff",
-            REQUEST_ID: request_id,
-            **standing.headers(context),
-            **(headers or {}),
-        },
+        status.value,
+        with_more(body, standing.extensions(context)),
+        {**standing.headers(context), **(headers or {})},
     )

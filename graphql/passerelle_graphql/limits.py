@@ -42,6 +42,7 @@ class Limits:
     roots: int = 10
     cost: int = 20_000
     seconds: float = 30.0
+    operations_at_once: int = 256  # in each process; what comes on top is told to come back
     kept_operations: int = 512
     kept_chars: int = 16 * 1024
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class MediaType(StrEnum):
@@ -38,6 +39,7 @@ class _Range:
 _OURS = (MediaType.JSON, MediaType.RESPONSE)
 
 
+@lru_cache(maxsize=256)
 def answer_type(accept: str | None) -> MediaType | None:
     """The media type to answer with; None when the client takes none of ours (406)."""
     if accept is None or not accept.strip():
@@ -58,6 +60,8 @@ def answer_type(accept: str | None) -> MediaType | None:
 
 def is_json(content_type: str | None) -> bool:
     """Whether a request body so labelled is JSON in UTF-8, the only one we read (415 otherwise)."""
+    if content_type == "application/json":
+        return True
     if content_type is None:
         return False
     essence, parameters = _essence(content_type)

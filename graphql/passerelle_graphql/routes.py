@@ -22,7 +22,7 @@ from passerelle_graphql.problem_details import no_such_address, only_get, only_r
 from passerelle_graphql.takeaway import ExportEndpoint
 
 
-def routes(gateway: Gateway) -> list[BaseRoute]:
+def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
     """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
     health = Health(gateway.checks)
     document = "/{tenant}/documents/{id}"
@@ -39,9 +39,27 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     return [
         *read,
         *(Route(each.path, _Answer(only_get if each is export else only_read)) for each in read),
-        Route("/{tenant}/graphql", GraphQLEndpoint(gateway)),
+        Route("/{tenant}/graphql", graphql or GraphQLEndpoint(gateway)),
         Route("/{rest:path}", _Answer(no_such_address)),
     ]
+
+
+class FrontDoor:
+    """Lets what nearly everyone asks for straight through to `graphql`; the routes answer everything else."""
+
+    def __init__(self, app: ASGIApp, graphql: ASGIApp) -> None:
+        self._app = app
+        self._graphql = graphql
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope.get("root_path"):
+            before, _, rest = scope["path"].partition("/")
+            tenant, _, name = rest.partition("/")
+            if name == "graphql" and tenant and not before:
+                scope["path_params"] = {"tenant": tenant}
+                await self._graphql(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class _Answer:

@@ -10,9 +10,8 @@ from http import HTTPStatus
 import structlog
 from sqlalchemy import literal, select
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from passerelle.identities.bearers import BearerKind
 from passerelle.identities.issuers import Issuer
@@ -22,13 +21,15 @@ from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.authentication import REQUEST_ID
 from passerelle_graphql.gateway import Gateway
+from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.ids import Node, key_of
-from passerelle_graphql.routes import routes
+from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 
 _log = structlog.get_logger("passerelle.web")
+_REQUEST_ID = REQUEST_ID.lower().encode("ascii")
 _SIGN_OF_LIFE = Statement(select(literal(1)))
 
 
@@ -78,7 +79,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
         introspection=settings.environment == "development",
         checks={"directory": directory_answers},
     )
-    application = Starlette(routes=routes(gateway), lifespan=lifespan)
+    return assembled(gateway, lifespan)
+
+
+def assembled(gateway: Gateway, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+    """The gateway's routes with what stands before them."""
+    graphql = GraphQLEndpoint(gateway)
+    application = Starlette(routes=routes(gateway, graphql), lifespan=lifespan)
+    application.add_middleware(FrontDoor, graphql=graphql)
     application.add_middleware(AccessLog)
     return application
 
@@ -113,7 +121,7 @@ class AccessLog:
             nonlocal status, request_id
             if message["type"] == "http.response.start":
                 status = message["status"]
-                request_id = Headers(raw=message["headers"]).get(REQUEST_ID)
+                request_id = next((value.decode() for name, value in message["headers"] if name == _REQUEST_ID), None)
             await send(message)
 
         try:
@@ -124,11 +132,10 @@ class AccessLog:
                 await JSONResponse({"code": "INTERNAL_ERROR"}, status_code=500)(scope, receive, sending)
         finally:
             if not scope["path"].startswith("/health/"):
-                _log.info(
-                    "request",
+                logs.request(
                     method=scope["method"],
                     path=_told(scope, status),
-                    status=status,
+                    status=int(status),
                     milliseconds=round((time.perf_counter() - began) * 1000, 1),
                     request_id=request_id,
                 )
