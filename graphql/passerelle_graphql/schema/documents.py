@@ -15,8 +15,8 @@ from passerelle_graphql.context import ResolverInfo, asked_of, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import DocumentStatus, Mode
-from passerelle_graphql.schema.fields import counted, resolved
-from passerelle_graphql.schema.read_model import as_uuid, shape, shown
+from passerelle_graphql.fields import counted, resolved
+from passerelle_graphql.read_model import as_uuid, shape, shown
 from passerelle_graphql.schema.reasons import AccessReason, reason_of
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coding, instant
 from passerelle_policies import nomenclatures

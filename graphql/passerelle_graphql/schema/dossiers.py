@@ -17,10 +17,10 @@ from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLate
 from passerelle_graphql.schema.documents import DocumentConnection, connection
 from passerelle_graphql.schema.emergencies import EmergencyAccess, emergency
 from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Mode, Relation
-from passerelle_graphql.schema.fields import PAGE, resolved
+from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.schema.lookahead import ahead, selects
 from passerelle_graphql.schema.patients import Patient, patient_id
-from passerelle_graphql.schema.read_model import shape, shown
+from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.reasons import AccessReason, reason_of
 
 

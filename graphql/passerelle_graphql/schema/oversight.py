@@ -17,9 +17,9 @@ from passerelle_graphql.ids import Node, key_of, node_id, place_cursor, read_pla
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.emergencies import profession_of
 from passerelle_graphql.schema.enums import Pattern
-from passerelle_graphql.schema.fields import counted, resolved
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.schema.journal import JournalLine, names_of_structures, shown_line
-from passerelle_graphql.schema.read_model import shape, shown
+from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.values import CodedValue
 
 

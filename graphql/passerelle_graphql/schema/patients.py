@@ -18,8 +18,8 @@ from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, NotFound, Refusal, TryLater
 from passerelle_graphql.schema.enums import ActorKind, IdentityStatus
-from passerelle_graphql.schema.fields import resolved
-from passerelle_graphql.schema.read_model import as_uuid, shape, shown
+from passerelle_graphql.fields import resolved
+from passerelle_graphql.read_model import as_uuid, shape, shown
 
 
 @strawberry.type(description="L'identité nationale de santé.")

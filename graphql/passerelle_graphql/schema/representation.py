@@ -17,9 +17,9 @@ from passerelle_graphql.directives import Identifying
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.schema.authorizations import Ended, EndResult, RelationActResult, RelationGrant
 from passerelle_graphql.schema.enums import RepresentationBasis
-from passerelle_graphql.schema.fields import resolved
+from passerelle_graphql.fields import resolved
 from passerelle_graphql.schema.patients import InsInput
-from passerelle_graphql.schema.read_model import shape
+from passerelle_graphql.read_model import shape
 
 
 @strawberry.type

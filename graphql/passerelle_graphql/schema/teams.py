@@ -15,8 +15,8 @@ from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.authorizations import Ended, EndResult, TeamConsent, rpps_of
 from passerelle_graphql.schema.enums import InformedHow
-from passerelle_graphql.schema.fields import counted, resolved
-from passerelle_graphql.schema.read_model import shape, shown
+from passerelle_graphql.fields import counted, resolved
+from passerelle_graphql.read_model import shape, shown
 
 
 @strawberry.type(description="Une équipe de soins.")

@@ -18,10 +18,10 @@ from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.documents import Document
-from passerelle_graphql.schema.fields import counted, resolved
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.schema.journal import JournalActor, journal_actor
 from passerelle_graphql.schema.patients import patient_id as id_of_patient
-from passerelle_graphql.schema.read_model import shape
+from passerelle_graphql.read_model import shape
 
 
 @strawberry.type(description="Un document après un acte sur lui.")

@@ -16,10 +16,11 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from passerelle_graphql.schema.fields import counted
+from passerelle_graphql.fields import counted
 
 _KEY = "passerelle.columns"
 _Shape = TypeVar("_Shape")
+_Made = TypeVar("_Made", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,24 @@ def _plan(type_: Hashable, asked: frozenset[str] | None) -> tuple[_Copied, _Made
 def _graph_name(type_: Hashable, name: str) -> str:
     field = next(each for each in type_.__strawberry_definition__.fields if each.python_name == name)  # type: ignore[attr-defined]
     return field.graphql_name or to_camel_case(name)
+
+
+_TWINS: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def in_sql(twin: Callable[..., Any]) -> Callable[[_Made], _Made]:
+    """Give a function of `by` its twin for the compiler: the same columns, as SQL, become a shape."""
+
+    def with_twin(made: _Made) -> _Made:
+        _TWINS[made] = twin
+        return made
+
+    return with_twin
+
+
+def twin_of(by: Callable[..., Any]) -> Callable[..., Any] | None:
+    """The twin of a function of `by`, when it has one."""
+    return _TWINS.get(by)
 
 
 def as_uuid(value: UUID | str) -> UUID:
