@@ -1,21 +1,19 @@
-"""One PostgreSQL database: transactions through SQLAlchemy, single statements straight through psycopg.
+"""One PostgreSQL database: transactions through SQLAlchemy, single statements straight over libpq's pipelines.
 
-Asynchronous throughout (docs/decisions/0001). A hot read is one statement that also writes its journal
-line; it runs in autocommit, so that the statement is the transaction and costs one round trip.
+Asynchronous throughout (docs/decisions/0001, 0100). A hot read is one statement that also writes its journal
+line; the statement is the transaction and costs one round trip.
 
 A database that is away or overwhelmed is `TryLater` (see `outages`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from psycopg import AsyncConnection as PsycopgConnection
-from psycopg import AsyncRawCursor
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import BindParameter
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.engine import make_url
@@ -24,8 +22,10 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-from passerelle.kernel.errors import TryLater
-from passerelle.kernel.outages import AWAY, outages_told
+from passerelle.kernel.ceiling import Ceiling
+from passerelle.kernel.outages import outages_told
+from passerelle.kernel.pipeline_pool import Pipelines
+from passerelle.kernel.pipeline_values import written
 
 # A plan is made once for each connection and kept, whatever the parameters: making one costs more than running it.
 # Rows of one patient are read in the order of an index, so that a page stops at its end however long the record.
@@ -61,10 +61,31 @@ class Statement:
         return [parameters[name] for name in self.names]
 
 
-class Database:
-    """Two pools over one DSN (`postgresql://…`): `transaction` for acts, `fetch` for single statements."""
+class Sendable(Protocol):
+    """What `fetch_raw` sends: text with `$1`, `$2`… The same octets are prepared once on each connection."""
 
-    def __init__(self, url: str, *, pool_size: int = 8, timeout: float = 5.0) -> None:
+    @property
+    def sql(self) -> bytes: ...
+
+
+class Database:
+    """One DSN (`postgresql://…`): `transaction` for acts, `fetch` and `fetch_raw` for single statements.
+
+    At most `pool_size` connections for statements and as many for acts, all under the installation's `ceiling`.
+    A connection for statements has `depth` in flight; what finds no place waits `timeout` seconds at most, and
+    where too many wait already hears DATABASE_BUSY at once. A statement may take `statement_seconds`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        depth: int = 2,
+        timeout: float = 5.0,
+        statement_seconds: float = 15.0,
+        ceiling: Ceiling | None = None,
+    ) -> None:
         self.url = url
         self._engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
@@ -74,17 +95,17 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,  # an error's text must not quote a row
         )
-        self._statements: AsyncConnectionPool[PsycopgConnection[TupleRow]] = AsyncConnectionPool(
+        ceiling = ceiling or Ceiling(2 * pool_size)
+        self._pipelines = Pipelines(
             url,
-            min_size=1,
-            max_size=pool_size,
+            set_up=PLANNER,
+            size=pool_size,
+            depth=depth,
+            room=2 * pool_size * depth,
             timeout=timeout,
-            kwargs={"autocommit": True, "prepare_threshold": 0, "cursor_factory": AsyncRawCursor},
-            configure=plan_once,
-            check=None,
-            open=False,
+            statement_seconds=statement_seconds,
+            share=ceiling.statements,
         )
-        self._is_open = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -94,33 +115,26 @@ class Database:
                 yield connection
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[TupleRow]:
-        """Run one statement as its own transaction. Raises `TryLater` (DATABASE_AWAY, DATABASE_BUSY).
+        """Run one statement as its own transaction. `TryLater`: DATABASE_AWAY, DATABASE_BUSY, OPERATION_TOO_SLOW.
 
         A connection that died with an earlier server is found out by using it: the statement then runs once
         more on a living one. Should its first run have been committed unheard, its journal line stands twice.
         """
-        if not self._is_open:
-            await self._statements.open()
-            self._is_open = True
-        try:
-            return await self._fetched(statement, parameters)
-        except TryLater as away:
-            if away.code != AWAY:
-                raise
-            await self._statements.check()
-            return await self._fetched(statement, parameters)
+        rows = await self._pipelines.ask(statement.sql, written(statement.values(parameters)), as_bytes=False)
+        return cast(list[TupleRow], rows)
 
-    async def _fetched(self, statement: Statement, parameters: Mapping[str, Any]) -> list[TupleRow]:
-        with outages_told():
-            async with self._statements.connection() as connection:
-                cursor = await connection.execute(statement.sql, statement.values(parameters))
-                return await cursor.fetchall()
+    async def fetch_raw(self, statement: Sendable, values: Sequence[Any]) -> tuple[bytes | None, ...]:
+        """The same, for the one row of a statement, column by column in PostgreSQL's text format.
+
+        `values` stand for `$1`, `$2`… (types: `pipeline_values`). Any other number of rows is a LookupError.
+        """
+        row = await self._pipelines.ask(statement.sql, written(values), as_bytes=True)
+        return cast(tuple[bytes | None, ...], row)
 
     async def close(self) -> None:
+        """Wait for the statements in flight, then close every connection."""
+        await self._pipelines.close()
         await self._engine.dispose()
-        if self._is_open:
-            await self._statements.close()
-            self._is_open = False
 
 
 async def plan_once(connection: PsycopgConnection[TupleRow]) -> None:

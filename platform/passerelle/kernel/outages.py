@@ -1,7 +1,8 @@
 """What a database that is away or overwhelmed raises, as `TryLater`.
 
 SQLSTATE classes: PostgreSQL, appendix A. A connection that is lost (08…), or a server that stops, has crashed or
-is starting (57P…), is DATABASE_AWAY: it comes back. A full pool, a deadlock, too many connections: DATABASE_BUSY.
+is starting (57P…), is DATABASE_AWAY: it comes back. A statement past its time (57014) is OPERATION_TOO_SLOW. A full
+pool, a deadlock, too many connections: DATABASE_BUSY.
 Nothing that was not committed has happened; a commit whose answer is lost may have been one, so that whoever
 tries again must be idempotent.
 """
@@ -13,22 +14,25 @@ from contextlib import contextmanager
 from typing import Final
 
 from psycopg import OperationalError
-from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as EnginePoolTimeout
 
 from passerelle.kernel.errors import TryLater
 
 AWAY: Final = "DATABASE_AWAY"
-_AWAY_STATES: Final = ("08", "57P")
+AWAY_STATES: Final = ("08", "57P")
+_TOO_SLOW_STATE: Final = "57014"
 
 
 @contextmanager
 def outages_told() -> Iterator[None]:
-    """Raise `TryLater` (DATABASE_AWAY, DATABASE_BUSY) for an outage; what is wrong with a statement goes through."""
+    """Raise `TryLater` (DATABASE_AWAY, DATABASE_BUSY, OPERATION_TOO_SLOW) for an outage.
+
+    What is wrong with a statement goes through.
+    """
     try:
         yield
-    except (PoolTimeout, EnginePoolTimeout) as full:
+    except EnginePoolTimeout as full:
         raise TryLater("DATABASE_BUSY", retry_after=1) from full
     except OperationalError as failed:
         raise _later(failed) from failed
@@ -40,6 +44,8 @@ def outages_told() -> Iterator[None]:
 
 def _later(failed: BaseException | None) -> TryLater:
     state = getattr(failed, "sqlstate", None)
-    if state is None or state.startswith(_AWAY_STATES):
+    if state is None or state.startswith(AWAY_STATES):
         return TryLater(AWAY, retry_after=2)
+    if state == _TOO_SLOW_STATE:
+        return TryLater("OPERATION_TOO_SLOW", retry_after=5)
     return TryLater("DATABASE_BUSY", retry_after=1)

@@ -1,0 +1,84 @@
+"""What a bind value is on the wire: PostgreSQL's text format, written by hand from a closed list of types.
+
+    None · str · bool · int · datetime with a zone · date · UUID · bytes · list or tuple of these · Written
+
+The statement says the type (`$1::UUID`) where PostgreSQL cannot tell it from the place. Any other type is a
+TypeError; text that holds a NUL, which PostgreSQL cannot, is psycopg's DataError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import DataError
+
+# What the protocol counts in sixteen bits.
+MOST_VALUES: Final = 65_535
+
+
+class Written(bytes):
+    """A value that is in text format already: an array that many calls send is written once."""
+
+    __slots__ = ()
+
+
+def written(values: Sequence[Any]) -> list[bytes | None]:
+    """The values of one call, in the order of `$1`, `$2`…"""
+    if len(values) > MOST_VALUES:
+        raise DataError("more values than PostgreSQL takes")
+    return [None if value is None else _writer(value)(value) for value in values]
+
+
+def _text(value: str) -> bytes:
+    octets = value.encode()
+    if b"\0" in octets:
+        raise DataError("PostgreSQL text cannot hold NUL")
+    return octets
+
+
+def _truth(value: bool) -> bytes:
+    return b"t" if value else b"f"
+
+
+def _instant(value: datetime) -> bytes:
+    if value.tzinfo is None:
+        raise TypeError("a datetime without a zone is no instant")
+    return value.isoformat().encode()
+
+
+def _array(value: Sequence[Any]) -> bytes:
+    return b"{" + b",".join([b"null" if each is None else _element(each) for each in value]) + b"}"
+
+
+def _element(value: Any) -> bytes:
+    octets = _writer(value)(value)
+    if isinstance(value, list | tuple):
+        return octets
+    return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+_WRITERS: Final[dict[type, Callable[[Any], bytes]]] = {
+    Written: bytes,
+    str: _text,
+    bool: _truth,
+    int: lambda value: b"%d" % value,
+    UUID: lambda value: value.hex.encode(),
+    datetime: _instant,
+    date: lambda value: value.isoformat().encode(),
+    bytes: lambda value: b"\\x" + value.hex().encode(),
+    list: _array,
+    tuple: _array,
+}
+
+
+def _writer(value: Any) -> Callable[[Any], bytes]:
+    writer = _WRITERS.get(type(value))
+    if writer is not None:
+        return writer
+    for known, writer in _WRITERS.items():  # an enumeration is a str or an int, a set clock gives a kind of datetime
+        if isinstance(value, known):
+            return writer
+    raise TypeError(f"no bind value is a {type(value).__name__}")
