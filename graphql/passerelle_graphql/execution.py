@@ -1,10 +1,12 @@
-"""Running a prepared operation through Strawberry, which stays the schema and the reference executor."""
+"""Running a prepared operation: compiled where it can be, else by Strawberry, the schema and the reference."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from graphql import GraphQLError, GraphQLFormattedError
@@ -14,6 +16,10 @@ from strawberry.types import ExecutionContext
 
 from passerelle.kernel.errors import TryLater
 from passerelle_graphql import errors
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.compiler import running
+from passerelle_graphql.compiler.building import NotCompiled
+from passerelle_graphql.compiler.plans import Plan, Plans
 from passerelle_graphql.context import Asked
 
 
@@ -47,9 +53,27 @@ class Answer:
         return {"errors": self.errors, **shown} if self.errors else shown
 
 
+class Executor(StrEnum):
+    """Who answers: the compiler what it can, or Strawberry everything."""
+
+    COMPILED = "compiled"
+    STRAWBERRY = "strawberry"
+
+
+async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: float) -> bytes:
+    """The body of the answer: by its plan where the operation has one, else by Strawberry. Raises as `execute`."""
+    with _in_time():
+        async with asyncio.timeout(seconds):
+            plan = plans.plan(asked.prepared) if plans is not None else None
+            if isinstance(plan, Plan):
+                with suppress(NotCompiled):
+                    return await running.run(plan, asked)
+    return as_json((await execute(schema, asked, seconds=seconds)).body)
+
+
 async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
-    """Run the operation. Raises `TryLater` OPERATION_TOO_SLOW when it takes longer than `seconds`."""
-    try:
+    """Strawberry's answer. Raises `TryLater` OPERATION_TOO_SLOW when it takes longer than `seconds`."""
+    with _in_time():
         async with asyncio.timeout(seconds):
             result = await schema.execute(
                 asked.prepared.document.text,
@@ -57,7 +81,13 @@ async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
                 context_value=asked,
                 operation_name=asked.prepared.name,
             )
-    except TimeoutError as slow:
-        raise TryLater("OPERATION_TOO_SLOW", retry_after=5) from slow
     request_id = asked.context.request_id
     return Answer(result.data, [errors.execution_error(each, request_id) for each in result.errors or ()])
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as slow:
+        raise TryLater("OPERATION_TOO_SLOW", retry_after=5) from slow

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
+from passerelle_graphql.compiler.plans import Plans
+from passerelle_graphql.execution import Executor
+from passerelle_graphql.following import Streams
 from passerelle_graphql.health import Check
 from passerelle_graphql.limits import Limits
+from passerelle_graphql.persisted import Registered
 from passerelle_graphql.preparation import Preparation
-from passerelle_graphql.schema import schema
+from passerelle_graphql.schema import ROOTS, schema
 
 if TYPE_CHECKING:
     from passerelle_graphql.execution import GatewaySchema
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
 class Gateway:
     """What the gateway is built of.
 
-    `introspection` is for development: where it is off, the schema is read in `schema.graphql`. `checks` are the
-    components that must answer for `/health/ready`, by the name that the log gives them.
+    `introspection` is for development: where it is off, the schema is read in `schema.graphql`. Where
+    `registered_only`, the documents that are `registered` run and no other. `checks` are the components that must
+    answer for `/health/ready`, by the name that the log gives them.
     """
 
     registry: Tenants
@@ -32,7 +37,11 @@ class Gateway:
     clock: Clock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False
+    executor: Executor = Executor.COMPILED
+    registered: Registered = field(default_factory=Registered)
+    registered_only: bool = False
     root_path: str = ""
+    streams: Streams = field(default_factory=Streams)
     checks: Mapping[str, Check] = field(default_factory=dict)
 
     @cached_property
@@ -43,7 +52,20 @@ class Gateway:
     @cached_property
     def preparation(self) -> Preparation:
         """Parses, measures, validates and prices; keeps what it did."""
-        return Preparation(self.schema, self.limits, introspection=self.introspection)
+        return Preparation(
+            self.schema,
+            self.limits,
+            introspection=self.introspection,
+            registered=self.registered,
+            registered_only=self.registered_only,
+        )
+
+    @cached_property
+    def plans(self) -> Plans | None:
+        """The compiled operations; none where Strawberry answers everything."""
+        if self.executor is Executor.STRAWBERRY:
+            return None
+        return Plans(self.schema, ROOTS, kept=self.limits.kept_operations)
 
     @property
     def schema(self) -> GatewaySchema:

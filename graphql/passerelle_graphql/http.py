@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from graphql import GraphQLFormattedError
+from graphql import GraphQLFormattedError, OperationType
 from starlette.types import Receive, Scope, Send
 
 from passerelle.kernel.context import Context
@@ -25,12 +25,13 @@ from passerelle_graphql.authentication import REQUEST_ID, admit, new_request_id
 from passerelle_graphql.bodies import read_body, with_more
 from passerelle_graphql.compression import LEAST_BYTES, gzipped, takes_gzip
 from passerelle_graphql.context import Asked
-from passerelle_graphql.execution import execute
+from passerelle_graphql.execution import answer
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_graphql.negotiation import MediaType, answer_type, is_json
 from passerelle_graphql.preparation import RequestErrors
 from passerelle_graphql.requests import Parameters
+from passerelle_graphql.subscriptions.event_stream import EventStreams, wants_events
 
 ALLOWED = "GET, POST"
 _THREAD_BYTES: Final = 256 * 1024
@@ -64,10 +65,14 @@ class GraphQLEndpoint:
         self._gateway = gateway
         self._large = asyncio.Semaphore(gateway.limits.large_bodies_at_once)
         self._under_way = 0
+        self._streams = EventStreams(gateway, self._parameters)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
         head = heading(scope["headers"])
+        if wants_events(said(head, b"accept")):
+            await self._streams.answer(scope, receive, send, head)
+            return
         media_type = answer_type(said(head, b"accept"))
         shown_as = media_type or MediaType.JSON
         response = await self._answer(scope, receive, head, media_type, request_id)
@@ -108,15 +113,17 @@ class GraphQLEndpoint:
 
     async def _executed(self, parameters: Parameters, context: Context) -> Response:
         gateway = self._gateway
-        prepared = gateway.preparation.prepare(parameters)
+        prepared = gateway.preparation.prepare(parameters, (context.tenant.id, context.actor.id))
+        if prepared.operation.operation is OperationType.SUBSCRIPTION:
+            raise InvalidInput("SUBSCRIPTION_NEEDS_STREAM")
         asked = Asked(context, prepared, gateway.path_of(context.tenant.id))
         self._refuse_when_full()
         self._under_way += 1
         try:
-            answer = await execute(gateway.schema, asked, seconds=gateway.limits.seconds)
+            body = await answer(gateway.schema, gateway.plans, asked, seconds=gateway.limits.seconds)
         finally:
             self._under_way -= 1
-        body = with_more(answer.body, standing.extensions(context, asked.emergencies))
+        body = with_more(body, standing.extensions(context, asked.emergencies))
         return Response(HTTPStatus.OK.value, body, standing.headers(context))
 
     def _refuse_when_full(self) -> None:

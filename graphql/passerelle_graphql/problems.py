@@ -61,13 +61,7 @@ class AsRefusal(strawberry.ExceptionHandler[errors.Refused, Refusal]):
     """A refusal by its code alone: the rule could tell of a block or of a masked document (docs/decisions/0061)."""
 
     def handle(self, exception: errors.Refused, *, field: StrawberryField, info: Info) -> Refusal:  # noqa: ARG002 - Strawberry's signature
-        ways = _ways_in(info.context.context) if exception.code in WITH_WAYS_IN else ()
-        return Refusal(code=exception.code, message=exception.message, how_to_get_access=list(ways))
-
-
-def _ways_in(context: Context) -> tuple[str, ...]:
-    role = role_of(context.actor.profession, context.actor.kind)
-    return how_to_get_access(role, pack_on(legal_day(context.clock)), context.tenant.parameters)
+        return refusal(exception, info.context.context)
 
 
 class AsConflict(strawberry.ExceptionHandler[errors.Conflict, Conflict]):
@@ -82,7 +76,36 @@ class AsInvalidInput(strawberry.ExceptionHandler[errors.InvalidInput, InvalidInp
 
 class AsTryLater(strawberry.ExceptionHandler[errors.TryLater, TryLater]):
     def handle(self, exception: errors.TryLater, *, field: StrawberryField, info: Info) -> TryLater:  # noqa: ARG002 - Strawberry's signature
-        return TryLater(code=exception.code, message=exception.message, retry_after=exception.retry_after)
+        return try_later(exception)
 
 
 HANDLERS = (AsRefusal(), AsConflict(), AsInvalidInput(), AsTryLater())
+
+
+def problem_of(error: errors.PasserelleError, context: Context) -> Problem | None:
+    """The type that says an expected failure; none for what is nobody's to read (broken integrity, no token)."""
+    match error:
+        case errors.Refused():
+            return refusal(error, context)
+        case errors.Conflict():
+            return Conflict(code=error.code, message=error.message)
+        case errors.InvalidInput():
+            return InvalidInput(code=error.code, message=error.message)
+        case errors.TryLater():
+            return try_later(error)
+    return None
+
+
+def refusal(error: errors.Refused, context: Context) -> Refusal:
+    """By its code alone, with what a professional may do about it."""
+    ways = _ways_in(context) if error.code in WITH_WAYS_IN else ()
+    return Refusal(code=error.code, message=error.message, how_to_get_access=list(ways))
+
+
+def try_later(error: errors.TryLater) -> TryLater:
+    return TryLater(code=error.code, message=error.message, retry_after=error.retry_after)
+
+
+def _ways_in(context: Context) -> tuple[str, ...]:
+    role = role_of(context.actor.profession, context.actor.kind)
+    return how_to_get_access(role, pack_on(legal_day(context.clock)), context.tenant.parameters)

@@ -16,11 +16,31 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Shape, leaf
 from passerelle_graphql.fields import counted
 
 _KEY = "passerelle.columns"
 _Shape = TypeVar("_Shape")
-_Made = TypeVar("_Made", bound=Callable[..., Any])
+_By = TypeVar("_By", bound=Callable[..., Any])
+
+
+_TWINS: dict[Callable[..., Any], Callable[..., Shape]] = {}
+
+
+def in_sql(twin: Callable[..., Shape]) -> Callable[[_By], _By]:
+    """Give a function of `by` its twin for the compiler: the same columns, as SQL, become a shape."""
+
+    def with_twin(made: _By) -> _By:
+        _TWINS[made] = twin
+        return made
+
+    return with_twin
+
+
+def twin_of(by: Callable[..., Any]) -> Callable[..., Shape] | None:
+    """The twin of a function of `by`, when it has one."""
+    return _TWINS.get(by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +122,7 @@ def _graph_name(type_: Hashable, name: str) -> str:
     return field.graphql_name or to_camel_case(name)
 
 
-_TWINS: dict[Callable[..., Any], Callable[..., Any]] = {}
-
-
-def in_sql(twin: Callable[..., Any]) -> Callable[[_Made], _Made]:
-    """Give a function of `by` its twin for the compiler: the same columns, as SQL, become a shape."""
-
-    def with_twin(made: _Made) -> _Made:
-        _TWINS[made] = twin
-        return made
-
-    return with_twin
-
-
-def twin_of(by: Callable[..., Any]) -> Callable[..., Any] | None:
-    """The twin of a function of `by`, when it has one."""
-    return _TWINS.get(by)
-
-
+@in_sql(lambda column: leaf(shapes.uuid(column)))
 def as_uuid(value: UUID | str) -> UUID:
     """An id as a row holds it, native or out of JSON."""
     return value if isinstance(value, UUID) else UUID(value)

@@ -73,6 +73,11 @@ def specialty(code: str) -> Code | None:
     return _codes("specialties").get(code)
 
 
+def specialties() -> Mapping[str, Code]:
+    """Every savoir-faire by code."""
+    return _codes("specialties")
+
+
 def author_specialty(code: str) -> Code | None:
     """The XDS authorSpecialty of `code` (JDV_J01, such as G15_10/SM26), or None."""
     return _codes("author_specialties").get(code)

@@ -212,7 +212,7 @@ async def _journal_tells_what_was_decided_on(world: World, facts: Facts, entries
     """Of each document that was asked for, seen or not, its line keeps the facts; they lead to the same decision."""
     async with world.tenant.database.transaction() as connection:
         lines = await connection.execute(
-            select(journal.c.document_id, journal.c.outcome, journal.c.facts).where(
+            select(journal.c.document_id, journal.c.outcome, journal.c.rule, journal.c.facts).where(
                 journal.c.document_id.in_(list(entries)), journal.c.action == Action.READ.value
             )
         )
@@ -224,6 +224,7 @@ async def _journal_tells_what_was_decided_on(world: World, facts: Facts, entries
         assert (set(kept["relations"]), kept["state"]) == ({*facts.relations}, facts.dossier_state)
         again = decide(facts, Kind.DOCUMENT, Action.READ, about)
         assert told[each].outcome == ("allowed" if again.allowed else "refused")
+        assert not again.allowed or told[each].rule == again.rule
 
 
 async def test_author_is_whoever_wrote_something_that_still_stands(world: World) -> None:

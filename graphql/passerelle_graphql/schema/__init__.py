@@ -9,7 +9,7 @@ from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.documents import DocumentQuery
-from passerelle_graphql.schema.dossiers import DossierMutation, DossierQuery
+from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, DossierQuery
 from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JournalQuery
@@ -19,6 +19,7 @@ from passerelle_graphql.schema.oversight import OversightQuery
 from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
 from passerelle_graphql.schema.portability import PortabilityMutation, PortabilityQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
+from passerelle_graphql.schema.subscriptions import Subscription
 from passerelle_graphql.schema.teams import TeamMutation, TeamQuery
 from passerelle_graphql.schema.values import CONFIG
 from passerelle_graphql.schema.visibility import VisibilityMutation
@@ -61,7 +62,11 @@ class Mutation(
 schema = GatewaySchema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     config=CONFIG,
     extensions=[AlreadyPrepared],
     exception_handlers=HANDLERS,
 )
+
+#: The read roots that compile.
+ROOTS = (DOSSIER,)

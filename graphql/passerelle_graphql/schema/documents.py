@@ -11,14 +11,19 @@ import strawberry
 
 from passerelle.dossier import documents, emergencies, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Row, Shape, entity, leaf, listed, row_of
+from passerelle_graphql.compiler.declared import fields_of
+from passerelle_graphql.compiler.roots import TENANT_PATH
+from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import ResolverInfo, asked_of, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import as_uuid, in_sql, shape, shown
 from passerelle_graphql.schema.enums import DocumentStatus, Mode
-from passerelle_graphql.fields import counted, resolved
-from passerelle_graphql.read_model import as_uuid, shape, shown
 from passerelle_graphql.schema.reasons import AccessReason, reason_of
-from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coding, instant
+from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coded_in_sql, coding, instant
 from passerelle_policies import nomenclatures
 
 CDA = "text/xml"
@@ -44,14 +49,48 @@ class EventCode:
     label: str | None
 
 
+@in_sql(lambda key: leaf(shapes.quoted_id(Node.DOCUMENT)(key)))
 def document_id(value: UUID | str) -> strawberry.ID:
     return node_id(Node.DOCUMENT, as_uuid(value))
 
 
+def _authors_in_sql(column: Sql) -> Shape:
+    def of(name: str) -> Sql:
+        return Sql(f"author.value ->> '{name}'")
+
+    professions = {code: each.label for code, each in nomenclatures.professions().items()}
+    specialties = {code: each.label for code, each in nomenclatures.specialties().items()}
+    profession, specialty = Sql(f"({of('profession')})"), Sql(f"({of('specialty')})")
+    label = Sql(f"coalesce(nullif({of('profession_label')}, ''), {shapes.label_in(professions, profession)})")
+    fields = {
+        "kind": leaf(shapes.free_text(of("kind"))),
+        "rpps": leaf(
+            shapes.free_text(Sql(f"case when {of('id_oid')} = {shapes.constant(RPPS_DOMAIN)} then {of('id')} end"))
+        ),
+        "familyName": leaf(shapes.free_text(of("family_name"))),
+        "givenName": leaf(shapes.free_text(of("given_name"))),
+        "profession": coded_in_sql(profession, label),
+        "specialty": coded_in_sql(specialty, shapes.label_in(specialties, specialty)),
+        "role": leaf(shapes.free_text(of("role"))),
+        "structureId": leaf(shapes.free_text(of("structure_id"))),
+        "structureName": leaf(shapes.free_text(of("structure_name"))),
+    }
+    rows = Sql(f"jsonb_array_elements({column}) with ordinality as author(value, number)")
+    return listed("Author", fields, rows, Sql("author.number"))
+
+
+def _event_codes_in_sql(column: Sql) -> Shape:
+    fields = {name: leaf(shapes.free_text(Sql(f"event.value ->> '{name}'"))) for name in ("code", "system", "label")}
+    rows = Sql(f"jsonb_array_elements({column}) with ordinality as event(value, number)")
+    return listed("EventCode", fields, rows, Sql("event.number"))
+
+
+@in_sql(_authors_in_sql)
 def authors(value: Sequence[Mapping[str, Any]]) -> list[Author]:
     return [_author(each) for each in value]
 
 
+@in_sql(_event_codes_in_sql)
 def event_codes(value: Sequence[Mapping[str, Any]]) -> list[EventCode]:
     return [EventCode(code=each["code"], system=each.get("system"), label=each.get("label")) for each in value]
 
@@ -104,6 +143,18 @@ class Document:
         return f"{info.context.path}/documents/{self.id}/view" if self.mime_type == CDA else None
 
 
+def document_fields(row: Row) -> dict[str, Shape]:
+    """The fields of a document over a row with the columns of `reading.SHOWN`."""
+    address = f"{TENANT_PATH} || '/documents/' || {shapes.node_id(Node.DOCUMENT)(row['document_id'])}"
+    view = Sql(f"case when {row['mime_type']} = {shapes.constant(CDA)} then {address} || '/view' end")
+    return fields_of(
+        Document,
+        row,
+        content_url=leaf(shapes.free_text(Sql(f"{address} || '/content'"))),
+        view_url=leaf(shapes.free_text(view)),
+    )
+
+
 @strawberry.type
 class DocumentEdge:
     cursor: str
@@ -151,6 +202,38 @@ class DocumentQuery:
             versions=[shape(Document, each, asked_of(info)) for each in opened.versions],
             withheld_from=opened.withheld_from,
         )
+
+
+_PAGE = row_of("page", ("number", "cursor", *reading.SHOWN))
+_SHOWN = "page.number <= (select size from given)"
+_ON_PAGE = Sql(f"page where {_SHOWN}")
+
+
+def _edge(select: str) -> Sql:
+    return Sql(f"(select page.cursor from {_ON_PAGE} order by page.number{select} limit 1)")
+
+
+def connection_in_sql(*, total: Shape, since: Sql) -> Shape:
+    """`connection`, by the database: over a CTE `page` (SHOWN, `cursor`, `number` from 1, one row too many) and a CTE
+    `given` (`size`, `is_first`)."""
+    node = document_fields(_PAGE)
+    page_info = {
+        "hasNextPage": leaf(shapes.plain(Sql(f"exists (select from page where not ({_SHOWN}))"))),
+        "hasPreviousPage": leaf(shapes.plain(Sql("select not is_first from given"))),
+        "startCursor": leaf(shapes.quoted(_edge(""))),
+        "endCursor": leaf(shapes.quoted(_edge(" desc"))),
+    }
+    edge = {"cursor": leaf(shapes.quoted(_PAGE["cursor"])), "node": entity("Document", node)}
+    return entity(
+        "DocumentConnection",
+        {
+            "edges": listed("DocumentEdge", edge, _ON_PAGE, _PAGE["number"]),
+            "nodes": listed("Document", node, _ON_PAGE, _PAGE["number"]),
+            "pageInfo": entity("PageInfo", page_info),
+            "totalCount": total,
+            "since": leaf(shapes.instant(since)),
+        },
+    )
 
 
 def connection(page: reading.DocumentPage, asked: frozenset[str], *, is_first: bool) -> DocumentConnection:

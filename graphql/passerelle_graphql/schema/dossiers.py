@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import DateTime, Integer, Uuid, bindparam, case, func, select
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import emergencies, lifecycle, reading
-from passerelle_graphql.context import ResolverInfo, asked_of, context_of
+from passerelle.dossier import emergencies, judging, lifecycle, reading
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Builder, NotCompiled, found, leaf, needing, row_of
+from passerelle_graphql.compiler.declared import fields_of
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
+from passerelle_graphql.compiler.selections import Selected
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked, ResolverInfo, asked_of, context_of
+from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
-from passerelle_graphql.schema.documents import DocumentConnection, connection
+from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.schema.documents import DocumentConnection, connection, connection_in_sql
 from passerelle_graphql.schema.emergencies import EmergencyAccess, emergency
 from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Mode, Relation
-from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.schema.lookahead import ahead, selects
-from passerelle_graphql.schema.patients import Patient, patient_id
-from passerelle_graphql.read_model import shape, shown
-from passerelle_graphql.schema.reasons import AccessReason, reason_of
+from passerelle_graphql.schema.patients import IDENTITY, Patient, patient_id
+from passerelle_graphql.schema.reasons import AccessReason, reason_in_sql, reason_of
+from passerelle_policies.vocabulary import Kind
 
 
 @strawberry.input(description="Ce qu'on garde des documents. Sans dates : les 24 derniers mois.")
@@ -66,7 +75,7 @@ class Dossier:
     key: strawberry.Private[UUID]
     rule: strawberry.Private[str]
     page: strawberry.Private[reading.DocumentPage]
-    page_asked: strawberry.Private[Asked]
+    page_asked: strawberry.Private[PageAsked]
 
     @resolved("Pourquoi l'acteur peut l'ouvrir.")
     def access(self, info: ResolverInfo) -> AccessReason | None:
@@ -80,7 +89,7 @@ class Dossier:
         first: int | None = None,
         after: str | None = None,
     ) -> DocumentConnection:
-        asked: Asked = (filter, first, after, selects(info, "totalCount"))
+        asked: PageAsked = (filter, first, after, selects(info, "totalCount"))
         page = self.page
         if asked != self.page_asked:
             page = (await _opened(info, self.key, asked)).page
@@ -88,7 +97,7 @@ class Dossier:
 
 
 #: filter, first, after, and whether the total is wanted
-Asked: TypeAlias = tuple[DocumentFilter | None, int | None, str | None, bool]
+PageAsked: TypeAlias = tuple[DocumentFilter | None, int | None, str | None, bool]
 
 
 @strawberry.type(description="L'état d'un dossier après un acte.")
@@ -114,7 +123,7 @@ class DossierQuery:
         key = key_of(Node.PATIENT, patient_id)
         below = ahead(info, "Dossier", "documents")
         arguments = below.arguments if below else {}
-        asked: Asked = (
+        asked: PageAsked = (
             arguments.get("filter"),
             arguments.get("first"),
             arguments.get("after"),
@@ -138,7 +147,7 @@ class DossierQuery:
         )
 
 
-async def _opened(info: ResolverInfo, key: UUID, asked: Asked) -> reading.OpenedDossier:
+async def _opened(info: ResolverInfo, key: UUID, asked: PageAsked) -> reading.OpenedDossier:
     kept, first, after, with_total = asked
     return await reading.open_dossier(
         context_of(info),
@@ -148,6 +157,86 @@ async def _opened(info: ResolverInfo, key: UUID, asked: Asked) -> reading.Opened
         after=after,
         with_total=with_total,
     )
+
+
+#: The arguments of this field are bound by the statement that opens the record.
+_DOCUMENTS = "Dossier.documents"
+
+
+def _documents(builder: Builder, selected: Selected) -> Sql:
+    builder.binds(_DOCUMENTS, selected)
+    total = needing("total", leaf(shapes.plain(Sql("select count from total"))))
+    page = connection_in_sql(total=total, since=Sql("(select since from given)"))
+    return needing("page", page)(builder, selected)
+
+
+@cache
+def _frame(needs: frozenset[str]) -> Frame:
+    """Opening a record: with a page of its documents and their total only where the operation asks for them."""
+    it = reading.opening()
+    verdict = it.judged.verdict
+    also = [it.judged.journal_line]
+    window = bindparam("filter_since", type_=DateTime(timezone=True))
+    size = bindparam("page_limit", type_=Integer()) - 1
+    if "page" in needs:
+        found = it.page().subquery("found")
+        cursor = reading.cursor_in_sql(found.c.act_at, found.c.document_id)
+        number = func.row_number().over(order_by=(found.c.act_at.desc(), found.c.document_id.desc()))
+        page = select(found, cursor.label("cursor"), number.label("number")).cte("page")
+        is_first = bindparam("after_id", type_=Uuid()).is_(None)
+        also += [page.prefix_with("materialized"), given(since=window, size=size, is_first=is_first)]
+    if "total" in needs:
+        also.append(select(it.total().label("count")).cte("total"))
+    return Frame(
+        lambda body: select(
+            case((verdict.c.allowed, body)).label("body"),
+            it.judged.told_of_refusal().label("refused"),
+        ).select_from(verdict),
+        also,
+    )
+
+
+def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    context, below = asked.context, arguments.below.get(_DOCUMENTS, {})
+    if context.mode is Mode.BREAK_GLASS:
+        raise NotCompiled("break-glass shows under which emergency it opened")
+    wanted = below.get("filter")
+    return {
+        **reading.open_dossier_parameters(
+            context,
+            key_of(Node.PATIENT, arguments.root["patient_id"]),
+            wanted.wanted() if wanted else reading.DocumentFilter(),
+            first=below.get("first"),
+            after=below.get("after"),
+        ),
+        "gateway_path": asked.path,
+    }
+
+
+def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
+    raise judging.refusal(asked.context, Kind.DOSSIER, told)
+
+
+DOSSIER = ReadRoot(
+    name="dossier",
+    shows="Dossier",
+    fields={
+        "patient": found(
+            "Patient",
+            fields_of(Patient, row_of("patient", IDENTITY)),
+            Sql("patient where patient.patient_id = verdict.patient_id"),
+        ),
+        "state": leaf(shapes.word(DossierState)(Sql("verdict.state"))),
+        "openedAt": leaf(shapes.instant(Sql("(select opened_at from dossier where patient_id = verdict.patient_id)"))),
+        "relations": leaf(shapes.words(Relation)(Sql("verdict.relations"))),
+        "emergencyAccess": leaf(shapes.NULL),
+        "access": reason_in_sql(Sql("verdict.rule")),
+        "documents": _documents,
+    },
+    frame=_frame,
+    parameters=_parameters,
+    otherwise=_refused,
+)
 
 
 _Done: TypeAlias = Callable[[Act, UUID], Awaitable[lifecycle.Dossier]]

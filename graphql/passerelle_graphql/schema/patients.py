@@ -13,13 +13,16 @@ from passerelle.identities import patients
 from passerelle.identities.ins import Ins as InsGiven
 from passerelle.identities.ins import check
 from passerelle.kernel import errors, messages
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Shape, entity, leaf
+from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.directives import Identifying
+from passerelle_graphql.fields import resolved
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, NotFound, Refusal, TryLater
+from passerelle_graphql.read_model import as_uuid, columns_of, in_sql, shape, shown
 from passerelle_graphql.schema.enums import ActorKind, IdentityStatus
-from passerelle_graphql.fields import resolved
-from passerelle_graphql.read_model import as_uuid, shape, shown
 
 
 @strawberry.type(description="L'identité nationale de santé.")
@@ -28,14 +31,22 @@ class Ins:
     value: str
 
 
+@in_sql(lambda key: leaf(shapes.quoted_id(Node.PATIENT)(key)))
 def patient_id(value: UUID | str) -> strawberry.ID:
     return node_id(Node.PATIENT, as_uuid(value))
 
 
+def _ins_in_sql(oid: Sql, value: Sql) -> Shape:
+    fields = {"oid": leaf(shapes.free_text(oid)), "value": leaf(shapes.free_text(value))}
+    return entity("Ins", fields, when=Sql(f"{oid} <> '' and {value} <> ''"))
+
+
+@in_sql(_ins_in_sql)
 def ins(oid: str | None, value: str | None) -> Ins | None:
     return Ins(oid=oid, value=value) if oid and value else None
 
 
+@in_sql(lambda column: leaf(shapes.free_text(Sql(f"nullif({column}, '')"))))
 def given(value: str | None) -> str | None:
     """A trait, or nothing when the source left it empty."""
     return value or None
@@ -52,6 +63,10 @@ class Patient:
     birth_date: str | None = shown(by=given, description="Telle que donnée (HL7), de toute précision.")
     sex: str | None = shown(by=given)
     birth_place: str | None = shown(by=given, description="Code INSEE.")
+
+
+#: The columns of `patients.identity` that a patient is shown from.
+IDENTITY = tuple(dict.fromkeys(name for each in columns_of(Patient).values() for name in each.names))
 
 
 @strawberry.input(description="Un INS : OID et matricule.")

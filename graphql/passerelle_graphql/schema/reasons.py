@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import strawberry
 
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.compiler.building import Builder, Shape, later
+from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.rendering import shown_object
+from passerelle_graphql.compiler.selections import Selected
+from passerelle_graphql.compiler.shapes import Sql
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import ActorKind
 
@@ -15,6 +24,23 @@ class AccessReason:
     rule: str = strawberry.field(description="Identifiant de la règle.")
     source: str = strawberry.field(description="Le texte d'où elle vient.")
     sentence: str
+
+
+def reason_in_sql(rule: Sql) -> Shape:
+    """`reason_of`, written after the statement that found the rule."""
+
+    def late(builder: Builder, selected: Selected) -> Late:
+        def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
+            reason = reason_of(context, values[0])
+            return as_json(shown_object(builder.selections, selected, reason)) if reason else b"null"
+
+        said = object()
+        return Late(
+            write=write,
+            kept_as=lambda context: (said, pack_on(legal_day(context.clock)).name, context.actor.kind),
+        )
+
+    return later(late, rule)
 
 
 def reason_of(context: Context, rule: str) -> AccessReason | None:

@@ -10,6 +10,11 @@ from typing import Any, NewType
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Shape, entity, leaf
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.read_model import in_sql
+
 Base64 = NewType("Base64", bytes)
 
 
@@ -19,6 +24,18 @@ class CodedValue:
     label: str | None
 
 
+def coding_in_sql(code: Sql, label: Sql) -> Shape:
+    """`coding`, by the database."""
+    return entity("CodedValue", {"code": leaf(shapes.free_text(code)), "label": leaf(shapes.free_text(label))})
+
+
+def coded_in_sql(code: Sql, label: Sql) -> Shape:
+    """`coded`, by the database."""
+    fields = {"code": leaf(shapes.free_text(code)), "label": leaf(shapes.free_text(label))}
+    return entity("CodedValue", fields, when=Sql(f"{code} <> ''"))
+
+
+@in_sql(coding_in_sql)
 def coding(code: str, label: str | None) -> CodedValue:
     """A coded value."""
     return CodedValue(code=code, label=label)
@@ -37,6 +54,7 @@ class PageInfo:
     end_cursor: str | None
 
 
+@in_sql(lambda column: leaf(shapes.instant(column)))
 def instant(value: datetime | str | None) -> datetime | None:
     """An instant as a row holds it, native or out of JSON."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -42,6 +42,7 @@ from passerelle.kernel.context import Context
 from passerelle_policies.decision import DocumentFacts, Reach, reach
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Relation, Role
 
+_NOT_OPEN = "dossier-not-open"
 #: What a journal line keeps of the document that it is about.
 _ASKED = tuple(each.name for each in fields(DocumentFacts) if each.init)
 
@@ -128,6 +129,7 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
             column("sees_hidden_from_representatives", Boolean()),
             column("rule", Text()),
             column("under_objection", Boolean()),
+            with_ordinality="position",
         )
         .render_derived(name=f"{prefix}_given")
     )
@@ -145,6 +147,7 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
             given.c.sees_hidden_from_patient,
             given.c.sees_hidden_from_representatives,
             given.c.rule,
+            given.c.position,
             by_relation.label("by_relation"),
         )
         .select_from(facts.join(given, and_(given.c.under_objection == facts.c.objection, or_(by_relation, by_author))))
@@ -176,7 +179,12 @@ def _reaches(lines: CTE, entry: Any) -> ColumnElement[bool]:
 
 def rule_showing(entry: Any, lines: CTE) -> ColumnElement[Any]:
     """The rule by which the actor may read a visible row."""
-    return select(func.min(lines.c.rule)).where(_reaches(lines, entry)).scalar_subquery()
+    return _first_rule(lines, _reaches(lines, entry))
+
+
+def _first_rule(lines: CTE, condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The rule of the first line of the matrix that meets a condition: the one that `decide` names."""
+    return select(lines.c.rule).where(condition).order_by(lines.c.position).limit(1).scalar_subquery()
 
 
 def shown_status(entry: Any, facts: CTE, lines: CTE) -> ColumnElement[str]:
@@ -213,19 +221,26 @@ def serves(facts: CTE) -> ColumnElement[bool]:
 
 
 def verdict(facts: CTE) -> CTE:
-    """The decision about opening a record, in SQL: facts, `allowed`, `rule`, `code`.
+    """The decision about a record as a whole, in SQL: facts, `allowed`, `rule`, `code`, as `decide` has them.
 
     A record that is not open has lines of its own: the patient still learns its state.
     """
 
     def rule_of(prefix: str) -> ColumnElement[Any]:
         lines = reach_lines(facts, prefix, author_counts=True)
-        return select(func.min(lines.c.rule)).where(lines.c.by_relation).scalar_subquery()
+        return _first_rule(lines, lines.c.by_relation)
 
     is_open = facts.c.state.is_not_distinct_from(DossierState.OPEN.value)
-    rule = case((is_open, rule_of("verdict")), else_=rule_of("verdict_otherwise"))
+    if_open = rule_of("verdict")
+    rule = case((is_open, if_open), else_=rule_of("verdict_otherwise"))
+    refused_by = case(
+        (not_(is_let_through(facts)), "block"),
+        (and_(not_(is_open), if_open.is_not(None)), _NOT_OPEN),
+        else_="default-deny",
+    )
     allowed = and_(is_let_through(facts), rule.is_not(None))
-    return _verdict(facts, allowed, rule, bindparam("verdict_code", type_=Text()))
+    code = case((refused_by == _NOT_OPEN, "DOSSIER_NOT_OPEN"), else_="ACCESS_REFUSED")
+    return _verdict(facts, allowed, rule, code, refused_by)
 
 
 def is_let_through(facts: CTE) -> ColumnElement[bool]:
@@ -247,7 +262,7 @@ def document_verdict(facts: CTE, asked: CTE, rule: ColumnElement[Any]) -> CTE:
         (is_so("is_deleted"), "document-deleted"),
         (and_(is_so("withheld"), not_(is_so("by_actor"))), "document-withheld"),
         (not_(is_let_through(facts)), "block"),
-        (facts.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
+        (facts.c.state.is_distinct_from(DossierState.OPEN.value), _NOT_OPEN),
         (and_(is_so("masked"), bindparam("verdict_role", type_=Text()) != Role.PERSON.value), "document-masked"),
         else_="default-deny",
     )
@@ -280,17 +295,15 @@ def _verdict(
     allowed: ColumnElement[bool],
     rule: ColumnElement[Any],
     code: ColumnElement[Any],
-    refused_by: ColumnElement[Any] | None = None,
+    refused_by: ColumnElement[Any],
 ) -> CTE:
-    if refused_by is None:
-        refused_by = case(
-            (not_(is_let_through(facts)), "block"),
-            (facts.c.state.is_distinct_from(DossierState.OPEN.value), "dossier-not-open"),
-            else_="default-deny",
-        )
-    judged = select(facts, allowed.label("allowed"), rule.label("matrix_rule"), refused_by.label("refused_by")).cte(
-        "judged"
-    )
+    judged = select(
+        facts,
+        allowed.label("allowed"),
+        rule.label("matrix_rule"),
+        refused_by.label("refused_by"),
+        code.label("code_of_refusal"),
+    ).cte("judged")
     return select(
         judged.c.patient_id,
         judged.c.state,
@@ -299,7 +312,7 @@ def _verdict(
         judged.c.relations,
         judged.c.allowed,
         case((judged.c.allowed, judged.c.matrix_rule), else_=judged.c.refused_by).label("rule"),
-        case((not_(judged.c.allowed), code)).label("code"),
+        case((not_(judged.c.allowed), judged.c.code_of_refusal)).label("code"),
     ).cte("verdict")
 
 
@@ -327,13 +340,11 @@ def verdict_columns(said: CTE, about: ColumnElement[Any] | None = None) -> dict[
     }
 
 
-def verdict_parameters(context: Context) -> dict[str, Any]:
-    """Values for the bind parameters of a verdict."""
-    otherwise = reach_parameters(context, Kind.DOSSIER, Action.READ, "verdict_otherwise", is_open=False)
+def verdict_parameters(context: Context, kind: Kind = Kind.DOSSIER, action: Action = Action.READ) -> dict[str, Any]:
+    """Values for the bind parameters of a verdict about doing `action` to the record's `kind`."""
     return {
-        **reach_parameters(context, Kind.DOSSIER, Action.READ, "verdict"),
-        **otherwise,
+        **reach_parameters(context, kind, action, "verdict"),
+        **reach_parameters(context, kind, action, "verdict_otherwise", is_open=False),
         "verdict_pack": access.pack_in(context).name,
         "verdict_role": access.role_in(context).value,
-        "verdict_code": "ACCESS_REFUSED",
     }

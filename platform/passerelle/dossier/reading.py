@@ -11,17 +11,19 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     CTE,
+    BigInteger,
     Boolean,
     ColumnElement,
     DateTime,
     Integer,
+    LargeBinary,
     Select,
     Text,
     Uuid,
@@ -29,6 +31,8 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    cast,
+    extract,
     func,
     literal,
     not_,
@@ -37,16 +41,15 @@ from sqlalchemy import (
     tuple_,
 )
 
-from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, reach
+from passerelle.dossier import access, judging, reach
+from passerelle.dossier.judging import Judged
 from passerelle.dossier.tables import document, dossier
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_before
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
-from passerelle.kernel.errors import InvalidInput, LimitExceeded, Refused
-from passerelle_policies.decision import decide
+from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle_policies.vocabulary import Action, DocumentStatus, Kind, Relation
 
 #: Of each filter; there are fewer types of documents than that.
@@ -103,17 +106,29 @@ class OpenedDossier:
     rule: str = field(default="")
 
 
+_EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
 def cursor_of(row: dict[str, Any]) -> str:
     """The opaque cursor after this row: the instant of the act and the document, nothing else."""
-    return base64.urlsafe_b64encode(f"{row['act_at']}|{row['document_id']}".encode()).decode()
+    at = (datetime.fromisoformat(row["act_at"]) - _EPOCH) // _TICK
+    return base64.urlsafe_b64encode(at.to_bytes(8, signed=True) + UUID(row["document_id"]).bytes).decode()
+
+
+def cursor_in_sql(act_at: ColumnElement[datetime], document_id: ColumnElement[UUID]) -> ColumnElement[str]:
+    """`cursor_of` as the database writes it."""
+    at = func.int8send(cast(extract("epoch", act_at) * 1_000_000, BigInteger()))
+    octets = at.op("||", return_type=LargeBinary())(func.uuid_send(document_id))
+    return func.translate(func.encode(octets, "base64"), "+/", "-_", type_=Text())
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
     """Read a cursor back; CURSOR_INVALID when it is not one of ours."""
     try:
-        at, document_id = base64.urlsafe_b64decode(cursor.encode()).decode().split("|")
-        return datetime.fromisoformat(at), UUID(document_id)
-    except (ValueError, binascii.Error, UnicodeError) as wrong:
+        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        at = _EPOCH + int.from_bytes(raw[:8], signed=True) * _TICK
+        return at, UUID(bytes=raw[8:])
+    except (ValueError, OverflowError, binascii.Error) as wrong:
         raise InvalidInput("CURSOR_INVALID") from wrong
 
 
@@ -146,48 +161,65 @@ def _filtered(entry: Any, status: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A record being opened, as selectables: what a face shows of it is made of these."""
+
+    judged: Judged
+    lines: CTE
+
+    def readable(self) -> ColumnElement[bool]:
+        """SQL condition: a row of `document` is of this record, may be seen, and is one of those that are wanted."""
+        return and_(
+            document.c.patient_id == self.judged.patient_id,
+            select(self.judged.verdict.c.allowed).scalar_subquery(),
+            reach.visible(document, self.judged.facts, self.lines),
+            _filtered(document, reach.shown_status(document, self.judged.facts, self.lines)),
+        )
+
+    def page(self) -> Select[Any]:
+        """The rows of a page and one more, newest first; columns as `SHOWN`."""
+        after_at = bindparam("after_at", type_=DateTime(timezone=True))
+        after_id = bindparam("after_id", type_=Uuid())
+        return (
+            select(*shown_of(document, self.judged.facts, self.lines))
+            .where(
+                self.readable(),
+                or_(after_at.is_(None), tuple_(document.c.act_at, document.c.document_id) < tuple_(after_at, after_id)),
+            )
+            .order_by(document.c.act_at.desc(), document.c.document_id.desc())
+            .limit(bindparam("page_limit", type_=Integer()))
+        )
+
+    def total(self) -> ColumnElement[int]:
+        """How many documents are readable."""
+        return select(func.count()).select_from(document).where(self.readable()).scalar_subquery()
+
+    def opened_at(self) -> ColumnElement[Any]:
+        """When the record was opened."""
+        return select(dossier.c.opened_at).where(dossier.c.patient_id == self.judged.patient_id).scalar_subquery()
+
+
+def opening() -> Opening:
+    """Facts, verdict and journal line of an opening, and the lines of the matrix that its documents must meet."""
+    judged = judging.judged(Kind.DOSSIER)
+    return Opening(judged, reach.reach_lines(judged.facts))
+
+
 def _opened() -> Select[Any]:
     """The statement of `open_dossier`: facts, verdict, journal line, identity and one page, in one go."""
-    patient_id = bindparam("access_patient_id", type_=Uuid())
-    facts = access.facts_row(patient_id).cte("facts")
-    verdict = reach.verdict(facts)
-    lines = reach.reach_lines(facts)
-    journal_line = journal.written_by(
-        verdict,
-        patient_id=verdict.c.patient_id,
-        kind=literal(Kind.DOSSIER.value),
-        action=literal(Action.READ.value),
-        **reach.verdict_columns(verdict),
-    )
-    readable = and_(
-        document.c.patient_id == patient_id,
-        select(verdict.c.allowed).scalar_subquery(),
-        reach.visible(document, facts, lines),
-        _filtered(document, reach.shown_status(document, facts, lines)),
-    )
-    after_at = bindparam("after_at", type_=DateTime(timezone=True))
-    after_id = bindparam("after_id", type_=Uuid())
-    page = (
-        select(*shown_of(document, facts, lines))
-        .where(
-            readable,
-            or_(after_at.is_(None), tuple_(document.c.act_at, document.c.document_id) < tuple_(after_at, after_id)),
-        )
-        .order_by(document.c.act_at.desc(), document.c.document_id.desc())
-        .limit(bindparam("page_limit", type_=Integer()))
-        .subquery("page")
-    )
+    it = opening()
+    verdict, page = it.judged.verdict, it.page().subquery("page")
     # Arrays in the order of SHOWN: names on every row would be a third of the octets, and of the time.
     listed = select(func.json_agg(func.json_build_array(*page.c))).scalar_subquery()
-    total = select(func.count()).select_from(document).where(readable).scalar_subquery()
     identity = patients.identity()
     return select(
         verdict,
-        select(dossier.c.opened_at).where(dossier.c.patient_id == patient_id).scalar_subquery().label("opened_at"),
+        it.opened_at().label("opened_at"),
         func.to_jsonb(identity.table_valued()).label("identity"),
         listed.label("documents"),
-        case((bindparam("with_total", type_=Boolean()), total)).label("total"),
-        select(journal_line.c.line_id).scalar_subquery().label("line_id"),
+        case((bindparam("with_total", type_=Boolean()), it.total())).label("total"),
+        select(it.judged.journal_line.c.line_id).scalar_subquery().label("line_id"),
     ).select_from(verdict.outerjoin(identity, and_(identity.c.patient_id == verdict.c.patient_id, verdict.c.allowed)))
 
 
@@ -241,12 +273,9 @@ def open_dossier_parameters(
     """Every bind value of OPEN_DOSSIER."""
     after_at, after_id = read_cursor(after) if after else (None, None)
     return {
-        **access.facts_parameters(context),
+        **judging.parameters(context, Kind.DOSSIER, patient_id),
         **reach.reach_parameters(context, Kind.DOCUMENT, Action.READ),
-        **reach.verdict_parameters(context),
-        **journal.parameters(context),
         **_filter_parameters(context, wanted),
-        "access_patient_id": patient_id,
         "after_at": after_at,
         "after_id": after_id,
         "page_limit": page_size(context, first) + 1,
@@ -272,9 +301,7 @@ async def open_dossier(
     row = (await context.tenant.database.fetch(OPEN_DOSSIER, parameters))[0]
     said = dict(zip(OPEN_DOSSIER.columns, row, strict=True))
     if not said["allowed"]:
-        facts = access.facts_from(context, said)
-        decision = decide(facts, Kind.DOSSIER, Action.READ, overrides=context.tenant.parameters)
-        raise Refused(access.code_told(decision, facts, Kind.DOSSIER, Action.READ), rule=decision.rule)
+        raise judging.refusal(context, Kind.DOSSIER, said)
     documents = [dict(zip(SHOWN, each, strict=True)) for each in said["documents"] or ()]
     size = parameters["page_limit"] - 1
     return OpenedDossier(

@@ -1,0 +1,134 @@
+"""A selection over declared fields becomes one text expression.
+
+A declared field is a `Shape`: given the builder and what is selected, it writes JSON. What a type declares
+(`declared`) is turned into shapes over a row: a mapping from column name to expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from graphql import FieldNode, GraphQLNamedType, GraphQLObjectType, print_ast
+
+from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.selections import Selected, Selections
+from passerelle_graphql.compiler.shapes import Sql, joined
+
+
+class NotCompiled(Exception):
+    """Something that has no declaration for SQL: the reference executor answers instead. Says what, for developers."""
+
+
+@dataclass(slots=True)
+class Builder:
+    """What one root of an operation is made into.
+
+    `late` are the places that Python fills; `arguments` are the nodes of the fields below whose arguments the
+    statement binds; `needs` are the optional parts of the root's frame that the text refers to.
+    """
+
+    selections: Selections
+    late: list[Late] = field(default_factory=list)
+    arguments: dict[str, FieldNode] = field(default_factory=dict)
+    needs: set[str] = field(default_factory=set)
+
+    def object(self, type_name: str, fields: Mapping[str, Shape], selected: Selected) -> Sql:
+        """The JSON object of what is selected of `type_name`, out of its fields by their names in the graph."""
+        pieces: list[tuple[bool, str]] = []
+        for number, each in enumerate(self.selections.below(self._type_of(type_name), selected)):
+            pieces.append((False, f'{"{" if number == 0 else ","}"{each.key}":'))
+            if each.name == "__typename":
+                pieces.append((False, f'"{type_name}"'))
+            elif (shape := fields.get(each.name)) is not None:
+                pieces.append((True, shape(self, each)))
+            else:
+                raise NotCompiled(f"{type_name}.{each.name}")
+        return joined([*pieces, (False, "}")]) if pieces else Sql("'{}'")
+
+    def binds(self, name: str, selected: Selected) -> None:
+        """The statement binds the arguments of this field; asked twice with different ones, it is not compiled."""
+        node, known = selected.nodes[0], self.arguments.get(name)
+        if known is not None and _arguments(known) != _arguments(node):
+            raise NotCompiled(f"{name} twice")
+        self.arguments[name] = node
+
+    def later(self, late: Late, payload: Sql) -> Sql:
+        """A place for Python to fill, that carries `payload`: JSON, in which no control character stands bare."""
+        self.late.append(late)
+        return Sql(f"'\x01{len(self.late) - 1}\x02' || {payload} || '\x01'")
+
+    def _type_of(self, name: str) -> GraphQLObjectType:
+        found: GraphQLNamedType | None = self.selections.schema.type_map.get(name)
+        if not isinstance(found, GraphQLObjectType):
+            raise NotCompiled(name)
+        return found
+
+
+#: How one field is written.
+Shape: TypeAlias = Callable[[Builder, Selected], Sql]
+#: The columns that a type's fields are made of.
+Row: TypeAlias = Mapping[str, Sql]
+
+
+def row_of(name: str, columns: tuple[str, ...]) -> Row:
+    """The columns of a table, a CTE or an alias."""
+    return {each: Sql(f"{name}.{each}") for each in columns}
+
+
+def leaf(sql: Sql) -> Shape:
+    """A field without fields."""
+    return lambda _builder, _selected: sql
+
+
+def entity(type_name: str, fields: Mapping[str, Shape], *, when: Sql | None = None) -> Shape:
+    """An object of the same row; null unless `when` holds."""
+
+    def written(builder: Builder, selected: Selected) -> Sql:
+        shown = builder.object(type_name, fields, selected)
+        return shown if when is None else Sql(f"case when {when} then {shown} else 'null' end")
+
+    return written
+
+
+def found(type_name: str, fields: Mapping[str, Shape], rows: Sql) -> Shape:
+    """An object of another row: `rows` is what follows FROM, and gives one or none; null then."""
+
+    def written(builder: Builder, selected: Selected) -> Sql:
+        return Sql(f"coalesce((select {builder.object(type_name, fields, selected)} from {rows}), 'null')")
+
+    return written
+
+
+def listed(type_name: str, fields: Mapping[str, Shape], rows: Sql, order: Sql) -> Shape:
+    """A list of objects: `rows` is what follows FROM; empty when there is none."""
+
+    def written(builder: Builder, selected: Selected) -> Sql:
+        shown = builder.object(type_name, fields, selected)
+        return Sql(f"'[' || coalesce((select string_agg({shown}, ',' order by {order}) from {rows}), '') || ']'")
+
+    return written
+
+
+def later(late: Callable[[Builder, Selected], Late], *columns: Sql) -> Shape:
+    """A field that Python writes afterwards, out of columns."""
+
+    def written(builder: Builder, selected: Selected) -> Sql:
+        return builder.later(late(builder, selected), Sql(f"json_build_array({', '.join(columns)})::text"))
+
+    return written
+
+
+def needing(part: str, shape: Shape) -> Shape:
+    """A shape that refers to an optional part of the frame."""
+
+    def written(builder: Builder, selected: Selected) -> Sql:
+        builder.needs.add(part)
+        return shape(builder, selected)
+
+    return written
+
+
+def _arguments(node: FieldNode) -> str:
+    return ",".join(sorted(print_ast(each) for each in node.arguments or ()))

@@ -1,0 +1,160 @@
+"""An operation's statements, made once and kept: by its text, its name, and the switches of its directives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    OperationType,
+    Undefined,
+    VariableNode,
+    is_input_object_type,
+    value_from_ast,
+)
+from graphql.type import get_named_type
+from strawberry.schema import Schema
+from strawberry.types.arguments import convert_arguments
+
+from passerelle_graphql.compiler.building import Builder, NotCompiled
+from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.roots import ReadRoot, Written
+from passerelle_graphql.compiler.selections import Selected, Selections, switches
+from passerelle_graphql.preparation import Prepared
+
+#: Reads the arguments of one field out of the variables of a request, as its resolver would get them.
+Reader = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RootPlan:
+    """One root field of an operation: its statement and what is needed round it."""
+
+    key: str
+    selected: Selected
+    root: ReadRoot
+    field: GraphQLField
+    statement: Written
+    late: Sequence[Late]
+    selections: Selections
+    arguments: Reader
+    below: Mapping[str, Reader]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The roots of an operation, in its order."""
+
+    roots: Sequence[RootPlan]
+
+
+class Plans:
+    """The plans of one schema. `why_not` says why an operation has none."""
+
+    def __init__(self, schema: Schema, roots: Sequence[ReadRoot], *, kept: int) -> None:
+        self._strawberry = schema
+        self._schema = schema._schema
+        self._roots = {each.name: each for each in roots}
+        self._kept: LRUCache[tuple[object, ...], Plan | NotCompiled] = LRUCache(kept)
+        self._switches: LRUCache[tuple[str, str | None], tuple[str, ...]] = LRUCache(kept)
+
+    def plan(self, prepared: Prepared) -> Plan | NotCompiled:
+        """The plan of a prepared operation, or why it has none."""
+        text, name = prepared.document.text, prepared.name
+        names = self._switches.get((text, name))
+        if names is None:
+            document = prepared.document
+            sets = [prepared.operation.selection_set, *(each.selection_set for each in document.fragments.values())]
+            names = self._switches[text, name] = tuple(sorted(switches(sets)))
+        key = (text, name, *(prepared.coerced.get(each) for each in names))
+        known = self._kept.get(key)
+        if known is None:
+            try:
+                known = self._made(prepared, {each: prepared.coerced.get(each) for each in names})
+            except NotCompiled as reason:
+                known = reason
+            self._kept[key] = known
+        return known
+
+    def _made(self, prepared: Prepared, flags: Mapping[str, Any]) -> Plan:
+        operation = prepared.operation
+        if operation.operation is not OperationType.QUERY:
+            raise NotCompiled(operation.operation.value)
+        query = self._schema.query_type
+        assert query is not None  # noqa: S101 - a schema has one
+        selections = Selections(self._schema, prepared.document.fragments, flags)
+        asked = selections.of(query, [operation.selection_set])
+        return Plan([self._root(query, selections, each) for each in asked])
+
+    def _root(self, query: GraphQLObjectType, selections: Selections, selected: Selected) -> RootPlan:
+        root = self._roots.get(selected.name)
+        if root is None:
+            raise NotCompiled(f"Query.{selected.name}")
+        builder = Builder(selections)
+        body = root.body(builder, selected)
+        field = query.fields[selected.name]
+        return RootPlan(
+            key=selected.key,
+            selected=selected,
+            root=root,
+            field=field,
+            statement=root.frame(frozenset(builder.needs)).statement(body),
+            late=builder.late,
+            selections=selections,
+            arguments=self._reader(field, selected.nodes[0]),
+            below={name: self._reader(self._field_of(name), node) for name, node in builder.arguments.items()},
+        )
+
+    def _field_of(self, name: str) -> GraphQLField:
+        """The field that `Type.field` names."""
+        type_name, _, field_name = name.partition(".")
+        type_ = self._schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - a name of ours
+        field: GraphQLField = type_.fields[field_name]
+        return field
+
+    def _reader(self, field: GraphQLField, node: FieldNode) -> Reader:
+        declared = field.extensions["strawberry-definition"]
+        to_name = self._strawberry.config.name_converter.from_argument
+        names = {each.graphql_name or to_name(each): each.python_name for each in declared.arguments}
+        variables: list[tuple[str, str]] = []
+        mixed: list[tuple[str, Callable[[dict[str, Any]], Any]]] = []
+        must_convert = False
+        for each in node.arguments or ():
+            name, argument = each.name.value, field.args[each.name.value]
+            must_convert |= is_input_object_type(get_named_type(argument.type)) or not isinstance(
+                get_named_type(argument.type), GraphQLScalarType
+            )
+            if isinstance(each.value, VariableNode):
+                variables.append((name, each.value.name.value))
+            else:
+                mixed.append((name, _reading(each.value, argument.type)))
+
+        def read(given: Mapping[str, Any]) -> Mapping[str, Any]:
+            found: dict[str, Any] = {}
+            for name, variable in variables:
+                if variable in given:
+                    found[name] = given[variable]
+            for name, value in mixed:
+                found[name] = value(dict(given))
+            found = {name: value for name, value in found.items() if value is not Undefined}
+            if must_convert:
+                return convert_arguments(
+                    found,
+                    declared.arguments,
+                    scalar_registry=self._strawberry.schema_converter.scalar_registry,
+                    config=self._strawberry.config,
+                )
+            return {names[name]: value for name, value in found.items()}
+
+        return read
+
+
+def _reading(node: Any, type_: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda given: value_from_ast(node, type_, given)

@@ -1,0 +1,85 @@
+"""What a read root declares so that it compiles.
+
+A domain adds a root by writing one `ReadRoot` beside its Strawberry resolver and naming it in `schema/__init__.py`:
+the frame is the domain's (facts, verdict, journal line, rows that may be seen), the shapes are of its types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import CTE, ColumnElement, Select, Text, bindparam, literal_column, select
+
+from passerelle.kernel.database import Statement
+from passerelle_graphql.compiler.building import Builder, Shape
+from passerelle_graphql.compiler.selections import Selected
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked
+
+_BODY: Final = "passerelle_body"
+#: Where the tenant's addresses begin, in a frame that has a CTE `given` made with `given`.
+TENANT_PATH: Final = Sql("(select path from given)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The arguments of a root, and of the fields below it that it binds, as their resolvers would get them."""
+
+    root: Mapping[str, Any]
+    below: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRoot:
+    """A field of `Query` that one statement answers.
+
+    `shows` is the type of what it gives when it gives it, `fields` how that is written, `frame` the statement round
+    it for the parts that the text needs (`Builder.needs`). Its two columns are the body, null when there is none, and
+    what `otherwise` makes a problem of. `parameters` gives the bind values and raises what the resolver would raise,
+    or NotCompiled for a request that the statement does not answer.
+    """
+
+    name: str
+    shows: str
+    fields: Mapping[str, Shape]
+    frame: Callable[[frozenset[str]], Frame]
+    parameters: Callable[[Asked, Given], Mapping[str, Any]]
+    otherwise: Callable[[Asked, Any], object]
+
+    def body(self, builder: Builder, selected: Selected) -> Sql:
+        """The text of what is selected."""
+        return builder.object(self.shows, self.fields, selected)
+
+
+def given(**columns: ColumnElement[Any]) -> CTE:
+    """What a request gives, for the text of a body to refer to: the tenant's path, and the columns named here."""
+    path = bindparam("gateway_path", type_=Text())
+    return select(path.label("path"), *(each.label(name) for name, each in columns.items())).cte("given")
+
+
+class Frame:
+    """A statement with a place for the text of its body, compiled once."""
+
+    def __init__(self, around: Callable[[ColumnElement[Any]], Select[Any]], also: Iterable[CTE] = ()) -> None:
+        """`around` makes the statement round its body; `also` are the CTEs that it has whatever refers to them."""
+        written = Statement(around(literal_column(_BODY)).add_cte(*also))
+        self._before, _, self._after = written.sql.partition(_BODY.encode())
+        self._names = written.names
+
+    def statement(self, body: Sql) -> Written:
+        """The whole statement."""
+        return Written(self._before + b"(" + body.encode() + b")" + self._after, self._names)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A statement as text, with the names of its parameters in the order of their numbers."""
+
+    sql: bytes
+    names: tuple[str, ...]
+
+    def values(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """What `$1`, `$2`… stand for."""
+        return [parameters[name] for name in self.names]

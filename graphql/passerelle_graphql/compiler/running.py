@@ -1,0 +1,73 @@
+"""A plan's answer to one request: the octets of PostgreSQL between the keys of the operation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import GraphQLError, GraphQLFormattedError, GraphQLNonNull, GraphQLUnionType
+from graphql.pyutils import Path
+
+from passerelle.kernel.errors import PasserelleError
+from passerelle_graphql import errors
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.compiler import late, rendering
+from passerelle_graphql.compiler.building import NotCompiled
+from passerelle_graphql.compiler.plans import Plan, RootPlan
+from passerelle_graphql.compiler.roots import Given
+from passerelle_graphql.context import Asked
+from passerelle_graphql.problems import problem_of
+
+
+async def run(plan: Plan, asked: Asked) -> bytes:
+    """The body of the answer. NotCompiled, before anything is read, when a statement does not answer this request."""
+    variables = asked.prepared.coerced
+    values = [_values(each, asked, variables) for each in plan.roots]
+    pieces: list[bytes] = []
+    for each, given in zip(plan.roots, values, strict=True):
+        try:
+            shown = _problem(each, asked, given) if isinstance(given, Exception) else await _body(each, asked, given)
+        except Exception as unexpected:  # noqa: BLE001 - `execution_error` masks and logs it, as for a resolver
+            # Every root is non-null: one that fails leaves nothing.
+            return as_json({"errors": [_failure(each, unexpected, asked)], "data": None})
+        pieces.append(b'"%s":%s' % (each.key.encode("ascii"), shown))
+    return b'{"data":{%s}}' % b",".join(pieces)
+
+
+def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> Mapping[str, Any] | Exception:
+    try:
+        below = {name: read(variables) for name, read in plan.below.items()}
+        return plan.root.parameters(asked, Given(root=plan.arguments(variables), below=below))
+    except NotCompiled:
+        raise
+    except Exception as failure:  # noqa: BLE001 - told in the place of this root, after those before it
+        return failure
+
+
+async def _body(plan: RootPlan, asked: Asked, given: Mapping[str, Any]) -> bytes:
+    try:
+        body, told = await asked.context.tenant.database.fetch_raw(plan.statement, plan.statement.values(given))
+        if body is not None:
+            return await late.filled(body, plan.late, asked.context)
+        value = plan.root.otherwise(asked, json.loads(told or b"null"))
+    except PasserelleError as error:
+        return _problem(plan, asked, error)
+    return rendering.written(plan.selections, plan.field.type, plan.selected, value)
+
+
+def _problem(plan: RootPlan, asked: Asked, error: Exception) -> bytes:
+    """What is not done, as the type that says so; raised again where the root has no such type."""
+    problem = problem_of(error, asked.context) if isinstance(error, PasserelleError) else None
+    type_ = plan.field.type.of_type if isinstance(plan.field.type, GraphQLNonNull) else plan.field.type
+    known = {each.name for each in type_.types} if isinstance(type_, GraphQLUnionType) else set()
+    if problem is None or type(problem).__strawberry_definition__.name not in known:  # type: ignore[attr-defined]
+        raise error
+    return rendering.written(plan.selections, plan.field.type, plan.selected, problem)
+
+
+def _failure(plan: RootPlan, failure: Exception, asked: Asked) -> GraphQLFormattedError:
+    where = GraphQLError(
+        str(failure), plan.selected.nodes, path=Path(None, plan.key, "Query").as_list(), original_error=failure
+    )
+    return errors.execution_error(where, asked.context.request_id)

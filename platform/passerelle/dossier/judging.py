@@ -1,0 +1,80 @@
+"""The beginning of every read of a record that is one statement: facts, verdict, journal line.
+
+What a face shows hangs on `Judged.verdict`: it is there only where `allowed` is. The same decision as
+`access.require`, taken by the database (`reach.verdict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, Uuid, bindparam, case, func, literal
+
+from passerelle.audit import journal
+from passerelle.dossier import access, reach
+from passerelle.kernel.context import Context
+from passerelle.kernel.errors import Refused
+from passerelle_policies.decision import decide
+from passerelle_policies.vocabulary import Action, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A read of one record, decided and journalled: `verdict` has one row, `journal_line` is the line it wrote."""
+
+    kind: Kind
+    patient_id: ColumnElement[UUID]
+    facts: CTE
+    verdict: CTE
+    journal_line: CTE
+
+    def told_of_refusal(self) -> ColumnElement[Any]:
+        """What `refusal` needs, as JSON; null for who is let in."""
+        said = self.verdict.c
+        told = func.json_build_object(
+            literal("relations"),
+            said.relations,
+            literal("blocked"),
+            said.blocked,
+            literal("objection"),
+            said.objection,
+            literal("state"),
+            said.state,
+        )
+        return case((said.allowed, None), else_=told)
+
+
+def judged(kind: Kind, *returning: str) -> Judged:
+    """Reading the record's `kind`; `returning` names columns of the journal line that are wanted back."""
+    patient_id = bindparam("access_patient_id", type_=Uuid())
+    facts = access.facts_row(patient_id).cte("facts")
+    verdict = reach.verdict(facts)
+    line = journal.written_by(
+        verdict,
+        returning=returning,
+        patient_id=verdict.c.patient_id,
+        kind=literal(kind.value),
+        action=literal(Action.READ.value),
+        **reach.verdict_columns(verdict),
+    )
+    return Judged(kind=kind, patient_id=patient_id, facts=facts, verdict=verdict, journal_line=line)
+
+
+def parameters(context: Context, kind: Kind, patient_id: UUID) -> dict[str, Any]:
+    """Values for the bind parameters of `judged`."""
+    return {
+        **access.facts_parameters(context),
+        **reach.verdict_parameters(context, kind),
+        **journal.parameters(context),
+        "access_patient_id": patient_id,
+    }
+
+
+def refusal(context: Context, kind: Kind, told: Mapping[str, Any]) -> Refused:
+    """The refusal of a verdict that is journalled already; `told` has the facts by name."""
+    facts = access.facts_from(context, told)
+    decision = decide(facts, kind, Action.READ, overrides=context.tenant.parameters)
+    return Refused(access.code_told(decision, facts, kind, Action.READ), rule=decision.rule)
