@@ -32,8 +32,8 @@ from passerelle.dossier.representation import RepresentationBasis, declare_repre
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
-from passerelle_policies.vocabulary import ActorKind, Mode
-from tests.builders import NURSE, World, ins_of, professional
+from passerelle_policies.vocabulary import Mode
+from tests.builders import NURSE, World, ins_of, operator, professional
 from tests.builders import document as incoming
 
 ACTS = (
@@ -74,16 +74,17 @@ class Region:
         self.documents: list[UUID] = []
 
     async def settle(self) -> None:
-        self.patient_id, self.person = await self.world.patient()
+        born = legal_day(self.world.clock).year - 10
+        self.patient_id, self.person = await self.world.patient(born=f"{born}0302")
         async with transaction(self.world.context(self.nurse)) as act:
             self.team_id = await care_teams.create_care_team(act, "Équipe d'essai")
-        async with transaction(self.world.context(self.person)) as act:
+        async with transaction(self.world.context(operator())) as act:
             await declare_representative(
                 act,
                 self.patient_id,
                 self.representative.id,
-                basis=RepresentationBasis.GUARDIANSHIP,
-                proof="jugement",
+                basis=RepresentationBasis.MINOR,
+                proof="livret de famille",
             )
 
     def who(self, name: str) -> Actor:
@@ -152,7 +153,7 @@ class Region:
         if what in {"add_to_team", "remove_from_team"}:
             return self.nurse
         if what in {"suspend", "resume", "die"}:
-            return Actor(kind=ActorKind.SYSTEM, id="test", name="Exploitant")
+            return operator()
         return self.person
 
     async def probes(self, actor: Actor, mode: Mode, document_id: UUID | None) -> Probe:

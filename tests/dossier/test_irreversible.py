@@ -19,7 +19,7 @@ from passerelle.dossier.representation import RepresentationBasis, declare_repre
 from passerelle.dossier.tables import document as filed_documents
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, Refused
-from tests.builders import World, document, ins_of, professional
+from tests.builders import World, document, ins_of, operator, professional
 
 ACTS: dict[str, tuple[str, Callable[..., Awaitable[Any]]]] = {
     "mask": ("patient", visibility.mask),
@@ -47,11 +47,11 @@ A_MONTH = ["twenty days go by"] * 2
 @example(at_first=HIDING[2], steps=["show the patient", "hide from the patient"])
 @example(at_first=NOTHING, steps=["the representative reads", "hide from the representatives", "hide from the patient"])
 async def test_once_shown_never_hidden_again(world: World, at_first: dict[str, Any], steps: list[str]) -> None:
-    patient_id, person = await world.patient()
+    patient_id, person = await world.patient(born="20150302")
     people = {"patient": person, "author": professional(), "representative": world.person(ins_of(92_200))}
-    async with transaction(world.context(person)) as act:
+    async with transaction(world.context(operator())) as act:
         await declare_representative(
-            act, patient_id, people["representative"].id, basis=RepresentationBasis.GUARDIANSHIP, proof="jugement"
+            act, patient_id, people["representative"].id, basis=RepresentationBasis.MINOR, proof="livret de famille"
         )
     filed = await world.publish(patient_id, document(author=people["author"], **at_first), by=people["author"])
     shown_to_him = shown_to_them = False

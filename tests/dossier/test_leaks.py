@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,7 +16,7 @@ from passerelle.dossier.representation import RepresentationBasis, declare_repre
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, LimitExceeded, PasserelleError, Refused
 from passerelle_policies.vocabulary import ActorKind
-from tests.builders import World, document, ins_of, professional
+from tests.builders import World, document, ins_of, operator, professional
 
 GUARDIANSHIP = RepresentationBasis.GUARDIANSHIP
 
@@ -138,10 +138,12 @@ async def test_whoever_is_kept_from_filing_is_in_the_journal(world: World) -> No
 
 
 async def test_a_minor_may_read_his_document_and_still_keep_it_from_his_parents(world: World) -> None:
-    patient_id, person = await world.patient()
+    patient_id, person = await world.patient(born="20120605")
     mother = world.person(ins_of(91_102), name="Mère Essai")
-    async with transaction(world.context(person)) as act:
-        await declare_representative(act, patient_id, mother.id, basis=GUARDIANSHIP, proof="livret de famille")
+    async with transaction(world.context(operator())) as act:
+        await declare_representative(
+            act, patient_id, mother.id, basis=RepresentationBasis.MINOR, proof="livret de famille"
+        )
     his, hers = [await world.publish(patient_id, document()) for _ in range(2)]
     await documents.open_content(world.context(person), his)
     await documents.open_content(world.context(mother), hers)
@@ -150,6 +152,27 @@ async def test_a_minor_may_read_his_document_and_still_keep_it_from_his_parents(
     with pytest.raises(Conflict, match="ALREADY_SHOWN"):
         async with transaction(world.context(person)) as act:
             await visibility.hide_from_representatives(act, hers)
+
+
+@pytest.mark.parametrize(("born", "code"), [("20081116", "PATIENT_OF_AGE"), ("", "BIRTH_DATE_UNKNOWN")])
+async def test_an_adult_keeps_nothing_from_whoever_represents_him(world: World, born: str, code: str) -> None:
+    world.clock.set(datetime(2026, 11, 15, 22, 59, tzinfo=UTC))  # in Paris, the last minute of a minority
+    patient_id, person = await world.patient(born=born)
+    doctor = professional()
+    before, after = [
+        await world.publish(patient_id, document(author=doctor, hidden_from_representatives=each))
+        for each in (True, False)
+    ]
+    world.clock.advance(timedelta(minutes=1))
+    for who in (person, doctor):
+        with pytest.raises(Conflict, match=code):
+            async with transaction(world.context(who)) as act:
+                await visibility.hide_from_representatives(act, after)
+        async with transaction(world.context(who)) as act:  # what was hidden stays so, and to say it again is nothing
+            assert (await visibility.hide_from_representatives(act, before)).hidden_from_representatives
+    page = (await reading.open_dossier(world.context(person), patient_id)).page
+    kept = {each["document_id"]: each["hidden_from_representatives"] for each in page.documents}
+    assert kept == {str(before): True, str(after): False}
 
 
 async def test_a_filter_is_not_a_list_without_end(world: World) -> None:

@@ -132,7 +132,7 @@ async def test_an_heir_gets_documents_alone_and_his_motive_is_in_the_journal(wor
 
 
 async def test_a_parent_of_a_minor_who_died_keeps_what_he_saw(world: World) -> None:
-    patient_id, person = await world.patient()
+    patient_id, person = await world.patient(born="20150302")
     ids = [await world.publish(patient_id, document()) for _ in range(3)]
     await done(world, person, visibility.mask, ids[0])
     await done(world, person, visibility.hide_from_representatives, ids[1])

@@ -19,10 +19,10 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access, relations
 from passerelle.dossier.death import operator_only
 from passerelle.dossier.events import RelationChanged
-from passerelle.dossier.majority import comes_of_age_at
+from passerelle.dossier.majority import of_age_at
 from passerelle.dossier.relations import Grant, not_ended
 from passerelle.dossier.tables import heirs_objection
-from passerelle.identities import civil_status, patients
+from passerelle.identities import civil_status
 from passerelle.kernel.clock import PARIS, months_after
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
@@ -123,8 +123,7 @@ async def _objects(act: Act, patient_id: UUID) -> bool:
 
 
 async def _must_have_died_a_minor(act: Act, patient_id: UUID, died: date) -> None:
-    known = await patients.by_id(act, patient_id)
-    of_age = comes_of_age_at(act.context, known.traits.birth_date) if known else None
+    of_age = await of_age_at(act, patient_id)
     if of_age is None or _midnight(died) >= of_age:
         raise Conflict("HEIR_LINK_INVALID")
 

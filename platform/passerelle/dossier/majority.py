@@ -17,7 +17,7 @@ from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access
 from passerelle.dossier.events import RelationChanged
 from passerelle.dossier.tables import relation
-from passerelle.identities import civil_status
+from passerelle.identities import civil_status, patients
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.context import Context
 from passerelle.notices.kinds import NoticeKind
@@ -39,6 +39,12 @@ def comes_of_age_at(context: Context, birth_date: str) -> datetime | None:
     except ValueError:
         day = date(year, 3, 1)
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
+
+
+async def of_age_at(act: Act, patient_id: UUID) -> datetime | None:
+    """The instant at which a patient comes or came of age; nothing when his birth date is not known."""
+    known = await patients.by_id(act, patient_id)
+    return comes_of_age_at(act.context, known.traits.birth_date) if known else None
 
 
 async def come_of_age(context: Context) -> int:

@@ -17,9 +17,8 @@ from sqlalchemy import func, select, true
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, relations
-from passerelle.dossier.majority import comes_of_age_at
+from passerelle.dossier.majority import of_age_at
 from passerelle.dossier.tables import relation
-from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_policies.facts import Facts
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
@@ -57,7 +56,9 @@ async def declare_representative(
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.REPRESENT)
     if basis is RepresentationBasis.CURATORSHIP:
         raise InvalidInput("REPRESENTATION_BASIS_INVALID")
-    of_age = await _comes_of_age(act, patient_id)
+    of_age = await of_age_at(act, patient_id)
+    if of_age is None:
+        raise Conflict("BIRTH_DATE_UNKNOWN")
     facts = await access.facts_of(act.context, act.connection, patient_id)
     if act.now < of_age and Relation.PATIENT in facts.relations:
         raise Conflict("MINOR_DECLARES_NO_REPRESENTATIVE", line=_refused_to_the_minor(act, patient_id))
@@ -89,14 +90,6 @@ async def end_representation(act: Act, patient_id: UUID, person_key: str) -> int
     if await act.connection.scalar(left):
         raise Conflict("REPRESENTATION_ENDS_BY_LAW")
     return ended
-
-
-async def _comes_of_age(act: Act, patient_id: UUID) -> datetime:
-    known = await patients.by_id(act, patient_id)
-    of_age = comes_of_age_at(act.context, known.traits.birth_date) if known else None
-    if of_age is None:
-        raise Conflict("BIRTH_DATE_UNKNOWN")
-    return of_age
 
 
 def _refused_to_the_minor(act: Act, patient_id: UUID) -> journal.Line:

@@ -17,6 +17,7 @@ from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, chains
 from passerelle.dossier.events import DocumentMetadataChanged
+from passerelle.dossier.majority import of_age_at
 from passerelle.dossier.tables import document, document_author, document_version
 from passerelle.identities import patients
 from passerelle.kernel.clock import months_after
@@ -66,9 +67,13 @@ async def show_to_patient(act: Act, document_id: UUID, *, confirmed: bool) -> Ro
 
 
 async def hide_from_representatives(act: Act, document_id: UUID) -> Row[Any]:
-    """Hide a minor's document from his legal representatives (R.1111-50); ALREADY_SHOWN as above."""
+    """Hide a minor's document from his legal representatives (R.1111-50, of minors alone).
+
+    Refused: PATIENT_OF_AGE, BIRTH_DATE_UNKNOWN; ALREADY_SHOWN as above.
+    """
     row = await access.require_document(act, document_id, Action.HIDE_FROM_REPRESENTATIVES)
     if not row.hidden_from_representatives:
+        await _must_be_a_minor(act, row.patient_id)
         await _must_not_have_been_shown(act, row, Action.SHOW_TO_REPRESENTATIVES)
     return await _changed(act, row, Action.HIDE_FROM_REPRESENTATIVES, hidden_from_representatives=True)
 
@@ -113,6 +118,14 @@ def announcement(act: Act, is_awaited: bool) -> dict[str, Any]:
 def _must_be_confirmed(confirmed: bool) -> None:
     if not confirmed:
         raise InvalidInput("CONFIRMATION_MISSING")
+
+
+async def _must_be_a_minor(act: Act, patient_id: UUID) -> None:
+    of_age = await of_age_at(act, patient_id)
+    if of_age is None:
+        raise Conflict("BIRTH_DATE_UNKNOWN")
+    if of_age <= act.now:
+        raise Conflict("PATIENT_OF_AGE")
 
 
 async def _must_not_be_superseded(act: Act, row: Row[Any], code: str) -> None:
