@@ -168,8 +168,16 @@ _WHO_COLUMNS = (
 )
 
 
-def written_by(source: CTE, *, unless: ColumnElement[bool] | None = None, **said: ColumnElement[Any]) -> CTE:
+def written_by(
+    source: CTE,
+    *,
+    unless: ColumnElement[bool] | None = None,
+    returning: Sequence[str] = (),
+    **said: ColumnElement[Any],
+) -> CTE:
     """A data-modifying CTE that writes one line for each row of `source`, but for rows that meet `unless`.
+
+    It has the line's id, and the columns that `returning` names: what the statement wrote, it cannot select.
 
     `said` gives the columns that the statement itself decides (patient_id, kind, action, document_id,
     outcome, code, rule, pack, facts); the others are bind parameters `journal_*` (see `parameters`).
@@ -180,7 +188,8 @@ def written_by(source: CTE, *, unless: ColumnElement[bool] | None = None, **said
     chosen: Select[Any] = select(*(column.label(name) for name, column in columns.items())).select_from(source)
     if unless is not None:
         chosen = chosen.where(not_(unless))
-    return insert(journal).from_select(list(columns), chosen).returning(journal.c.line_id).cte("journal_line")
+    wanted = [journal.c[name] for name in dict.fromkeys(("line_id", *returning))]
+    return insert(journal).from_select(list(columns), chosen).returning(*wanted).cte("journal_line")
 
 
 def parameters(context: Context) -> dict[str, Any]:
