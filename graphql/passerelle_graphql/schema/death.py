@@ -14,13 +14,13 @@ from passerelle.identities import patients
 from passerelle.identities.ins import Ins
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.directives import Identifying
+from passerelle_graphql.fields import resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.authorizations import Ended, EndResult
 from passerelle_graphql.schema.enums import HeirLink, HeirMotive
-from passerelle_graphql.fields import resolved
 from passerelle_graphql.schema.patients import InsInput, patient_id
-from passerelle_graphql.read_model import shape, shown
 
 
 @strawberry.type(description="Ce qui est enregistré d'un décès ; sans jour, une déclaration annulée.")

@@ -13,7 +13,7 @@ from passerelle.dossier import documents, emergencies, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Row, Shape, entity, leaf, listed, row_of
-from passerelle_graphql.compiler.declared import fields_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.compiler.roots import TENANT_PATH
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import ResolverInfo, asked_of, context_of

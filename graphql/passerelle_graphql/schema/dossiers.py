@@ -15,7 +15,7 @@ from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import emergencies, judging, lifecycle, reading
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Builder, NotCompiled, found, leaf, needing, row_of
-from passerelle_graphql.compiler.declared import fields_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
 from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql

@@ -13,12 +13,12 @@ from passerelle.dossier import emergencies, emergency_reviews, objections, readi
 from passerelle.kernel import errors
 from passerelle_graphql.authentication import MODE
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.authorizations import Ended, EndResult
 from passerelle_graphql.schema.enums import ActorKind, Finding
-from passerelle_graphql.fields import counted, resolved
-from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.values import CodedValue, coded
 from passerelle_policies import nomenclatures
 from passerelle_policies.vocabulary import Mode

@@ -12,10 +12,10 @@ from passerelle.dossier import documents, ingest, publishing
 from passerelle.dossier.formats.submission import IncomingSubmission
 from passerelle.kernel import errors
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.schema.enums import Filing
-from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.schema.patients import patient_id as id_of_patient
 from passerelle_graphql.schema.submissions import OwnDocumentInput, SubmissionInput, own_document, read
 

@@ -15,11 +15,11 @@ from passerelle.dossier import reading, traces
 from passerelle.kernel import messages
 from passerelle.kernel.context import Context
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, line_cursor, node_id, read_line_cursor
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
-from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
-from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded
 from passerelle_policies import nomenclatures
 

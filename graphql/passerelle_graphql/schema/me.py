@@ -7,9 +7,9 @@ import strawberry
 from passerelle.audit.transactions import transaction
 from passerelle.identities import patients
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import resolved
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
-from passerelle_graphql.fields import resolved
 from passerelle_graphql.schema.values import CodedValue, coded
 from passerelle_policies import nomenclatures
 

@@ -12,11 +12,11 @@ from passerelle.audit.transactions import transaction
 from passerelle.dossier import reading
 from passerelle.notices import inbox
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, NotFound, Refusal, TryLater
-from passerelle_graphql.schema.enums import NoticeKind
-from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.schema.enums import NoticeKind
 from passerelle_graphql.schema.values import PageInfo
 
 

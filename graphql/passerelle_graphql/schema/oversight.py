@@ -13,13 +13,13 @@ from passerelle.audit.oversight import Search
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import oversight, reading, traces
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id, place_cursor, read_place_cursor
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.emergencies import profession_of
 from passerelle_graphql.schema.enums import Pattern
-from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.schema.journal import JournalLine, names_of_structures, shown_line
-from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.values import CodedValue
 
 

@@ -12,9 +12,9 @@ import strawberry
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import erasure
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import resolved
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
-from passerelle_graphql.fields import resolved
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.values import Base64
 

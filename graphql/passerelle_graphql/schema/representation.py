@@ -14,12 +14,12 @@ from passerelle.identities import patients
 from passerelle.identities.ins import Ins
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.directives import Identifying
+from passerelle_graphql.fields import resolved
 from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.read_model import shape
 from passerelle_graphql.schema.authorizations import Ended, EndResult, RelationActResult, RelationGrant
 from passerelle_graphql.schema.enums import RepresentationBasis
-from passerelle_graphql.fields import resolved
 from passerelle_graphql.schema.patients import InsInput
-from passerelle_graphql.read_model import shape
 
 
 @strawberry.type

@@ -11,12 +11,12 @@ import strawberry
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import care_teams, team_consents
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.authorizations import Ended, EndResult, TeamConsent, rpps_of
 from passerelle_graphql.schema.enums import InformedHow
-from passerelle_graphql.fields import counted, resolved
-from passerelle_graphql.read_model import shape, shown
 
 
 @strawberry.type(description="Une équipe de soins.")

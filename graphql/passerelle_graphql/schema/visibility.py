@@ -15,13 +15,13 @@ from passerelle.audit.journal import JournalLine as Reading
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, chains, repair, visibility, withholding
 from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import shape
 from passerelle_graphql.schema.documents import Document
-from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.schema.journal import JournalActor, journal_actor
 from passerelle_graphql.schema.patients import patient_id as id_of_patient
-from passerelle_graphql.read_model import shape
 
 
 @strawberry.type(description="Un document après un acte sur lui.")
