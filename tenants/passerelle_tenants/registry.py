@@ -11,9 +11,10 @@ from typing import Final
 
 from sqlalchemy import select
 
+from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Tenant
-from passerelle.kernel.database import Database
+from passerelle.kernel.database import STATEMENT_SECONDS, Database
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.keys import Keys
 from passerelle_tenants.networks import Network, declared_folder, load_networks, read_network
@@ -46,7 +47,8 @@ async def recorded_networks(directory: Database) -> dict[str, Network]:
 class Registry:
     """The tenants of this installation, opened lazily and once; `premises` says where each one's things lie.
 
-    `reload` gives the networks again: one that was set up while we run is found without a restart.
+    `reload` gives the networks again: one that was set up while we run is found without a restart. All databases
+    are under one `ceiling`.
     """
 
     def __init__(
@@ -56,12 +58,16 @@ class Registry:
         *,
         reload: Callable[[], Awaitable[Mapping[str, Network]]] | None = None,
         pool_size: int = 8,
+        ceiling: Ceiling | None = None,
+        statement_seconds: float = STATEMENT_SECONDS,
     ) -> None:
         self._networks = dict(networks)
         self._reload = reload
         self._reloaded_at = monotonic()
         self._premises = premises
         self._pool_size = pool_size
+        self._ceiling = ceiling
+        self._statement_seconds = statement_seconds
         self._open: dict[str, Tenant] = {}
         self._opening = asyncio.Lock()
 
@@ -102,7 +108,12 @@ class Registry:
             id=network.id,
             name=network.name,
             is_test=network.is_test,
-            database=Database(premises.database_url, pool_size=self._pool_size),
+            database=Database(
+                premises.database_url,
+                pool_size=self._pool_size,
+                ceiling=self._ceiling,
+                statement_seconds=self._statement_seconds,
+            ),
             contents=Contents(premises.contents_url),
             keys=keys,
             parameters=dict(network.parameters),

@@ -1,8 +1,9 @@
 """How many connections all databases of an installation may open together.
 
 Statements and transactions have a half each: a transaction that waits for a statement never waits for a connection
-that another transaction holds. Who is quiet gives up to who is busy; who has no connection at all is served before
-whoever wants one more, if need be by the richest, who lets one go when it has done its work. So nobody waits for ever.
+that another transaction holds. Who is quiet gives up to who is busy. Who has no connection at all comes before
+whoever wants one more, if need be at the cost of the richest, who lets one go when its work is done: nobody waits
+for ever.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ class Holder(Protocol):
         """Connections that it has, or is opening."""
 
     def give_up(self, *, starving: bool) -> bool:
-        """Let go of an idle connection: for one who has none any, else one that has long been idle.
+        """Let go of an idle connection: at once for who has none, else only of one that has long been idle.
 
-        True when something is let go, at once or soon; it then calls `give_back`.
+        True when one is let go, now or in a moment; `Share.released` is then called.
         """
 
     def yield_one(self) -> None:
         """Let go of a connection as soon as its work is done."""
 
     def offered(self) -> bool:
-        """A connection may be opened now, which was wanted when there was none; true when it is taken."""
+        """There is room now, which there was not when it asked; true when it opens a connection."""
 
 
 class Share:
@@ -40,9 +41,13 @@ class Share:
 
     def __init__(self, limit: int) -> None:
         self.limit = max(1, limit)
-        self.taken = 0
         self._holders: list[Holder] = []
         self._starving: deque[Holder] = deque()
+
+    @property
+    def taken(self) -> int:
+        """Connections that are open, or opening."""
+        return sum(holder.held for holder in self._holders)
 
     @property
     def is_wanted(self) -> bool:
@@ -50,46 +55,41 @@ class Share:
         return bool(self._starving)
 
     def take(self, holder: Holder) -> bool:
-        """True: a connection may be opened, to be given back one day. False: not now.
-
-        One who has none is remembered, and offered the next that is free.
-        """
+        """True: it opens a connection now. False: it may not; one who has none hears `offered` when it may."""
         if holder not in self._holders:
             self._holders.append(holder)
-        if self.taken >= self.limit and holder not in self._starving:
-            self._make_room(holder)
         if self.taken >= self.limit:
-            return False
-        self.taken += 1
+            if holder in self._starving:
+                return False
+            self._make_room(holder)
+            if self.taken >= self.limit:
+                return False
         if holder in self._starving:
             self._starving.remove(holder)
         return True
 
-    def give_back(self) -> None:
-        """One connection less."""
-        self.taken -= 1
+    def released(self) -> None:
+        """One connection less: there may be room for who has none."""
         while self._starving and self.taken < self.limit:
-            if self._starving.popleft().offered():
-                self.taken += 1
+            self._starving.popleft().offered()
 
     def leave(self, holder: Holder) -> None:
-        """It opens no more; what it still has, it gives back."""
+        """It has closed its connections and opens no more."""
         if holder in self._holders:
             self._holders.remove(holder)
         if holder in self._starving:
             self._starving.remove(holder)
+        self.released()
 
     def _make_room(self, holder: Holder) -> None:
         others = sorted((each for each in self._holders if each is not holder), key=lambda each: each.used_at)
         has_none = holder.held == 0
-        for other in others:
-            if other.give_up(starving=has_none):
-                break
-        if has_none and self.taken >= self.limit:
-            self._starving.append(holder)
-            richest = max(others, key=lambda each: each.held, default=None)
-            if richest is not None:
-                richest.yield_one()
+        gives_up = any(other.give_up(starving=has_none) for other in others)
+        if not has_none or self.taken < self.limit:
+            return
+        self._starving.append(holder)
+        if not gives_up and others:
+            max(others, key=lambda each: each.held).yield_one()
 
 
 class Ceiling:

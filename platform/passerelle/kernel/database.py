@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from psycopg import AsyncConnection as PsycopgConnection
 from psycopg.rows import TupleRow
 from sqlalchemy import BindParameter
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -26,11 +25,16 @@ from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.outages import outages_told
 from passerelle.kernel.pipeline_pool import Pipelines
 from passerelle.kernel.pipeline_values import written
+from passerelle.kernel.transaction_pool import Transactions
 
 # A plan is made once for each connection and kept, whatever the parameters: making one costs more than running it.
 # Rows of one patient are read in the order of an index, so that a page stops at its end however long the record.
 PLANNER = "select set_config(name, value, false) from (values ('plan_cache_mode', 'force_generic_plan'),"
 PLANNER += " ('random_page_cost', '1.1'), ('enable_bitmapscan', 'off'), ('jit', 'off')) as given(name, value)"
+
+
+# What a single statement may take, unless the installation says otherwise.
+STATEMENT_SECONDS: Final = 15.0
 
 
 class _Compiler(psycopg_dialect.PGCompiler_psycopg):
@@ -72,8 +76,8 @@ class Database:
     """One DSN (`postgresql://…`): `transaction` for acts, `fetch` and `fetch_raw` for single statements.
 
     At most `pool_size` connections for statements and as many for acts, all under the installation's `ceiling`.
-    A connection for statements has `depth` in flight; what finds no place waits `timeout` seconds at most, and
-    where too many wait already hears DATABASE_BUSY at once. A statement may take `statement_seconds`.
+    A connection for statements has `depth` in flight. What finds no place waits `timeout` seconds at most, and
+    hears DATABASE_BUSY at once where too many wait already. A statement may take `statement_seconds`.
     """
 
     def __init__(
@@ -83,19 +87,14 @@ class Database:
         pool_size: int = 8,
         depth: int = 2,
         timeout: float = 5.0,
-        statement_seconds: float = 15.0,
+        statement_seconds: float = STATEMENT_SECONDS,
         ceiling: Ceiling | None = None,
     ) -> None:
         self.url = url
-        self._engine: AsyncEngine = create_async_engine(
-            make_url(url).set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=timeout,
-            pool_pre_ping=True,
-            hide_parameters=True,  # an error's text must not quote a row
-        )
         ceiling = ceiling or Ceiling(2 * pool_size)
+        self._transactions = Transactions(
+            url, size=pool_size, room=4 * pool_size, timeout=timeout, share=ceiling.transactions
+        )
         self._pipelines = Pipelines(
             url,
             set_up=PLANNER,
@@ -111,7 +110,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Commit on leaving, roll back on any exception. Raises `TryLater` (DATABASE_AWAY, DATABASE_BUSY)."""
         with outages_told():
-            async with self._engine.begin() as connection:
+            async with self._transactions.begin() as connection:
                 yield connection
 
     async def fetch(self, statement: Statement, parameters: Mapping[str, Any]) -> list[TupleRow]:
@@ -134,7 +133,7 @@ class Database:
     async def close(self) -> None:
         """Wait for the statements in flight, then close every connection."""
         await self._pipelines.close()
-        await self._engine.dispose()
+        await self._transactions.close()
 
 
 async def plan_once(connection: PsycopgConnection[TupleRow]) -> None:

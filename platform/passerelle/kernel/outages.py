@@ -20,7 +20,8 @@ from sqlalchemy.exc import TimeoutError as EnginePoolTimeout
 from passerelle.kernel.errors import TryLater
 
 AWAY: Final = "DATABASE_AWAY"
-AWAY_STATES: Final = ("08", "57P")
+_AWAY_STATES: Final = ("08", "57P")
+_OUR_MISTAKE: Final = "08P01"  # a message that PostgreSQL does not expect, such as a value too few
 _TOO_SLOW_STATE: Final = "57014"
 
 
@@ -35,6 +36,8 @@ def outages_told() -> Iterator[None]:
     except EnginePoolTimeout as full:
         raise TryLater("DATABASE_BUSY", retry_after=1) from full
     except OperationalError as failed:
+        if failed.sqlstate == _OUR_MISTAKE:
+            raise
         raise _later(failed) from failed
     except DBAPIError as failed:
         if not failed.connection_invalidated and not isinstance(failed.orig, OperationalError):
@@ -42,9 +45,14 @@ def outages_told() -> Iterator[None]:
         raise _later(failed.orig) from failed
 
 
+def is_away(state: str) -> bool:
+    """Whether an SQLSTATE says that the server, or the way to it, is gone."""
+    return state.startswith(_AWAY_STATES) and state != _OUR_MISTAKE
+
+
 def _later(failed: BaseException | None) -> TryLater:
     state = getattr(failed, "sqlstate", None)
-    if state is None or state.startswith(AWAY_STATES):
+    if state is None or is_away(state):
         return TryLater(AWAY, retry_after=2)
     if state == _TOO_SLOW_STATE:
         return TryLater("OPERATION_TOO_SLOW", retry_after=5)

@@ -16,7 +16,7 @@ import psycopg
 
 from passerelle.kernel.ceiling import Share
 from passerelle.kernel.errors import TryLater
-from passerelle.kernel.outages import AWAY, AWAY_STATES, outages_told
+from passerelle.kernel.outages import AWAY, is_away, outages_told
 from passerelle.kernel.pipeline import UNPREPARED_STATES, Line, Request
 
 # A line that was idle for so long may go to another database that wants one more.
@@ -24,7 +24,7 @@ _QUIET_SECONDS: Final = 1.0
 # After a refusal of the ceiling, how long one does not ask again.
 _REFUSED_SECONDS: Final = 0.1
 # Beyond its statement time-out, what a server has to say that it stopped.
-_SILENCE_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 5.0
 
 
 class Pipelines:
@@ -48,7 +48,7 @@ class Pipelines:
         self._depth = depth
         self._room = room
         self._timeout = timeout
-        self._silence = statement_seconds + _SILENCE_SECONDS
+        self._silence = statement_seconds + SILENCE_SECONDS
         self._share = share
         self._lines: list[Line] = []
         self._retiring: set[Line] = set()
@@ -138,10 +138,10 @@ class Pipelines:
             )
         except psycopg.Error as failed:
             self._opening.discard(asyncio.current_task())
-            self._share.give_back()
+            self._share.released()
             self._tell_waiting(failed)
         except BaseException:
-            self._share.give_back()
+            self._share.released()
             raise
         else:
             self._opening.discard(asyncio.current_task())
@@ -175,7 +175,7 @@ class Pipelines:
         if was_working:
             for each in list(self._lines):
                 self._retire(each)
-        self._share.give_back()
+        self._share.released()
         if self._waiting:
             self._want_more(asyncio.get_running_loop().time())
 
@@ -189,7 +189,7 @@ class Pipelines:
     def _drop(self, line: Line) -> None:
         self._forget(line)
         line.close()
-        self._share.give_back()
+        self._share.released()
         if self._waiting and not self._lines:
             self._want_more(asyncio.get_running_loop().time())
 
@@ -234,4 +234,4 @@ def _is_worth_another(failed: psycopg.Error) -> bool:
     state = failed.sqlstate
     if state is None:
         return isinstance(failed, psycopg.OperationalError)
-    return state.startswith(AWAY_STATES) or state in UNPREPARED_STATES
+    return is_away(state) or state in UNPREPARED_STATES
