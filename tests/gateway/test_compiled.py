@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from passerelle_graphql.compiler.plans import Plan
 from passerelle_graphql.execution import Executor
+from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.requests import Parameters
 from passerelle_graphql.routes import routes
 from tests import builders
@@ -81,6 +82,33 @@ async def test_a_dossier_is_answered_alike(serving: Serving, record: Record) -> 
     page = await both(serving, record.doctor, WHOLE, id=record.id, first=2)
     cursor = page.split(b'"endCursor":"')[1].split(b'"')[0].decode()
     await both(serving, record.doctor, WHOLE, id=record.id, first=2, after=cursor)
+
+
+ONE = (
+    DOCUMENT
+    + """query ($id: ID!) {
+  document(id: $id) {
+    ... on OpenedDocument { document { ...Whole } access { rule } versions { ...Whole } withheldFrom }
+    ...Why
+  }
+}"""
+)
+
+
+async def test_a_document_is_answered_alike(serving: Serving, record: Record) -> None:
+    author = builders.professional()
+    first = builders.document(author=author, title="Un", at=_at(1))
+    ids = [await serving.world.publish(record.patient_id, first)]
+    later = builders.document(author=author, title="Deux", at=_at(2), replaces=first.metadata.unique_id)
+    ids.append(await serving.world.publish(record.patient_id, later))
+    ids.append(await serving.world.publish(record.patient_id, builders.document(author=author, masked=True)))
+    for each in ids:
+        for client in (record.doctor, record.patient):
+            answer = await both(serving, client, ONE, id=node_id(Node.DOCUMENT, each))
+            assert (b'"OpenedDocument"' not in answer) and (b'"Whole"' not in answer)
+            assert (b"DOCUMENT_UNKNOWN" in answer) == (each == ids[2] and client is record.doctor)
+    for unknown in (node_id(Node.DOCUMENT, record.patient_id), record.id, "é"):
+        await both(serving, record.doctor, ONE, id=unknown)
 
 
 def _at(day: int) -> str:

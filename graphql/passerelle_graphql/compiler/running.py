@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLNonNull, GraphQLUnionType
-from graphql.pyutils import Path
 
 from passerelle.kernel.errors import PasserelleError
 from passerelle_graphql import errors
@@ -67,7 +66,5 @@ def _problem(plan: RootPlan, asked: Asked, error: Exception) -> bytes:
 
 
 def _failure(plan: RootPlan, failure: Exception, asked: Asked) -> GraphQLFormattedError:
-    where = GraphQLError(
-        str(failure), plan.selected.nodes, path=Path(None, plan.key, "Query").as_list(), original_error=failure
-    )
+    where = GraphQLError(str(failure), list(plan.selected.nodes), path=[plan.key], original_error=failure)
     return errors.execution_error(where, asked.context.request_id)

@@ -8,7 +8,7 @@ from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
-from passerelle_graphql.schema.documents import DocumentQuery
+from passerelle_graphql.schema.documents import DOCUMENT, DocumentQuery
 from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, DossierQuery
 from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
@@ -69,4 +69,4 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER,)
+ROOTS = (DOSSIER, DOCUMENT)

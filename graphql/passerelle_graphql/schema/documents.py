@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import case, func, null, select, true
 
 from passerelle.dossier import documents, emergencies, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
+from passerelle.kernel.errors import Refused
 from passerelle_graphql.compiler import shapes
-from passerelle_graphql.compiler.building import Row, Shape, entity, leaf, listed, row_of
-from passerelle_graphql.declared import fields_of
-from passerelle_graphql.compiler.roots import TENANT_PATH
+from passerelle_graphql.compiler.building import NotCompiled, Row, Shape, entity, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.roots import TENANT_PATH, Frame, Given, ReadRoot, given
 from passerelle_graphql.compiler.shapes import Sql
-from passerelle_graphql.context import ResolverInfo, asked_of, context_of
+from passerelle_graphql.context import Asked, ResolverInfo, asked_of, context_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import as_uuid, in_sql, shape, shown
 from passerelle_graphql.schema.enums import DocumentStatus, Mode
-from passerelle_graphql.schema.reasons import AccessReason, reason_of
+from passerelle_graphql.schema.reasons import AccessReason, reason_in_sql, reason_of
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coded_in_sql, coding, instant
 from passerelle_policies import nomenclatures
 
@@ -250,6 +253,62 @@ def connection(page: reading.DocumentPage, asked: frozenset[str], *, is_first: b
         total_count=page.total,
         since=page.since,
     )
+
+
+_FOUND = "found"
+_VERSION = "versions"
+
+
+@cache
+def _frame(needs: frozenset[str]) -> Frame:
+    """Reading one document, with the versions of its chain only where the operation asks for them."""
+    it = documents.one_document()
+    also = [it.journal_line, it.found, given()]
+    if "withheld" in needs:
+        also.append(select(it.withheld_from().label("said")).select_from(it.verdict).cte("withheld"))
+    if _VERSION in needs:
+        versions = it.versions().subquery("version_shown")
+        also.append(select(versions, func.row_number().over().label("number")).cte(_VERSION))
+    return Frame(
+        lambda body: select(
+            case((it.verdict.c.allowed, body)).label("body"), null().label("refused")
+        ).select_from(it.verdict.outerjoin(it.found, true())),
+        also,
+    )
+
+
+def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    if asked.context.mode is Mode.BREAK_GLASS:
+        raise NotCompiled("break-glass shows under which emergency it opened")
+    parameters = documents.read_parameters(asked.context, key_of(Node.DOCUMENT, arguments.root["id"]))
+    return {**parameters, "gateway_path": asked.path}
+
+
+def _unknown(_asked: Asked, _told: object) -> object:
+    raise Refused("DOCUMENT_UNKNOWN")
+
+
+DOCUMENT = ReadRoot(
+    name="document",
+    shows="OpenedDocument",
+    fields={
+        "document": entity("Document", document_fields(row_of(_FOUND, reading.SHOWN))),
+        "access": reason_in_sql(Sql(f"{_FOUND}.rule")),
+        "versions": needing(
+            _VERSION,
+            listed(
+                "Document",
+                document_fields(row_of(_VERSION, reading.SHOWN)),
+                Sql(_VERSION),
+                Sql(f"{_VERSION}.number"),
+            ),
+        ),
+        "withheldFrom": needing("withheld", leaf(shapes.plain(Sql("select said from withheld")))),
+    },
+    frame=_frame,
+    parameters=_parameters,
+    otherwise=_unknown,
+)
 
 
 def _author(given: Mapping[str, Any]) -> Author:

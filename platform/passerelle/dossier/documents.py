@@ -44,7 +44,39 @@ from passerelle_policies.vocabulary import Action, Kind
 CONTENT = "content"
 
 
-def _one_document() -> Select[Any]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One document being read, as selectables: what a face shows of it is made of these.
+
+    `verdict` has one row; `found` has the document (SHOWN, `content_name`, `chain_id`, `rule`) when it may be read.
+    """
+
+    document_id: ColumnElement[UUID]
+    facts: CTE
+    lines: CTE
+    found: CTE
+    verdict: CTE
+    journal_line: CTE
+
+    def versions(self) -> Select[Any]:
+        """The versions of its chain that may be seen, newest first; columns as SHOWN."""
+        version = document.alias("version")
+        return (
+            select(*reading.shown_of(version, self.facts, self.lines))
+            .where(
+                version.c.patient_id == select(self.facts.c.patient_id).scalar_subquery(),
+                version.c.chain_id == select(self.found.c.chain_id).scalar_subquery(),
+                reach.visible(version, self.facts, self.lines),
+            )
+            .order_by(version.c.chain_position.desc())
+        )
+
+    def withheld_from(self) -> ColumnElement[Any]:
+        """Whom the patient keeps it from, in JSON, for those who may know."""
+        return withholding.kept_from(self.verdict, self.document_id)
+
+
+def one_document() -> Reading:
     """Facts, verdict on one document, journal line, its row and the visible versions of its chain."""
     document_id = bindparam("document_id", type_=Uuid())
     # An absent document must take as long as a refused one: the work is done about the next one, and thrown away.
@@ -87,6 +119,7 @@ def _one_document() -> Select[Any]:
     kind = bindparam("journal_kind", type_=Text())
     journal_line = journal.written_by(
         verdict,
+        returning=(),
         unless=and_(
             since.is_not(None),
             verdict.c.allowed,
@@ -98,29 +131,26 @@ def _one_document() -> Select[Any]:
         document_id=cast(document_id, Uuid()),
         **reach.verdict_columns(verdict, reach.in_journal(asked)),
     )
-    version = document.alias("version")
-    versions = (
-        select(*reading.shown_of(version, facts, lines))
-        .where(
-            version.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
-            version.c.chain_id == select(found.c.chain_id).scalar_subquery(),
-            reach.visible(version, facts, lines),
-        )
-        .order_by(version.c.chain_position.desc())
-        .subquery("versions")
+    return Reading(
+        document_id=document_id, facts=facts, lines=lines, found=found, verdict=verdict, journal_line=journal_line
     )
-    shown = select(*(each for each in found.c if each.name not in {"chain_id", "rule"})).subquery("shown")
+
+
+def _read_whole() -> Select[Any]:
+    it = one_document()
+    shown = select(*(each for each in it.found.c if each.name not in {"chain_id", "rule"})).subquery("shown")
+    versions = it.versions().subquery("versions")
     return select(
-        verdict,
+        it.verdict,
         select(func.row_to_json(shown.table_valued())).scalar_subquery().label("document"),
         select(func.json_agg(func.row_to_json(versions.table_valued()))).scalar_subquery().label("versions"),
         select(dossier.c.wrapped_key)
-        .where(dossier.c.patient_id == verdict.c.patient_id, verdict.c.allowed)
+        .where(dossier.c.patient_id == it.verdict.c.patient_id, it.verdict.c.allowed)
         .scalar_subquery()
         .label("wrapped_key"),
-        withholding.kept_from(verdict, document_id).label("withheld_from"),
-        select(journal_line.c.line_id).scalar_subquery().label("line_id"),
-    ).select_from(verdict)
+        it.withheld_from().label("withheld_from"),
+        select(it.journal_line.c.line_id).scalar_subquery().label("line_id"),
+    ).select_from(it.verdict)
 
 
 def _materialized(chosen: Select[Any], name: str) -> CTE:
@@ -140,7 +170,7 @@ def _of_nobody_unless(is_it: ColumnElement[bool], facts: CTE) -> CTE:
     ).cte("facts_told")
 
 
-READ_DOCUMENT = Statement(_one_document())
+READ_DOCUMENT = Statement(_read_whole())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +233,11 @@ async def open_content(context: Context, document_id: UUID, *, continues: bool =
     )
 
 
-async def _read(context: Context, document_id: UUID, kind: str, since: datetime | None) -> OpenedDocument:
-    parameters = {
+def read_parameters(
+    context: Context, document_id: UUID, kind: str = Kind.DOCUMENT.value, since: datetime | None = None
+) -> dict[str, Any]:
+    """Every bind value of a reading: `since` when a line of then stands for this one too."""
+    return {
         **access.facts_parameters(context),
         **reach.reach_parameters(context, Kind.DOCUMENT, Action.READ),
         **reach.verdict_parameters(context),
@@ -213,6 +246,10 @@ async def _read(context: Context, document_id: UUID, kind: str, since: datetime 
         "journal_kind": kind,
         "same_reading_since": since,
     }
+
+
+async def _read(context: Context, document_id: UUID, kind: str, since: datetime | None) -> OpenedDocument:
+    parameters = read_parameters(context, document_id, kind, since)
     row = (await context.tenant.database.fetch(READ_DOCUMENT, parameters))[0]
     said = dict(zip(READ_DOCUMENT.columns, row, strict=True))
     if not said["allowed"]:

@@ -107,7 +107,7 @@ def kept_from(said: CTE, document_id: ColumnElement[UUID]) -> ColumnElement[Any]
     """
     his = cast(literal(f"{{{Relation.PATIENT},{Relation.REPRESENTATIVE}}}"), ARRAY(Text()))
     rpps = func.substr(document_withholding.c.subject, len(_of_professionals) + 1)
-    held = select(func.json_agg(func.distinct(rpps))).where(
+    held = select(func.to_json(func.array_agg(func.distinct(rpps)))).where(
         document_withholding.c.patient_id == said.c.patient_id,
         document_withholding.c.document_id == document_id,
         access.in_force(document_withholding.c.valid_from, document_withholding.c.valid_until),
