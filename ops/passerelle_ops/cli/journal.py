@@ -1,4 +1,4 @@
-"""`passerelle journal`: lines of the journal exported with what proves them; searched; given as FHIR."""
+"""`passerelle journal`: lines of the journal exported with what proves them; searched; given as FHIR; pruned."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.journal_events import audit_events
+from passerelle_ops.cli.journal_retention import health, prune
 from passerelle_ops.cli.journal_search import Reason, Since, Until, search, since_of, until_of, unusual
 from passerelle_ops.cli.options import Json, State, Tenant, settings_of
 from passerelle_ops.cli.written_files import Force, whole_file
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="journal",
-    help="Le journal des accès : y chercher, l’exporter (avec ses preuves : passerelle verify journal les vérifie).",
+    help="Le journal des accès : y chercher, l’exporter (passerelle verify journal le vérifie), l’élaguer.",
     cls=FrenchGroup,
     no_args_is_help=True,
 )
@@ -51,6 +52,8 @@ Earlier = Annotated[
 app.command(cls=FrenchCommand)(search)
 app.command(cls=FrenchCommand)(unusual)
 app.command("audit-events", cls=FrenchCommand)(audit_events)
+app.command(cls=FrenchCommand)(health)
+app.command(cls=FrenchCommand)(prune)
 
 
 @app.command(cls=FrenchCommand)

@@ -46,8 +46,12 @@ def journal(tenant: Tenant, state: State = None, against: Against = None, as_jso
 
     known = [head for path in against or [] for head in _heads(path, tenant)]
     report, findings = asyncio.run(_journal(tenant, state, known))
+    if report.pruned and not as_json:
+        from passerelle_ops.terminal import say
+
+        say("VERIFY_JOURNAL_PRUNED", pruned=report.pruned)
     _tell(
-        {"tenant": tenant, "lines": report.lines, "sealed": report.sealed},
+        {"tenant": tenant, "lines": report.lines, "sealed": report.sealed, "pruned": report.pruned},
         findings,
         "VERIFY_JOURNAL",
         as_json=as_json,

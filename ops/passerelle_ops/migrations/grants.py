@@ -27,6 +27,12 @@ def open_schema() -> None:
     )
 
 
+def read(*tables: str) -> None:
+    """What only the owning role writes: SELECT."""
+    for table in tables:
+        op.execute(f"grant select on {table} to {GROUP}")
+
+
 def read_and_add(*tables: str) -> None:
     """Lines that are never changed: SELECT and INSERT."""
     for table in tables:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit.heads import head_at, newest_head
 from passerelle.audit.leaves import columns_of_line, document_of
 from passerelle.audit.proofs import consistency_proof, inclusion_proofs
+from passerelle.audit.pruning_statements import prunings
 from passerelle.audit.tables import journal, journal_leaf
 from passerelle.audit.verifier import EXPORT_FORM, EXPORT_NAME, canonical, key_id_of
 from passerelle.kernel.context import Tenant
@@ -58,7 +59,8 @@ async def export_lines(
     """The chosen lines, each with the proof that it is in the journal of the newest head, which comes signed.
 
     A line too young to be sealed stands under `unsealed`, without proof. `earlier` is the size of a head given out
-    before: it is joined with the proof that this journal begins with that one.
+    before: it is joined with the proof that this journal begins with that one. So is, under `pruned`, the newest
+    statement of a pruning: nothing is left below its place.
     Refused: JOURNAL_HEAD_UNKNOWN (no head of that size), JOURNAL_TREE_ALTERED (a hash that a proof needs is gone).
     """
     head = await newest_head(connection, tenant.id)
@@ -66,21 +68,23 @@ async def export_lines(
     sealed, unsealed = await _found(connection, list(dict.fromkeys(chosen)), size)
     proofs = await inclusion_proofs(connection, [index for index, _ in sealed], size)
     heads = [] if head is None else [head.document()]
-    consistency = []
+    pruned = (await prunings(connection, tenant)).statements[-1:]
+    joined = {int(each["below"]) for each in pruned}
     if earlier is not None:
         before = await head_at(connection, tenant.id, earlier)
         if before is None:
             raise InvalidInput("JOURNAL_HEAD_UNKNOWN")
         heads.insert(0, before.document())
-        proof = await consistency_proof(connection, earlier, size)
-        consistency.append({"first": earlier, "proof": [each.hex() for each in proof]})
+        joined.add(earlier)
+    proven = {first: await consistency_proof(connection, first, size) for first in sorted(joined)}
     return {
         "form": EXPORT_FORM,
         "tenant": tenant.id,
         "public_key": tenant.keys.public_key.hex(),
         "key_id": key_id_of(tenant.keys.public_key),
         "heads": heads,
-        "consistency": consistency,
+        "consistency": [{"first": first, "proof": [each.hex() for each in proof]} for first, proof in proven.items()],
+        "pruned": list(pruned),
         "lines": [
             {"index": index, "line": line, "proof": [each.hex() for each in proof]}
             for (index, line), proof in zip(sealed, proofs, strict=True)

@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from passerelle.audit import pruned_facts
 from passerelle.audit.tables import journal
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context
@@ -287,8 +288,8 @@ def was_read_by_person(
     patient_id: UUID, document_id: UUID, *, but: ColumnElement[Any] | None = None
 ) -> ColumnElement[bool]:
     """SQL condition: the patient or a representative, other than the person `but`, has opened the document, or taken
-    it away."""
-    return (
+    it away; also when its line is pruned since."""
+    is_there = (
         select(literal(1))
         .where(
             journal.c.actor_id.is_distinct_from(but) if but is not None else true(),
@@ -300,6 +301,7 @@ def was_read_by_person(
         )
         .exists()
     )
+    return or_(is_there, pruned_facts.was_shown(patient_id, document_id, but=but))
 
 
 def has_line_since(
@@ -372,7 +374,8 @@ async def was_done(connection: AsyncConnection, patient_id: UUID, action: Action
         journal.c.outcome == Outcome.ALLOWED.value,
         journal.c.at <= until,
     )
-    return (await connection.execute(done.limit(1))).first() is not None
+    asked = select(or_(done.exists(), pruned_facts.was_done(patient_id, action, until)))
+    return bool((await connection.execute(asked)).scalar_one())
 
 
 async def modes_of(

@@ -2,7 +2,7 @@
 
 The tree is built again from the first leaf to the last beside the lines as they are now; nothing is kept of what
 was read but the frontier. A fault breaks the head above it and no later one: each head's own frontier, once it
-gives the signed root, is where the pass goes on.
+gives the signed root, is where the pass goes on. Lines that a signed statement says were pruned are not missed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from passerelle.audit.findings import Finding
 from passerelle.audit.heads import Head, head_of, select_heads
 from passerelle.audit.leaves import columns_of_line, fits, leaf_of
 from passerelle.audit.merkle import Frontier
+from passerelle.audit.pruning_statements import Prunings, is_statement, prunings
 from passerelle.audit.tables import journal, journal_leaf, journal_seal
 from passerelle.kernel.context import Tenant
 
 Progress = Callable[[int, int], None]
 _PAGE: Final = 2_000
+_BEFORE: Final = -(1 << 63)
 _NAMED: Final = 10_000  # of the places of one gap; the others are one finding
 
 
@@ -35,13 +37,17 @@ async def seal_findings(
     Finds, each with the line's id (or `#n`, its place in the tree, when nothing else is left of it):
     JOURNAL_LINE_ALTERED, JOURNAL_LINE_REMOVED, JOURNAL_LINE_REORDERED, JOURNAL_LINE_UNSEALED (for longer than
     `late`), JOURNAL_TREE_TRUNCATED, JOURNAL_TREE_ALTERED; and with the size of the head: JOURNAL_HEAD_BROKEN,
-    JOURNAL_HEAD_SIGNATURE.
+    JOURNAL_HEAD_SIGNATURE. Of prunings: JOURNAL_LINE_RETURNED (a line that was pruned is there again), and what
+    `pruning_statements.prunings` finds.
     """
     async with tenant.database.transaction() as connection:
         await connection.execute(text("set transaction isolation level repeatable read, read only"))
         total = (await connection.execute(select(func.max(journal_leaf.c.leaf_index)))).scalar() or 0
-        reading = _Reading(tenant)
-        leaves = _leaves(connection)
+        pruned = await prunings(connection, tenant)
+        for finding in pruned.findings:
+            yield finding
+        reading = _Reading(tenant, pruned)
+        leaves = leaves_between(connection)
         leaf = await anext(leaves, None)
         async for row in _heads(connection):
             while leaf is not None and leaf.leaf_index < row.tree_size:
@@ -71,6 +77,7 @@ class _Reading:
     """How far the pass has come. `tree` is null from a fault to the next head that can be gone on from."""
 
     tenant: Tenant
+    pruned: Prunings
     tree: Frontier | None = field(default_factory=Frontier)
     expected: int = 0
     size: int = 0
@@ -87,12 +94,15 @@ class _Reading:
         is_of_line, is_in_place = fits(
             self.tenant.keys, bytes(row.mark), row.leaf_patient, row.leaf_line, hash_, row.leaf_index
         )
-        if row.line_id is None:
+        is_pruned = row.leaf_index < self.pruned.below
+        if row.line_id is None and not is_pruned:
             self.missing.append(row.leaf_line)
-        elif not is_of_line or leaf_of(row) != hash_:
+        elif not is_of_line or (row.line_id is not None and leaf_of(row) != hash_):
             yield Finding(code="JOURNAL_LINE_ALTERED", about=str(row.leaf_line))
         elif not is_in_place:
             yield Finding(code="JOURNAL_LINE_REORDERED", about=str(row.leaf_line))
+        elif row.line_id is not None and is_pruned and not row.is_statement:
+            yield Finding(code="JOURNAL_LINE_RETURNED", about=str(row.leaf_line))
 
     def of_head(self, row: Row[Any], *, is_end: bool) -> Iterator[Finding]:
         head = head_of(self.tenant.id, row)
@@ -131,8 +141,10 @@ def _frontier(row: Row[Any], head: Head) -> Frontier | None:
     return frontier if frontier.root() == head.root else None
 
 
-async def _leaves(connection: AsyncConnection) -> AsyncIterator[Row[Any]]:
-    """Every leaf in its order, with its line or nulls."""
+async def leaves_between(
+    connection: AsyncConnection, begins: int | None = None, end: int | None = None
+) -> AsyncIterator[Row[Any]]:
+    """Every leaf in its order from one place to another, the second exclusive, with its line or nulls."""
     page = (
         select(
             journal_leaf.c.leaf_index,
@@ -141,6 +153,7 @@ async def _leaves(connection: AsyncConnection) -> AsyncIterator[Row[Any]]:
             journal_leaf.c.hash,
             journal_leaf.c.mark,
             journal_leaf.c.subtrees,
+            is_statement().label("is_statement"),
             *columns_of_line(),
         )
         .select_from(
@@ -152,7 +165,9 @@ async def _leaves(connection: AsyncConnection) -> AsyncIterator[Row[Any]]:
         .order_by(journal_leaf.c.leaf_index)
         .limit(_PAGE)
     )
-    last = -(1 << 63)
+    if end is not None:
+        page = page.where(journal_leaf.c.leaf_index < end)
+    last = _BEFORE if begins is None else begins - 1
     while rows := (await connection.execute(page.where(journal_leaf.c.leaf_index > last))).all():
         for row in rows:
             yield row
@@ -160,7 +175,7 @@ async def _leaves(connection: AsyncConnection) -> AsyncIterator[Row[Any]]:
 
 
 async def _heads(connection: AsyncConnection) -> AsyncIterator[Row[Any]]:
-    last = -(1 << 63)
+    last = _BEFORE
     page = select_heads().limit(_PAGE)
     while rows := (await connection.execute(page.where(journal_seal.c.tree_size > last))).all():
         for row in rows:

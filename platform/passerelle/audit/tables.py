@@ -21,8 +21,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from passerelle.kernel import metadata
 
-#: As the partial index says it, so that it serves whoever asks in these words.
+#: As the partial indexes say it, so that they serve whoever asks in these words.
 IS_EMERGENCY = "mode <> 'normal' or action = 'break_glass'"
+IS_PRUNING = "kind = 'journal' and action = 'purge'"
 
 # A line about nobody (an unknown actor at the door) is filed under the nil patient.
 journal = Table(
@@ -66,6 +67,7 @@ journal = Table(
         postgresql_where=text("actor_establishment is not null"),
     ),
     Index("ix_journal_emergency", "at", "line_id", postgresql_where=text(IS_EMERGENCY)),
+    Index("ix_journal_pruning", "line_id", postgresql_where=text(IS_PRUNING)),
     Index("ix_journal_transaction", text("(transaction_id::bigint)")),
     comment="Append-only: the serving role may insert and select, nothing else. A new column takes nulls: what is"
     " sealed says nothing of it.",
@@ -101,6 +103,19 @@ journal_seal = Table(
     comment="The journal's signed heads, each holding the hash of the one before. Append-only.",
 )
 
+journal_pruned_fact = Table(
+    "journal_pruned_fact",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False, comment="what a person was shown; nil UUID for an act"),
+    Column("actor_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("first_at", DateTime(timezone=True), nullable=False),
+    Column("lines", BigInteger, nullable=False, comment="how many lines of the journal said so"),
+    PrimaryKeyConstraint("patient_id", "document_id", "actor_id", "action"),
+    comment="What must outlive the lines that were pruned. Written under the owning role; the serving role reads it.",
+)
+
 outbox = Table(
     "outbox",
     metadata.tenant,
@@ -112,5 +127,13 @@ outbox = Table(
     Column("relayed_at", DateTime(timezone=True)),
     Column("attempts", BigInteger, nullable=False, server_default=text("0")),
     Column("next_attempt_at", DateTime(timezone=True), comment="not before; null until a delivery failed"),
+    Column(
+        "transaction_id",
+        BigInteger,
+        nullable=False,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+        comment="of the writing transaction: tells those who follow what is new",
+    ),
+    Index("ix_outbox_transaction", "transaction_id"),
     Index("ix_outbox_waiting", "at", postgresql_where=text("relayed_at is null")),
 )

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Subquery, and_, func, or_, select, text
+from sqlalchemy import Subquery, and_, func, or_, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from passerelle.audit import pruned_facts
 from passerelle.audit.findings import Finding
 from passerelle.audit.heads import head_at
 from passerelle.audit.journal import Outcome
+from passerelle.audit.pruning_statements import Prunings, prunings
 from passerelle.audit.seal_verification import Progress, seal_findings
-from passerelle.audit.tables import journal, journal_leaf, journal_seal
+from passerelle.audit.tables import journal, journal_leaf, journal_pruned_fact, journal_seal
 from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_policies.packs import pack_on
@@ -27,7 +29,7 @@ from passerelle_policies.packs import pack_on
 __all__ = ["Finding", "JournalReport", "lines_by_actor", "verify_journal"]
 
 FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
-_SEALED = (journal.name, journal_leaf.name, journal_seal.name)
+_SEALED = (journal.name, journal_leaf.name, journal_seal.name, journal_pruned_fact.name)
 # Whoever owns a table, or may become its owner, gives himself what rights he likes.
 _OWNS = text("select pg_has_role(relowner, 'MEMBER') from pg_class where oid = cast(:name as regclass)")
 _LISTED = 1000  # of each code: a journal that was emptied has as many findings as it had lines
@@ -35,13 +37,15 @@ _LISTED = 1000  # of each code: a journal that was emptied has as many findings 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalReport:
-    """How many lines there are and how many are sealed, and what is wrong with the journal; nothing, when all is well.
+    """How many lines there are, how many are sealed, below which place they are pruned, and what is wrong with the
+    journal; nothing, when all is well.
 
     `findings` are the first thousand of each code; `counts` tell of all of them.
     """
 
     lines: int
     sealed: int
+    pruned: int
     findings: tuple[Finding, ...]
     counts: Mapping[str, int]
 
@@ -62,25 +66,33 @@ async def verify_journal(
     """
     async with tenant.database.transaction() as connection:
         findings = [*await _rights(connection), *await _lines(connection), *await _rewritten(connection, tenant, known)]
-        counted = (await connection.execute(select(func.count()).select_from(journal))).scalar_one()
-        sealed = (await connection.execute(select(func.count()).select_from(journal_leaf))).scalar_one()
+        pruned = await prunings(connection, tenant)
+        counted, sealed = await count_lines(connection, pruned)
     counts = Counter(finding.code for finding in findings)
     late = pack_on(legal_day(clock)).number("journal.seal_late_seconds", tenant.parameters)
     async for finding in seal_findings(tenant, clock.now(), timedelta(seconds=late), on_progress):
         counts[finding.code] += 1
         if counts[finding.code] <= _LISTED:
             findings.append(finding)
-    return JournalReport(lines=counted, sealed=sealed, findings=tuple(findings), counts=counts)
+    return JournalReport(lines=counted, sealed=sealed, pruned=pruned.below, findings=tuple(findings), counts=counts)
+
+
+async def count_lines(connection: AsyncConnection, pruned: Prunings) -> tuple[int, int]:
+    """How many lines the journal has, and how many of them are sealed."""
+    lines = (await connection.execute(select(func.count()).select_from(journal))).scalar_one()
+    places = (await connection.execute(select(func.count()).select_from(journal_leaf))).scalar_one()
+    return lines, places - pruned.lines
 
 
 def lines_by_actor() -> Subquery:
-    """How many allowed lines each (patient_id, actor_id, action) has, for a domain to compare its acts with."""
-    return (
+    """How many allowed lines each (patient_id, actor_id, action) has, or had before they were pruned, for a domain to
+    compare its acts with. One that was pruned in part has two rows."""
+    there = (
         select(journal.c.patient_id, journal.c.actor_id, journal.c.action, func.count().label("lines"))
         .where(journal.c.outcome == Outcome.ALLOWED.value)
         .group_by(journal.c.patient_id, journal.c.actor_id, journal.c.action)
-        .subquery("lines_by_actor")
     )
+    return union_all(there, pruned_facts.acts_counted()).subquery("lines_by_actor")
 
 
 async def _rights(connection: AsyncConnection) -> list[Finding]:
@@ -94,6 +106,9 @@ async def _rights(connection: AsyncConnection) -> list[Finding]:
         columns = select(func.has_any_column_privilege(table, "UPDATE"))
         if "UPDATE" not in held and (await connection.execute(columns)).scalar_one():
             held.append("UPDATE")
+        if table == journal_pruned_fact.name:
+            added = select(func.has_any_column_privilege(table, "INSERT"))
+            held += ["INSERT"] if (await connection.execute(added)).scalar_one() else []
         if (await connection.execute(_OWNS, {"name": table})).scalar_one():
             held.append("OWNER")
         found += [f"{table} {right}" for right in held]

@@ -1,4 +1,4 @@
-"""Vérifier un export du journal des accès : `python verifier.py EXPORT [--key EMPREINTE] [--earlier EXPORT]`.
+"""Vérifier un export du journal : `python verifier.py EXPORT [--key EMPREINTE] [--earlier EXPORT] [--whole]`.
 
 This file stands alone: the standard library and `cryptography`, nothing of Passerelle. It goes into each export,
 and the platform itself takes from here the forms of a line and of a head, so that both always agree.
@@ -6,7 +6,8 @@ and the platform itself takes from here the forms of a line and of a head, so th
 A line is written as canonical JSON: its columns that are not null and `form`, keys in the order of their code
 points, no spaces, UTF-8, instants in UTC with microseconds, numbers exact and without superfluous zeros. Its leaf
 is SHA-256(0x00 ‖ that text); nodes, inclusion and consistency proofs are those of RFC 9162, section 2.1. A head is
-canonical JSON too, signed with Ed25519 (RFC 8032), and holds the SHA-256 of the head before it.
+canonical JSON too, signed with Ed25519 (RFC 8032), and holds the SHA-256 of the head before it. When the retention
+of the oldest lines is over they are pruned: a statement signed alike says below which place, and under which head.
 
 Exit codes: 0 every line is proven · 1 something was changed · 2 the export cannot be read · 3 nothing is wrong,
 but not all is proven: some lines are too young, no `--key` says whose the signature must be, or `cryptography`, which
@@ -36,11 +37,18 @@ except ImportError:
 EXPORT_FORM = "passerelle-journal-export/1"
 LINE_FORM = "passerelle-journal-line/1"
 HEAD_FORM = "passerelle-journal-head/1"
+PRUNING_FORM = "passerelle-journal-pruning/1"
 FIRST_HEAD = "0" * 64
 EMPTY_ROOT = hashlib.sha256().digest()
 EXPORT_NAME = "journal.json"
 RECORD_EXPORT_NAME = f"journal/{EXPORT_NAME}"
 HEAD_FIELDS = ("form", "tenant", "tree_size", "root", "sealed_at", "previous_head", "key_id")
+#: `from` and `below` are places of the tree: `lines` were removed between them, and nothing older is left.
+PRUNING_FIELDS = (
+    *("form", "tenant", "from", "below", "lines", "root", "sealed_at", "until", "at", "by", "rule", "pack"),
+    *("parameter", "years", "source", "key_id"),
+)
+_NAMED = 100  # runs of places that an export which should be whole lacks
 _EXPORT_LIMIT = 1 << 31
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -52,6 +60,8 @@ SENTENCES = {
     "HEAD_SIGNATURE": "La signature de la tête {about} n'est pas celle de la clé.",
     "LINE_NOT_PROVEN": "La ligne {about} n'est pas celle qui a été scellée.",
     "LINE_TWICE": "La ligne {about} est donnée deux fois, ou la place qu'elle dit tenir est celle d'une autre.",
+    "LINE_MISSING": "La ligne à la place {about} manque, et aucun élagage signé ne la couvre.",
+    "PRUNING_FALSE": "L'élagage annoncé sous la place {about} n'est pas celui que le réseau a signé.",
     "EARLIER_UNSEALED": "L'export plus ancien n'a pas de tête : il ne prouve rien du journal d'alors.",
     "HEAD_NOT_CONSISTENT": "Le journal de la tête {about} n'est pas le début du journal présenté : il a été réécrit.",
 }
@@ -164,6 +174,22 @@ def head_text(head: Mapping[str, Any]) -> bytes:
     return canonical({name: head[name] for name in HEAD_FIELDS})
 
 
+def pruning_text(statement: Mapping[str, Any]) -> bytes:
+    """What is signed of a pruning."""
+    return canonical({name: statement[name] for name in PRUNING_FIELDS})
+
+
+def is_pruning(statement: Mapping[str, Any], tenant: str, public_key: bytes) -> bool:
+    """Did this network's key state this pruning, and nothing beside it."""
+    return (
+        set(statement) == {*PRUNING_FIELDS, "signature"}
+        and (statement["form"], statement["tenant"]) == (PRUNING_FORM, tenant)
+        and statement["key_id"] == key_id_of(public_key)
+        and 0 <= statement["from"] < statement["below"]
+        and is_signed(pruning_text(statement), bytes.fromhex(statement["signature"]), public_key)
+    )
+
+
 def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
     """Did this key sign this text."""
     try:
@@ -193,15 +219,20 @@ def open_export(path: Path) -> Mapping[str, Any]:
 
 
 def faults_of(
-    export: Mapping[str, Any], *, key: str | None = None, earlier: Mapping[str, Any] | None = None
+    export: Mapping[str, Any],
+    *,
+    key: str | None = None,
+    earlier: Mapping[str, Any] | None = None,
+    whole: bool = False,
 ) -> list[tuple[str, str]]:
     """What is wrong with an export: (code, what it is about). Raises `Unreadable` when a part is missing.
 
     `key` is the fingerprint that the network publishes: without it, only the export's own key vouches for it.
-    `earlier`: an export made before, whose journal must be the beginning of this one's.
+    `earlier`: an export made before, whose journal must be the beginning of this one's. `whole`: every sealed line of
+    the journal should be here, but for those of a signed pruning.
     """
     try:
-        return _faults(export, key, earlier)
+        return [*_faults(export, key, earlier), *(_missing(export) if whole else ())]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as failure:
         raise Unreadable(f"{type(failure).__name__}") from failure
 
@@ -217,6 +248,10 @@ def _faults(export: Mapping[str, Any], key: str | None, earlier: Mapping[str, An
     newest = export["heads"][-1] if export["heads"] else None
     faults += _of_lines(export["lines"], newest)
     told = [(head["tree_size"], head["root"]) for head in export["heads"][:-1]]
+    for statement in export.get("pruned", []):
+        if not is_pruning(statement, export["tenant"], public_key):
+            faults.append(("PRUNING_FALSE", str(statement["below"])))
+        told.append((statement["below"], statement["root"]))
     if earlier is not None and not earlier["heads"]:
         faults.append(("EARLIER_UNSEALED", ""))
     elif earlier is not None:
@@ -260,6 +295,18 @@ def _of_lines(lines: Sequence[Mapping[str, Any]], head: Mapping[str, Any] | None
     return faults
 
 
+def _missing(export: Mapping[str, Any]) -> list[tuple[str, str]]:
+    public_key = bytes.fromhex(export["public_key"])
+    size = export["heads"][-1]["tree_size"] if export["heads"] else 0
+    pruned = [each for each in export.get("pruned", []) if is_pruning(each, export["tenant"], public_key)]
+    expected, gaps = max((each["below"] for each in pruned), default=0), []
+    for place in [*sorted(each["index"] for each in export["lines"]), size]:
+        if expected < place:
+            gaps.append(f"#{expected}" if place == expected + 1 else f"#{expected}–#{place - 1}")
+        expected = max(expected, place + 1)
+    return [("LINE_MISSING", each) for each in gaps[:_NAMED]]
+
+
 def _continues(first: int, root: str, newest: Mapping[str, Any], proof: Sequence[str]) -> bool:
     siblings = [bytes.fromhex(each) for each in proof]
     return continues(first, bytes.fromhex(root), newest["tree_size"], bytes.fromhex(newest["root"]), siblings)
@@ -271,10 +318,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("export", type=Path, help="le fichier journal.json, ou l'archive .zip qui le contient")
     parser.add_argument("--key", metavar="EMPREINTE", help="empreinte de la clé que publie le réseau")
     parser.add_argument("--earlier", type=Path, metavar="EXPORT", help="un export plus ancien, que celui-ci prolonge")
+    parser.add_argument("--whole", action="store_true", help="l'export doit être entier : nommer ce qui manque")
     given = parser.parse_args(arguments)
     try:
         export = open_export(given.export)
-        faults = faults_of(export, key=given.key, earlier=open_export(given.earlier) if given.earlier else None)
+        earlier = open_export(given.earlier) if given.earlier else None
+        faults = faults_of(export, key=given.key, earlier=earlier, whole=given.whole)
         unsealed = [str(line["line_id"]) for line in export["unsealed"]]
     except (Unreadable, KeyError, TypeError) as unreadable:
         _say("✗ " + SENTENCES["EXPORT_UNREADABLE"].format(about=unreadable))
@@ -285,6 +334,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if head is not None:
         _say(f"Réseau {export['tenant']} · journal de {head['tree_size']} lignes, scellé le {head['sealed_at']}")
         _say(f"Clé {export['key_id']}")
+    for each in export.get("pruned", []) if not faults else ():
+        _say(f"Élagué le {each['at']} sous la place #{each['below']} : conservation de {each['years']} ans passée.")
     if faults:
         return 1
     _say(f"✓ {len(export['lines'])} lignes, chacune telle qu'elle a été scellée, à sa place.")

@@ -36,7 +36,7 @@ from passerelle.notices.posting import NoticeKind, post
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode, Relation
 
 AT_ONCE = 1_000
-_WATERMARK = "newcomers"
+WATERMARK = "newcomers"
 _READINGS = (Kind.DOSSIER.value, Kind.DOCUMENT.value, "content")
 
 
@@ -45,14 +45,14 @@ async def tell_of_readers(context: Context) -> int:
     posted = 0
     while True:
         async with transaction(context) as act:
-            start = await watermarks.reached(act, _WATERMARK)
+            start = await watermarks.reached(act, WATERMARK)
             end = min(start + AT_ONCE, await last_leaf(act.connection))
             for row in await _newcomers(act, start, end):
                 posted += await _tell_of_newcomer(act, row)
             for row in await _regulators(act, start, end):
                 await _tell_of_regulator(act, row)
             if end > start:
-                await watermarks.reach(act, _WATERMARK, end)
+                await watermarks.reach(act, WATERMARK, end)
         if end - start < AT_ONCE:
             return posted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import Act
 from passerelle.notices.tables import notice_watermark
@@ -18,6 +19,13 @@ async def reached(act: Act, name: str) -> int:
     )
     held = select(notice_watermark.c.position).where(notice_watermark.c.name == name).with_for_update()
     return int((await act.connection.execute(held)).scalar_one())
+
+
+async def position(connection: AsyncConnection, name: str) -> int:
+    """The leaf of the journal up to which the task has looked, for whoever only asks."""
+    held = select(notice_watermark.c.position).where(notice_watermark.c.name == name)
+    reached_so_far = (await connection.execute(held)).scalar()
+    return BEGINNING if reached_so_far is None else int(reached_so_far)
 
 
 async def reach(act: Act, name: str, position: int) -> None:

@@ -1,4 +1,4 @@
-"""Journal seals."""
+"""Journal seals, and what outlives lines that are pruned."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ depends_on = None
 def upgrade() -> None:
     """Histories only go forward (docs/decisions/0051)."""
     op.create_index("ix_journal_transaction", "journal", [sa.literal_column("(transaction_id::bigint)")], unique=False)
+    op.create_index(
+        "ix_journal_pruning",
+        "journal",
+        ["line_id"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'journal' and action = 'purge'"),
+    )
     op.create_table_comment(
         "journal",
         "Append-only: the serving role may insert and select, nothing else. A new column takes nulls: what is sealed"
@@ -69,4 +76,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tree_size", name=op.f("pk_journal_seal")),
         comment="The journal's signed heads, each holding the hash of the one before. Append-only.",
     )
+    op.create_table(
+        "journal_pruned_fact",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False, comment="what a person was shown; nil UUID for an act"),
+        sa.Column("actor_id", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lines", sa.BigInteger(), nullable=False, comment="how many lines of the journal said so"),
+        sa.PrimaryKeyConstraint("patient_id", "document_id", "actor_id", "action", name=op.f("pk_journal_pruned_fact")),
+        comment="What must outlive the lines that were pruned. Written under the owning role; the serving role reads"
+        " it.",
+    )
     grants.read_and_add("journal_leaf", "journal_seal")
+    grants.read("journal_pruned_fact")
