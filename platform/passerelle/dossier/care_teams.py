@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, house_rules
 from passerelle.dossier.formats import values
 from passerelle.dossier.relations import known_professional, not_ended, professional
 from passerelle.dossier.tables import block, care_team, care_team_member, team_consent, team_exclusion
@@ -237,11 +237,4 @@ async def _tell_the_journals(act: Act, team_id: UUID, subject: str, action: Acti
 
 def _line(act: Act, action: Action, rule: str, code: str | None = None) -> journal.Line:
     """A line of what happens in a team, about no patient."""
-    return journal.Line(
-        kind=Kind.AUTHORIZATIONS,
-        action=action,
-        outcome=journal.Outcome.REFUSED if code else journal.Outcome.ALLOWED,
-        rule=rule,
-        pack=access.pack_in(act.context).name,
-        code=code,
-    )
+    return house_rules.line(act, Kind.AUTHORIZATIONS, action, rule, code=code)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, lifecycle, relations
+from passerelle.dossier import access, house_rules, lifecycle, relations
 from passerelle.dossier.formats import values
 from passerelle.identities import civil_status, patients
 from passerelle.kernel.clock import legal_day
@@ -74,15 +73,7 @@ def operator_only(act: Act, patient_id: UUID, kind: Kind, action: Action) -> Non
     """ACCESS_REFUSED for anyone but the operator, to whom the law leaves the checking of proofs."""
     if access.role_in(act.context) is Role.SYSTEM:
         return
-    line = journal.Line(
-        kind=kind,
-        action=action,
-        outcome=journal.Outcome.REFUSED,
-        rule="operator-only",
-        pack=access.pack_in(act.context).name,
-        patient_id=patient_id,
-        code="ACCESS_REFUSED",
-    )
+    line = house_rules.line(act, kind, action, "operator-only", patient_id=patient_id, code="ACCESS_REFUSED")
     raise Refused("ACCESS_REFUSED", line=line)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, DateTime, Text, Uuid, and_, bindparam, ins
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, visits
+from passerelle.dossier import access, house_rules, visits
 from passerelle.dossier.events import EmergencyChanged
 from passerelle.dossier.formats import values
 from passerelle.dossier.recipients import people_of
@@ -110,14 +110,7 @@ async def end_emergency(act: Act, patient_id: UUID) -> int:
     """End the actor's own emergency access before its time; says how many there were, none for a stranger."""
     ended = await end_live(act, patient_id, emergency_access.c.subject == act.context.actor.subject)
     for _ in ended:
-        said = journal.Line(
-            kind=Kind.AUTHORIZATIONS,
-            action=Action.WITHDRAW,
-            outcome=journal.Outcome.ALLOWED,
-            rule="emergency-ended",
-            pack=access.pack_in(act.context).name,
-            patient_id=patient_id,
-        )
+        said = house_rules.line(act, Kind.AUTHORIZATIONS, Action.WITHDRAW, "emergency-ended", patient_id=patient_id)
         await journal.append(act.connection, act.context, said)
     return len(ended)
 

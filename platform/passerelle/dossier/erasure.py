@@ -26,7 +26,7 @@ from passerelle.dossier.lifecycle import Basis
 from passerelle.dossier.tables import document, dossier, dossier_act, erasure_certificate, erasure_request
 from passerelle.identities import patients
 from passerelle.kernel import messages
-from passerelle.kernel.clock import PARIS, months_before
+from passerelle.kernel.clock import PARIS, months_before, written_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError
 from passerelle.notices.posting import NoticeKind, post
@@ -243,7 +243,7 @@ async def _erase(act: Act, patient_id: UUID, *, by: datetime | None) -> bool:
         basis, since, code = Basis.RETENTION, row.purge_after, "ERASURE_AFTER_RETENTION"
     else:
         return False
-    proof = messages.sentence(code, {"day": since.astimezone(PARIS).strftime("%d/%m/%Y")})
+    proof = messages.sentence(code, {"day": written_day(since)})
     await lifecycle.purge(act, patient_id, basis=basis, proof=proof)
     return True
 

@@ -30,7 +30,7 @@ from passerelle.dossier.formats import values
 from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import dossier, dossier_act, erasure_request
 from passerelle.identities import patients
-from passerelle.kernel.clock import PARIS, days_after, months_before
+from passerelle.kernel.clock import days_after, months_before, written_day
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.notices.posting import NoticeKind, post
 from passerelle_policies.vocabulary import Action, DossierState, Kind
@@ -124,7 +124,7 @@ async def suspend(act: Act, patient_id: UUID, *, reason: str) -> Dossier:
             key=f"suspended:{patient_id}:{act.now.isoformat()}",
             kind=NoticeKind.SUSPENDED,
             patient_id=patient_id,
-            about={"day": closes_at.astimezone(PARIS).strftime("%d/%m/%Y")},
+            about={"day": written_day(closes_at)},
         )
     return done
 

@@ -14,7 +14,7 @@ from sqlalchemy import Row, func, literal, not_, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import access
+from passerelle.dossier import access, house_rules
 from passerelle.dossier.events import RelationChanged
 from passerelle.dossier.tables import relation
 from passerelle.identities import civil_status, patients
@@ -105,13 +105,6 @@ async def _end_representation(act: Act, patient_id: UUID, at: datetime) -> None:
     )
     if not done.rowcount:
         return
-    line = journal.Line(
-        kind=Kind.AUTHORIZATIONS,
-        action=Action.REPRESENT,
-        outcome=journal.Outcome.ALLOWED,
-        rule="majority",
-        pack=access.pack_in(act.context).name,
-        patient_id=patient_id,
-    )
+    line = house_rules.line(act, Kind.AUTHORIZATIONS, Action.REPRESENT, "majority", patient_id=patient_id)
     await journal.append(act.connection, act.context, line)
     await outbox.publish(act, RelationChanged(patient_id=patient_id, act="withdraw", relation="representative"))

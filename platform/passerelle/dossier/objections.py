@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, exists, insert, select, true, update
 
-from passerelle.audit import journal, outbox
+from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, emergencies, relations
+from passerelle.dossier import access, emergencies, house_rules, relations
 from passerelle.dossier.events import RelationChanged
 from passerelle.dossier.tables import emergency_objection, relation
 from passerelle.identities import patients
@@ -61,16 +61,10 @@ async def withdraw_objection(act: Act, patient_id: UUID) -> int:
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.WITHDRAW_OBJECTION)
     is_the_patient = await _is_the_patient(act, patient_id)
     if not is_the_patient and await _stands(act, patient_id, ~_by_a_representative(patient_id)):
-        said = journal.Line(
-            kind=Kind.AUTHORIZATIONS,
-            action=Action.WITHDRAW_OBJECTION,
-            outcome=journal.Outcome.REFUSED,
-            rule="objection-is-the-patients-own",
-            pack=access.pack_in(act.context).name,
-            patient_id=patient_id,
-            code="OBJECTION_IS_THE_PATIENTS_OWN",
-        )
-        raise Conflict("OBJECTION_IS_THE_PATIENTS_OWN", line=said)
+        rule, code = "objection-is-the-patients-own", "OBJECTION_IS_THE_PATIENTS_OWN"
+        action = Action.WITHDRAW_OBJECTION
+        said = house_rules.line(act, Kind.AUTHORIZATIONS, action, rule, patient_id=patient_id, code=code)
+        raise Conflict(code, line=said)
     done = await act.connection.execute(
         update(emergency_objection)
         .where(_in_force(act, patient_id))

@@ -19,7 +19,7 @@ from passerelle.dossier.lifecycle import Basis
 from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import dossier
 from passerelle.kernel import messages
-from passerelle.kernel.clock import PARIS
+from passerelle.kernel.clock import written_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, Refused
 from passerelle.notices.posting import NoticeKind, post
@@ -67,8 +67,7 @@ async def _open(context: Context, patient_id: UUID) -> bool:
         held = (await act.connection.execute(wanted.with_for_update(skip_locked=True))).one_or_none()
         if held is None or held.state != DossierState.INFORMED.value:
             return False
-        day = held.informed_at.astimezone(PARIS).strftime("%d/%m/%Y")
-        proof = messages.sentence("OBJECTION_DELAY_OVER", {"day": day})
+        proof = messages.sentence("OBJECTION_DELAY_OVER", {"day": written_day(held.informed_at)})
         await lifecycle.open_(act, patient_id, basis=Basis.OPT_OUT, proof=proof)
         for recipient in await people_of(act, patient_id, representatives=True):
             await post(

@@ -14,9 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select, true
 
-from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, relations
+from passerelle.dossier import access, house_rules, relations
 from passerelle.dossier.majority import of_age_at
 from passerelle.dossier.tables import relation
 from passerelle.kernel.errors import Conflict, InvalidInput
@@ -61,7 +60,9 @@ async def declare_representative(
         raise Conflict("BIRTH_DATE_UNKNOWN")
     facts = await access.facts_of(act.context, act.connection, patient_id)
     if act.now < of_age and Relation.PATIENT in facts.relations:
-        raise Conflict("MINOR_DECLARES_NO_REPRESENTATIVE", line=_refused_to_the_minor(act, patient_id))
+        rule, code = "minor-declares-no-representative", "MINOR_DECLARES_NO_REPRESENTATIVE"
+        line = house_rules.line(act, Kind.AUTHORIZATIONS, Action.REPRESENT, rule, patient_id=patient_id, code=code)
+        raise Conflict(code, line=line)
     until = _within_minority(act, of_age, basis, until)
     await _must_not_outlast_the_giver(act, patient_id, facts, until)
     subject = f"{ActorKind.PERSON}:{person_key}"
@@ -90,18 +91,6 @@ async def end_representation(act: Act, patient_id: UUID, person_key: str) -> int
     if await act.connection.scalar(left):
         raise Conflict("REPRESENTATION_ENDS_BY_LAW")
     return ended
-
-
-def _refused_to_the_minor(act: Act, patient_id: UUID) -> journal.Line:
-    return journal.Line(
-        kind=Kind.AUTHORIZATIONS,
-        action=Action.REPRESENT,
-        outcome=journal.Outcome.REFUSED,
-        rule="minor-declares-no-representative",
-        pack=access.pack_in(act.context).name,
-        patient_id=patient_id,
-        code="MINOR_DECLARES_NO_REPRESENTATIVE",
-    )
 
 
 def _within_minority(act: Act, of_age: datetime, basis: RepresentationBasis, until: datetime | None) -> datetime | None:

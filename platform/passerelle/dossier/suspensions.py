@@ -17,7 +17,7 @@ from passerelle.dossier import access, lifecycle
 from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import dossier, dossier_act
 from passerelle.kernel import messages
-from passerelle.kernel.clock import PARIS, days_after
+from passerelle.kernel.clock import days_after, written_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, Refused
 from passerelle.notices.posting import NoticeKind, post
@@ -66,8 +66,8 @@ async def _close(context: Context, patient_id: UUID, since: datetime) -> bool:
         still = (await act.connection.execute(_suspended().where(own))).one()
         if still.since != since:
             return False
-        day = since.astimezone(PARIS).strftime("%d/%m/%Y")
-        await lifecycle.close_suspended(act, patient_id, proof=messages.sentence("SUSPENSION_OVER", {"day": day}))
+        proof = messages.sentence("SUSPENSION_OVER", {"day": written_day(since)})
+        await lifecycle.close_suspended(act, patient_id, proof=proof)
         for recipient in await people_of(act, patient_id, representatives=True):
             await post(
                 act,

@@ -44,6 +44,11 @@ def legal_day(clock: Clock) -> date:
     return clock.now().astimezone(PARIS).date()
 
 
+def written_day(at: datetime) -> str:
+    """The legal day of an instant as people read it: 31/12/2026."""
+    return f"{at.astimezone(PARIS):%d/%m/%Y}"
+
+
 def months_before(instant: datetime, months: int) -> datetime:
     """The same day `months` earlier, or the last day of that month when it is shorter."""
     index = instant.year * 12 + instant.month - 1 - months
