@@ -224,6 +224,28 @@ async def test_a_blocked_member_brings_nobody_to_the_patient_who_blocked_him(wor
     assert [await covered(world, who, patient_id) for who in both] == [True, True]
 
 
+async def test_whom_a_blocked_member_removes_any_other_brings_back(world: World) -> None:
+    """To refuse it would tell him of the block; the patient reads of it, and a removal opens nothing to anybody."""
+    patient_id, person = await world.patient()
+    founder, blocked, nurse = professional(), professional(), professional(NURSE)
+    team = await found(world, founder, blocked, nurse)
+    await consent(world, patient_id, person, team)
+    async with transaction(world.context(person)) as act:
+        await relations.block_professional(act, patient_id, blocked.id)
+    async with transaction(world.context(blocked)) as act:
+        await care_teams.remove_care_team_member(act, team, nurse.id)
+
+    assert not await covered(world, nurse, patient_id)
+    assert await told(world, patient_id, person, blocked) == [("withdraw", "team-departure")]
+    async with transaction(world.context(blocked)) as act:  # brought in by him, she stays out of that record
+        await care_teams.add_care_team_member(act, team, nurse.id)
+    assert not await covered(world, nurse, patient_id)
+    async with transaction(world.context(founder)) as act:
+        await care_teams.remove_care_team_member(act, team, nurse.id)
+        await care_teams.add_care_team_member(act, team, nurse.id)
+    assert await covered(world, nurse, patient_id)
+
+
 @dataclass
 class Model:
     """What decision 0086 says, told by hand."""
