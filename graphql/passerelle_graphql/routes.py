@@ -1,6 +1,6 @@
 """What the gateway answers, and where.
 
-/{tenant}/graphql                       GET for queries, POST for everything
+/{tenant}/graphql                       GET for queries, POST for everything; subscriptions by SSE or WebSocket
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
 /{tenant}/exports/{id}                  a whole record, as a zip; GET alone
@@ -11,7 +11,7 @@ Elsewhere, and to any other method, `application/problem+json` with a code and a
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from passerelle_graphql.content import ContentEndpoint, ViewEndpoint
@@ -19,6 +19,7 @@ from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
 from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.problem_details import no_such_address, only_get, only_read
+from passerelle_graphql.subscriptions.websocket import WebSocketEndpoint
 from passerelle_graphql.takeaway import ExportEndpoint
 
 
@@ -40,6 +41,7 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
         *read,
         *(Route(each.path, _Answer(only_get if each is export else only_read)) for each in read),
         Route("/{tenant}/graphql", graphql or GraphQLEndpoint(gateway)),
+        WebSocketRoute("/{tenant}/graphql", WebSocketEndpoint(gateway)),
         Route("/{rest:path}", _Answer(no_such_address)),
     ]
 

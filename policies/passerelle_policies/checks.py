@@ -67,6 +67,7 @@ CHOSEN: dict[str, type[Value]] = {
     "oversight.ratio": int,
     "oversight.readers": int,
     "oversight.refusals": int,
+    "subscriptions.check_seconds": int,
 }
 """What only the operator chooses (`operator.toml`)."""
 

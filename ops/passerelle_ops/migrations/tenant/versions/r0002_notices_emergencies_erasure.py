@@ -247,6 +247,17 @@ def upgrade() -> None:
             comment="not before; null until a delivery failed",
         ),
     )
+    op.add_column(
+        "outbox",
+        sa.Column(
+            "transaction_id",
+            sa.BigInteger(),
+            server_default=sa.text("pg_current_xact_id()::text::bigint"),
+            nullable=False,
+            comment="of the writing transaction: tells those who follow what is new",
+        ),
+    )
+    op.create_index("ix_outbox_transaction", "outbox", ["transaction_id"], unique=False)
     op.add_column("patient", sa.Column("deceased_on", sa.Date(), nullable=True))
     op.add_column(
         "relation",
