@@ -43,8 +43,10 @@ class Limits:
     cost: int = 20_000
     seconds: float = 30.0
     operations_at_once: int = 256  # in each process; what comes on top is told to come back
-    kept_operations: int = 512
-    kept_chars: int = 16 * 1024
+    kept_operations: int = 2_048  # documents, but for the registered ones, and their characters in sum
+    kept_chars: int = 4 * 1024 * 1024
+    kept_share: float = 1 / 32  # of both, for one actor of a network
+    kept_document_chars: int = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

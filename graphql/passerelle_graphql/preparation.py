@@ -46,6 +46,7 @@ from passerelle_graphql.sensitive import looks_like_matricule, refuse_over_get, 
 from passerelle_graphql.variables import misfits
 
 NOBODY: Final[Owner] = ("", "")
+_NOT_FOUND: Final = "PersistedQueryNotFound"  # by which some clients know that they must send the document
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 _SIZE_DIGITS: Final = 4  # of the numbers that a document for all may hold: sizes of pages
 
@@ -144,7 +145,7 @@ class Preparation:
         readied = self._readied(document, _chosen(document, parameters))
         operation = readied.node
         if parameters.is_get:
-            if operation.operation is OperationType.MUTATION:
+            if operation.operation is not OperationType.QUERY:
                 raise InvalidInput("MUTATION_OVER_GET")
             refuse_over_get(parameters.query, parameters.rest, is_identifying=readied.is_identifying)
         read = readied.variables.read(parameters.variables)
@@ -193,7 +194,10 @@ class Preparation:
             code = "OPERATION_NOT_REGISTERED"
         if code == "QUERY_MISSING":
             raise InvalidInput(code)
-        raise RequestErrors([errors.formatted(InvalidInput(code))])
+        shown = errors.formatted(InvalidInput(code))
+        if code == "PERSISTED_QUERY_NOT_FOUND":
+            shown["message"] = _NOT_FOUND
+        raise RequestErrors([shown])
 
     def _made(self, text: str) -> Document:
         try:

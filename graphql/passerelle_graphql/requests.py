@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -10,14 +11,22 @@ from urllib.parse import parse_qsl
 
 from passerelle.kernel.errors import InvalidInput
 
-_PARAMETERS = ("query", "operationName", "variables", "extensions")
+_PARAMETERS = ("query", "operationName", "variables", "extensions", "documentId")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_BY_DIGEST = "sha256:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What a client asks. `is_get` is kept because some of it may then not be asked."""
+    """What a client asks. `is_get` is kept because some of it may then not be asked.
 
-    query: str
+    Without a `query`, the document is that of this `sha256`, else the one registered as `document_id`, else as the
+    name of the operation (`persisted`).
+    """
+
+    query: str = ""
+    sha256: str | None = None
+    document_id: str | None = None
     operation_name: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     extensions: Mapping[str, Any] = field(default_factory=dict)
@@ -26,7 +35,12 @@ class Parameters:
     @property
     def rest(self) -> Mapping[str, Any]:
         """What came beside the document."""
-        return {"operationName": self.operation_name, "variables": self.variables, "extensions": self.extensions}
+        return {
+            "documentId": self.document_id,
+            "operationName": self.operation_name,
+            "variables": self.variables,
+            "extensions": self.extensions,
+        }
 
 
 def from_url(query_string: bytes) -> Parameters:
@@ -67,7 +81,9 @@ def from_body(body: bytes) -> Parameters:
 
 def _checked(given: Mapping[str, Any], *, is_get: bool, may_hold_odd_text: bool = True) -> Parameters:
     query = given.get("query")
-    if not isinstance(query, str) or not query.strip():
+    if query is None:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise InvalidInput("QUERY_MISSING")
     if may_hold_odd_text and not all(is_text(text) for name in _PARAMETERS for text in texts_in(given.get(name))):
         raise InvalidInput("TEXT_INVALID")
@@ -80,13 +96,39 @@ def _checked(given: Mapping[str, Any], *, is_get: bool, may_hold_odd_text: bool 
         if value is not None and not isinstance(value, dict):
             raise InvalidInput("PARAMETER_MALFORMED", parameter=name)
         maps[name] = value or {}
+    digest, document_id = _persisted(maps["extensions"]), given.get("documentId")
+    if document_id is not None:
+        if not isinstance(document_id, str) or digest is not None:
+            raise InvalidInput("PARAMETER_MALFORMED", parameter="documentId")
+        if document_id.startswith(_BY_DIGEST):
+            digest, document_id = _digest(document_id.removeprefix(_BY_DIGEST), "documentId"), None
+    if not query and digest is document_id is operation_name is None:
+        raise InvalidInput("QUERY_MISSING")
     return Parameters(
         query=query,
+        sha256=digest,
+        document_id=document_id,
         operation_name=operation_name,
         variables=maps["variables"],
         extensions=maps["extensions"],
         is_get=is_get,
     )
+
+
+def _persisted(extensions: Mapping[str, Any]) -> str | None:
+    """The hash of the protocol of automatic persisted queries, version 1."""
+    said = extensions.get("persistedQuery")
+    if said is None:
+        return None
+    if not isinstance(said, dict) or type(said.get("version")) is not int or said["version"] != 1:
+        raise InvalidInput("PARAMETER_MALFORMED", parameter="extensions.persistedQuery")
+    return _digest(said.get("sha256Hash"), "extensions.persistedQuery")
+
+
+def _digest(given: Any, parameter: str) -> str:
+    if not isinstance(given, str) or not _DIGEST.fullmatch(given.lower()):
+        raise InvalidInput("PARAMETER_MALFORMED", parameter=parameter)
+    return given.lower()
 
 
 def is_text(text: str) -> bool:

@@ -42,21 +42,16 @@ def looks_like_matricule(text: str) -> bool:
     return _MATRICULE.search(text) is not None
 
 
-def refuse_over_get(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    url_text: str,
-    variables: Mapping[str, Any],
-) -> None:
+def refuse_over_get(url_text: str, rest: Mapping[str, Any], *, is_identifying: bool) -> None:
     """Raises INS_OVER_GET when the operation needs what designates a person, or the URL holds it."""
-    if _uses_identifying(schema, document, operation) or looks_like_matricule(url_text):
+    if is_identifying or looks_like_matricule(url_text):
         raise InvalidInput("INS_OVER_GET")
-    if any(looks_like_matricule(text) for text in texts_in(dict(variables))):
+    if any(looks_like_matricule(text) for text in texts_in(dict(rest))):
         raise InvalidInput("INS_OVER_GET")
 
 
-def _uses_identifying(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> bool:
+def uses_identifying(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> bool:
+    """Whether an operation gives an argument that designates a person, or holds one that does."""
     finder = _Finder(TypeInfo(schema))
     for definition in document.definitions:
         if definition is operation or isinstance(definition, FragmentDefinitionNode):

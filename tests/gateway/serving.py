@@ -28,6 +28,7 @@ from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.keys import Keys
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.limits import Limits
+from passerelle_graphql.persisted import Registered
 from passerelle_graphql.routes import routes
 from passerelle_ops.demo.issuer import DemoIssuer, create_app
 from tests import builders
@@ -154,6 +155,8 @@ async def serving_over(
             clock=clock,
             limits=flags.pop("limits", Limits()),
             introspection=flags.pop("introspection", True),
+            registered=flags.get("registered", Registered()),
+            registered_only="registered" in flags,
         )
         serving = Serving(
             world=builders.World(tenant, clock),
