@@ -33,7 +33,7 @@ async def read_body(receive: Receive, declared: int | None, limit: int) -> bytes
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def as_json(value: Mapping[str, Any]) -> bytes:
+def as_json(value: Any) -> bytes:
     """JSON in UTF-8, as small as it gets."""
     return _ENCODER.encode(value).encode("utf-8")
 

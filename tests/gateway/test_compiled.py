@@ -55,17 +55,28 @@ async def both(serving: Serving, client: httpx2.AsyncClient, query: str, /, **va
     assert plans is not None
     plan = plans.plan(prepared)
     assert isinstance(plan, Plan), plan
-    body = {"query": query, "variables": variables}
-    compiled = await client.post(GRAPHQL, json=body)
-    reference = replace(serving.gateway, executor=Executor.STRAWBERRY)
-    app = Starlette(routes=routes(reference))
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app), base_url=client.base_url, headers=client.headers
-    ) as other:
-        said = await other.post(GRAPHQL, json=body)
+    compiled = await _answer(serving, client, query, Executor.COMPILED, variables)
+    said = await _answer(serving, client, query, Executor.STRAWBERRY, variables)
     assert compiled.content == said.content
     assert compiled.status_code == said.status_code
     return compiled.content
+
+
+async def asked(
+    serving: Serving, client: httpx2.AsyncClient, query: str, executor: Executor, /, **variables: Any
+) -> dict[str, Any]:
+    """The answer of one executor."""
+    shown: dict[str, Any] = (await _answer(serving, client, query, executor, variables)).json()
+    return shown
+
+
+async def _answer(
+    serving: Serving, client: httpx2.AsyncClient, query: str, executor: Executor, variables: dict[str, Any]
+) -> httpx2.Response:
+    app = Starlette(routes=routes(replace(serving.gateway, executor=executor)))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url=client.base_url, headers=client.headers) as other:
+        return await other.post(GRAPHQL, json={"query": query, "variables": variables})
 
 
 async def test_a_dossier_is_answered_alike(serving: Serving, record: Record) -> None:
@@ -109,6 +120,58 @@ async def test_a_document_is_answered_alike(serving: Serving, record: Record) ->
             assert (b"DOCUMENT_UNKNOWN" in answer) == (each == ids[2] and client is record.doctor)
     for unknown in (node_id(Node.DOCUMENT, record.patient_id), record.id, "é"):
         await both(serving, record.doctor, ONE, id=unknown)
+
+
+LINES = """fragment Line on JournalLine {
+  __typename id at actor { kind rpps name profession { code label } structure structureName software } sentence action
+  kind documentId allowed code reason rule why source mode purpose
+}
+query ($id: ID!, $first: Int, $after: String, $rpps: String, $only: Boolean! = false, $since: DateTime) {
+  journal(patientId: $id, first: $first, after: $after, rpps: $rpps, emergenciesOnly: $only, since: $since) {
+    ... on JournalConnection {
+      edges { cursor node { ...Line } } nodes { why } emergencies { ...Line }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+    ...Why
+  }
+}
+fragment Why on Problem { code message }
+"""
+
+
+async def test_a_journal_is_answered_alike(serving: Serving, record: Record) -> None:
+    _, token = await serving.professional()
+    stranger = serving.client(token)
+    document = await serving.world.publish(record.patient_id, builders.document(author=builders.professional()))
+    for client in (record.doctor, stranger, record.patient):
+        await both(serving, client, ONE, id=node_id(Node.DOCUMENT, document))
+        await both(serving, client, WHOLE, id=record.id)
+    for client in (record.patient, record.doctor, stranger):
+        first, second = [
+            (await asked(serving, client, LINES, each, id=record.id))["data"]["journal"]
+            for each in (Executor.COMPILED, Executor.STRAWBERRY)
+        ]
+        if client is not record.patient:
+            assert first == second
+            assert first["code"] == "ACCESS_REFUSED"
+            continue
+        # The second reading sees the line of the first, and both their own.
+        assert second["edges"][2:] == first["edges"][1:]
+        own, other = first["edges"][0]["node"], second["edges"][0]["node"]
+        assert {**own, "id": "", "at": ""} == {**other, "id": "", "at": ""}
+    page = (await asked(serving, record.patient, LINES, Executor.COMPILED, id=record.id, first=2))["data"]["journal"]
+    after = page["pageInfo"]["endCursor"]
+    for variables in (
+        {},
+        {"first": 2},
+        {"rpps": record.doctor_actor.id},
+        {"only": True},
+        {"first": 1000},
+        {"first": 0},
+    ):
+        await both(serving, record.patient, LINES, id=record.id, after=after, **variables)
+    await both(serving, record.patient, LINES, id=record.id, first=3, after=after, since="2026-11-01T00:00:00Z")
+    await both(serving, record.patient, LINES, id=record.id, after="rien")
 
 
 def _at(day: int) -> str:

@@ -12,7 +12,7 @@ from passerelle_graphql.schema.documents import DOCUMENT, DocumentQuery
 from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, DossierQuery
 from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
-from passerelle_graphql.schema.journal import JournalQuery
+from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.me import MeQuery
 from passerelle_graphql.schema.notices import NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.oversight import OversightQuery
@@ -69,4 +69,4 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER, DOCUMENT)
+ROOTS = (DOSSIER, DOCUMENT, JOURNAL)

@@ -270,9 +270,9 @@ def _frame(needs: frozenset[str]) -> Frame:
         versions = it.versions().subquery("version_shown")
         also.append(select(versions, func.row_number().over().label("number")).cte(_VERSION))
     return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), null().label("refused")
-        ).select_from(it.verdict.outerjoin(it.found, true())),
+        lambda body: select(case((it.verdict.c.allowed, body)).label("body"), null().label("refused")).select_from(
+            it.verdict.outerjoin(it.found, true())
+        ),
         also,
     )
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import BigInteger, Integer, bindparam, case, select
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import reading, traces
+from passerelle.dossier import judging, reading, traces
 from passerelle.kernel import messages
 from passerelle.kernel.context import Context
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Row, Shape, entity, later, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked, ResolverInfo, context_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, line_cursor, node_id, read_line_cursor
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
-from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
-from passerelle_graphql.schema.values import CodedValue, PageInfo, coded
+from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coded_in_sql
 from passerelle_policies import nomenclatures
+from passerelle_policies.vocabulary import Kind
 
 
 @strawberry.type(description="Qui a agi.")
@@ -35,6 +45,7 @@ class JournalActor:
     software: str | None
 
 
+@in_sql(lambda *columns: _journal_actor_in_sql(*columns))
 def journal_actor(
     kind: str,
     id_: str,
@@ -56,10 +67,68 @@ def journal_actor(
     )
 
 
+def _journal_actor_in_sql(
+    kind: Sql, id_: Sql, name: Sql, profession: Sql, structure: Sql, structure_name: Sql, software: Sql
+) -> Shape:
+    labels = {code: each.label for code, each in nomenclatures.professions().items()}
+    is_professional = f"{kind} = {shapes.constant(ActorKind.PROFESSIONAL)}"
+    fields = {
+        "kind": leaf(shapes.word(ActorKind)(kind)),
+        "rpps": leaf(shapes.free_text(Sql(f"case when {is_professional} then {id_} end"))),
+        "name": leaf(shapes.free_text(name)),
+        "profession": coded_in_sql(profession, shapes.label_in(labels, profession)),
+        "structure": leaf(shapes.free_text(structure)),
+        "structureName": structure_name_in_sql(structure_name),
+        "software": leaf(shapes.free_text(software)),
+    }
+    return entity("JournalActor", fields)
+
+
+def structure_name_in_sql(number: Sql) -> Shape:
+    """The name of a structure, out of the directory: it is another database, asked after the statement."""
+
+    async def lookup(context: Context, numbers: Sequence[Sequence[Any]]) -> Mapping[str, Any]:
+        return await names_of_structures(context, [{"actor_establishment": each[0]} for each in numbers])
+
+    def write(_context: Context, values: Sequence[Any], names: Mapping[str, Any]) -> bytes:
+        return as_json(names.get(values[0]))
+
+    place = later(lambda _builder, _selected: Late(write=write, lookup=lookup), number)
+    return lambda builder, selected: Sql(f"case when {number} is null then 'null' else {place(builder, selected)} end")
+
+
+def _kept_late(make: Callable[..., str | None]) -> Callable[..., Shape]:
+    """A sentence of the catalogue, by the columns that it depends on alone."""
+
+    def write(_context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
+        return as_json(make(*values))
+
+    late = Late(write=write, kept_as=lambda _context: make)
+    return lambda *columns: later(lambda _builder, _selected: late, *columns)
+
+
+def _reason_late(part: Callable[[traces.Reason | None, str | None], str | None]) -> Callable[..., Shape]:
+    """What the rule that decided says, asked again of the pack of that day under the tenant's own parameters."""
+
+    def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
+        *asked, day = values
+        said = dict(zip(traces.ASKED, asked, strict=True))
+        reason = traces.reason_of(said, date.fromisoformat(day), context.tenant.parameters)
+        return as_json(part(reason, said["code"]))
+
+    def kept_as(context: Context) -> object:
+        return part, tuple(context.tenant.parameters.items())
+
+    late = Late(write=write, kept_as=kept_as)
+    return lambda *columns: later(lambda _builder, _selected: late, *columns)
+
+
+@in_sql(lambda line: leaf(shapes.quoted(shapes.line_cursor(line))))
 def line_id(value: int) -> strawberry.ID:
     return strawberry.ID(line_cursor(value))
 
 
+@in_sql(lambda key: leaf(shapes.quoted_id(Node.DOCUMENT)(key)))
 def document_id(value: UUID | None) -> strawberry.ID | None:
     return node_id(Node.DOCUMENT, value) if value else None
 
@@ -77,9 +146,14 @@ def why(reason: traces.Reason | None, code: str | None) -> str | None:
     return reason.sentence if reason else reason_of_refusal(code)
 
 
-def source(reason: traces.Reason | None) -> str | None:
+def source(reason: traces.Reason | None, _code: str | None = None) -> str | None:
     """The text that the rule comes from."""
     return reason.source if reason else None
+
+
+@in_sql(lambda outcome: leaf(shapes.plain(Sql(f"{outcome} = {shapes.constant(journal.Outcome.ALLOWED)}"))))
+def is_allowed(outcome: str) -> bool:
+    return outcome == journal.Outcome.ALLOWED
 
 
 @strawberry.type(description="Une ligne du journal : un accès, accordé ou refusé.")
@@ -102,7 +176,7 @@ class JournalLine:
     action: str = shown()
     kind: str = shown(description="Sur quoi : dossier, document, content, journal, authorizations, patient.")
     document_id: strawberry.ID | None = shown(by=document_id)
-    allowed: bool = shown("outcome", by=lambda outcome: outcome == journal.Outcome.ALLOWED)
+    allowed: bool = shown("outcome", by=is_allowed)
     code: str | None = shown(description="Code du refus.")
     reason: str | None = shown("code", by=reason_of_refusal, description="Le refus en une phrase, au patient.")
     rule: str = shown(description="Identifiant de la règle qui a décidé.")
@@ -170,6 +244,110 @@ async def names_of_structures(context: Context, rows: Sequence[Mapping[str, Any]
     numbers = {str(row["actor_establishment"]) for row in rows if row["actor_establishment"]}
     known = {number: await context.directory.establishment(number) for number in sorted(numbers)}
     return {number: each.name for number, each in known.items() if each is not None}
+
+
+_DAY = "(timezone('Europe/Paris', {at})::date)::text"
+
+
+def line_fields(row: Row) -> dict[str, Shape]:
+    """The fields of a line over a row with the columns of `journal.JournalLine`."""
+    asked = [*(row[name] for name in traces.ASKED), Sql(_DAY.format(at=row["at"]))]
+    return fields_of(
+        JournalLine,
+        {**row, "structure_name": row["actor_establishment"]},
+        sentence=_kept_late(traces.sentence_of)(*(row[name] for name in ("kind", "action", "outcome", "rule"))),
+        reason=_kept_late(reason_of_refusal)(row["code"]),
+        why=_reason_late(why)(*asked),
+        source=_reason_late(source)(*asked),
+    )
+
+
+_LINES = row_of("line", tuple(journal.JournalLine.__dataclass_fields__))
+_EMERGENCIES = row_of("emergency", tuple(journal.JournalLine.__dataclass_fields__))
+_CURSOR = shapes.line_cursor(_LINES["line_id"])
+
+
+def _end(order: str) -> Sql:
+    return shapes.quoted(Sql(f"(select {_CURSOR} from line order by line_id {order} limit 1)"))
+
+
+def _read_line(shape: Shape) -> Shape:
+    return needing("line", shape)
+
+
+JOURNAL_FIELDS: dict[str, Shape] = {
+    "edges": _read_line(
+        listed(
+            "JournalEdge",
+            {"cursor": leaf(shapes.quoted(_CURSOR)), "node": entity("JournalLine", line_fields(_LINES))},
+            Sql("line"),
+            Sql("line.line_id desc"),
+        )
+    ),
+    "nodes": _read_line(listed("JournalLine", line_fields(_LINES), Sql("line"), Sql("line.line_id desc"))),
+    "pageInfo": _read_line(
+        entity(
+            "PageInfo",
+            {
+                "hasNextPage": leaf(shapes.plain(Sql("(select count(*) from line) = (select size from given)"))),
+                "hasPreviousPage": leaf(shapes.plain(Sql("select not is_first from given"))),
+                "startCursor": leaf(_end("desc")),
+                "endCursor": leaf(_end("asc")),
+            },
+        )
+    ),
+    "emergencies": needing(
+        "emergency",
+        listed("JournalLine", line_fields(_EMERGENCIES), Sql("emergency"), Sql("emergency.line_id desc")),
+    ),
+}
+
+
+@cache
+def _frame(needs: frozenset[str]) -> Frame:
+    it = traces.traces_read()
+    verdict = it.judged.verdict
+    size, before = bindparam("page_size", type_=Integer()), bindparam("before_line", type_=BigInteger())
+    also = [it.judged.journal_line, given(size=size, is_first=before.is_(None))]
+    also += [
+        rows.cte(name).prefix_with("materialized")
+        for name, rows in (("line", it.lines), ("emergency", it.emergencies))
+        if name in needs
+    ]
+    return Frame(
+        lambda body: select(
+            case((verdict.c.allowed, body)).label("body"), it.judged.told_of_refusal().label("refused")
+        ).select_from(verdict),
+        also,
+    )
+
+
+def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    given = arguments.root
+    key, after = key_of(Node.PATIENT, given["patient_id"]), given.get("after")
+    before = read_line_cursor(after) if after else None
+    chosen = journal.Chosen(
+        since=given.get("since"),
+        until=given.get("until"),
+        rpps=given.get("rpps"),
+        emergencies_only=given.get("emergencies_only", False),
+    )
+    values = traces.traces_parameters(asked.context, key, chosen, first=given.get("first"), before_line=before)
+    return {**values, "gateway_path": asked.path}
+
+
+def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
+    raise judging.refusal(asked.context, Kind.JOURNAL, told)
+
+
+JOURNAL = ReadRoot(
+    name="journal",
+    shows="JournalConnection",
+    fields=JOURNAL_FIELDS,
+    frame=_frame,
+    parameters=_parameters,
+    otherwise=_refused,
+)
 
 
 def _connection(found: traces.Traces, names: Mapping[str, str], size: int, *, is_first: bool) -> JournalConnection:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NewType
+from uuid import UUID
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -13,6 +16,7 @@ from strawberry.schema.config import StrawberryConfig
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Shape, entity, leaf
 from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.read_model import in_sql
 
 Base64 = NewType("Base64", bytes)
@@ -52,6 +56,17 @@ class PageInfo:
     has_previous_page: bool
     start_cursor: str | None
     end_cursor: str | None
+
+
+@cache
+def identified(kind: Node) -> Callable[[UUID], strawberry.ID]:
+    """The id of a thing of one kind, out of its key."""
+
+    @in_sql(lambda key: leaf(shapes.quoted_id(kind)(key)))
+    def by_key(key: UUID) -> strawberry.ID:
+        return node_id(kind, key)
+
+    return by_key
 
 
 @in_sql(lambda column: leaf(shapes.instant(column)))

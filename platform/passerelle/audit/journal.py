@@ -19,11 +19,11 @@ from sqlalchemy import (
     DateTime,
     Row,
     Select,
+    Table,
     Text,
     and_,
     bindparam,
     cast,
-    exists,
     func,
     insert,
     literal,
@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle.audit import pruned_facts
+from passerelle.audit import pruned_facts, shown_lines
 from passerelle.audit.tables import journal
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context
@@ -106,9 +106,18 @@ class Chosen:
             and_(journal.c.actor_kind == ActorKind.PROFESSIONAL.value, journal.c.actor_id == self.rpps)
             if self.rpps
             else None,
-            _is_emergency() if self.emergencies_only else None,
+            shown_lines.is_emergency(journal) if self.emergencies_only else None,
         ]
         return and_(true(), *(each for each in conditions if each is not None))
+
+    def parameters(self) -> dict[str, Any]:
+        """Values for the bind parameters of `shown_lines.is_chosen`."""
+        return {f"chosen_{name}": getattr(self, name) for name in ("since", "until", "rpps", "emergencies_only")}
+
+
+def lines() -> Table:
+    """The selectable of lines, for a read model that shows them."""
+    return journal
 
 
 def who(context: Context) -> dict[str, Any]:
@@ -226,22 +235,10 @@ async def page(
     if before_line is not None:
         shown = shown.where(journal.c.line_id < before_line)
     if but_about is not None:
-        about = journal.c.facts["document"]
-        is_hidden = or_(*(about[each].as_boolean() for each in ("hidden_from_patient", "hidden_from_representatives")))
-        is_plain = and_(journal.c.document_id.is_(None), func.coalesce(is_hidden, literal(False)).is_(False))
-        is_filed = and_(journal.c.document_id.is_not(None), journal.c.document_id.not_in(but_about))
-        shown = shown.where(or_(is_plain, is_filed))
+        shown = shown.where(shown_lines.is_not_about(journal, but_about))
     if but_visits is not None:
-        visit = but_visits.subquery()
-        is_visit = exists().where(
-            visit.c.actor_id == journal.c.actor_id, journal.c.at >= visit.c.since, journal.c.at < visit.c.until
-        )
-        shown = shown.where(not_(is_visit) if even_emergencies else or_(_is_emergency(), not_(is_visit)))
+        shown = shown.where(shown_lines.is_no_visit(journal, but_visits, even_emergencies=even_emergencies))
     return [JournalLine(**row) for row in (await connection.execute(shown)).mappings()]
-
-
-def _is_emergency() -> ColumnElement[bool]:
-    return or_(journal.c.mode != Mode.NORMAL.value, journal.c.action == Action.BREAK_GLASS.value)
 
 
 async def count_by_actor(connection: AsyncConnection, context: Context, action: Action, within: timedelta) -> int:

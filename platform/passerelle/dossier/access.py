@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     Boolean,
     ColumnElement,
     Date,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
     bindparam,
     cast,
     func,
@@ -202,6 +204,12 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         cast(func.array(select(held.c[0]).scalar_subquery()), ARRAY(Text())).label("relations"),
         cast(func.array(withheld.scalar_subquery()), ARRAY(Uuid())).label("withheld"),
     )
+
+
+def holds(facts: CTE, relation_: Relation) -> ColumnElement[bool]:
+    """SQL condition: the actor holds this relation, in a row of `facts_row`."""
+    held = cast(select(facts.c.relations).scalar_subquery(), ARRAY(Text()))
+    return literal(relation_.value, Text()) == any_(held)
 
 
 def facts_parameters(context: Context) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Uuid, bindparam, case, func, literal
+from sqlalchemy import CTE, ColumnElement, Uuid, bindparam, case, func, literal, select
 
 from passerelle.audit import journal
 from passerelle.dossier import access, reach
@@ -30,6 +30,10 @@ class Judged:
     facts: CTE
     verdict: CTE
     journal_line: CTE
+
+    def is_allowed(self) -> ColumnElement[bool]:
+        """SQL condition: the actor is let in."""
+        return select(self.verdict.c.allowed).scalar_subquery()
 
     def told_of_refusal(self) -> ColumnElement[Any]:
         """What `refusal` needs, as JSON; null for who is let in."""

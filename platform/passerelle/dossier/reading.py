@@ -322,13 +322,41 @@ async def open_dossier(
 
 def out_of_sight(act: Act, patient_id: UUID, standing: access.Standing) -> Select[Any]:
     """The documents of a record that a reader of its journal must not learn of today, deleted ones included."""
-    awaiting = access.is_hidden_from_patient(document, literal(act.now))
-    relations = standing.facts.relations
-    if Relation.PATIENT in relations:
-        hides = awaiting
-    elif Relation.REPRESENTATIVE in relations:
-        hides = or_(awaiting, document.c.hidden_from_representatives)
-    else:
-        by_him = literal(act.context.actor.id) == any_(document.c.author_ids)
-        hides = and_(or_(document.c.masked, document.c.document_id.in_(standing.withheld)), not_(by_him))
+    held = standing.facts.relations
+    hides = _hides_from(
+        literal(Relation.PATIENT in held),
+        literal(Relation.REPRESENTATIVE in held),
+        access.is_hidden_from_patient(document, literal(act.now)),
+        document.c.document_id.in_(standing.withheld),
+        literal(act.context.actor.id),
+    )
     return select(document.c.document_id).where(document.c.patient_id == patient_id, hides)
+
+
+def out_of_sight_in_sql(facts: CTE) -> Select[Any]:
+    """`out_of_sight`, out of the facts that a statement gathers."""
+    withheld = cast(select(facts.c.withheld).scalar_subquery(), ARRAY(Uuid()))
+    hides = _hides_from(
+        access.holds(facts, Relation.PATIENT),
+        access.holds(facts, Relation.REPRESENTATIVE),
+        access.is_hidden_from_patient(document),
+        document.c.document_id == any_(withheld),
+        access.ACTOR_ID,
+    )
+    its_patient = select(facts.c.patient_id).scalar_subquery()
+    return select(document.c.document_id).where(document.c.patient_id == its_patient, hides)
+
+
+def _hides_from(
+    is_patient: ColumnElement[bool],
+    is_representative: ColumnElement[bool],
+    awaits: ColumnElement[bool],
+    is_withheld: ColumnElement[bool],
+    actor_id: ColumnElement[str],
+) -> ColumnElement[bool]:
+    by_him = actor_id == any_(document.c.author_ids)
+    return case(
+        (is_patient, awaits),
+        (is_representative, or_(awaits, document.c.hidden_from_representatives)),
+        else_=and_(or_(document.c.masked, is_withheld), not_(by_him)),
+    )

@@ -7,18 +7,24 @@ The emergencies come first.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from passerelle.audit import journal
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, bindparam, not_, or_, select, union_all
+
+from passerelle.audit import journal, shown_lines
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, reading, visits
+from passerelle.dossier import access, judging, reading, visits
+from passerelle.dossier.judging import Judged
 from passerelle.dossier.recorded import Question, answer, question_of
 from passerelle.kernel import messages
 from passerelle.kernel.clock import PARIS
-from passerelle_policies.packs import Overrides, Pack, packs
-from passerelle_policies.vocabulary import Action, Kind
+from passerelle.kernel.context import Context
+from passerelle_policies.packs import Overrides, packs
+from passerelle_policies.vocabulary import Action, Kind, Relation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +81,24 @@ async def read_traces(
     )
 
 
-def reason_of(line: journal.JournalLine, pack: Pack, overrides: Overrides) -> Reason | None:
-    """Asked again of the pack of that day; nothing where the rules had no part in it, or where they say otherwise."""
-    said = {name: getattr(line, name) for name in (*journal.ASKED, "facts")}
-    question = question_of(said, line.at.astimezone(PARIS).date())
+#: The columns of a line that its reason is made of, with the legal day on which it was written.
+ASKED = (*journal.ASKED, "facts")
+
+
+def reason_of(said: Mapping[str, Any], day: date, overrides: Overrides) -> Reason | None:
+    """Asked again of the pack of that day; nothing where the rules had no part in it, or where they say otherwise.
+
+    `said` has the columns `ASKED`.
+    """
+    pack = next((each for each in packs() if each.name == said["pack"]), None)
+    if pack is None:
+        return None
+    question = question_of(said, day)
     if isinstance(question, Question):
         decision = answer(question, pack, overrides)
-        if decision is not None and decision.allowed == (line.outcome == journal.Outcome.ALLOWED):
+        if decision is not None and decision.allowed == (said["outcome"] == journal.Outcome.ALLOWED):
             return Reason(sentence=decision.sentence, source=decision.source)
-    named = pack.line(line.rule)
+    named = pack.line(said["rule"])
     return Reason(sentence=named.sentence, source=named.source) if named else None
 
 
@@ -97,5 +112,62 @@ def sentence_of(kind: str, action: str, outcome: str, rule: str) -> str:
 
 def told(line: journal.JournalLine, overrides: Overrides) -> dict[str, Any]:
     """A line by name, with its `reason`."""
-    pack = next((each for each in packs() if each.name == line.pack), None)
-    return {**asdict(line), "reason": reason_of(line, pack, overrides) if pack else None}
+    said = asdict(line)
+    return {**said, "reason": reason_of(said, line.at.astimezone(PARIS).date(), overrides)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracesRead:
+    """A journal being read in one statement: `lines` and `emergencies` have the columns of `JournalLine`, newest first.
+
+    Both hold the line of this very reading, which the statement wrote and could not select.
+    """
+
+    judged: Judged
+    lines: Select[Any]
+    emergencies: Select[Any]
+
+
+def traces_read() -> TracesRead:
+    """`read_traces` as selectables; bind values in `traces_parameters`."""
+    judged = judging.judged(Kind.JOURNAL, *journal.JournalLine.__dataclass_fields__)
+    before = bindparam("before_line", type_=BigInteger())
+    journal_lines, is_new = journal.lines(), judged.journal_line
+    of_patient = and_(journal_lines.c.patient_id == judged.patient_id, judged.is_allowed())
+
+    def shown(entry: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
+        is_representative = and_(
+            access.holds(judged.facts, Relation.REPRESENTATIVE), not_(access.holds(judged.facts, Relation.PATIENT))
+        )
+        no_visit = shown_lines.is_no_visit(entry, visits.out_of_sight(judged.patient_id))
+        return select(*(entry.c[name] for name in journal.JournalLine.__dataclass_fields__)).where(
+            shown_lines.is_not_about(entry, reading.out_of_sight_in_sql(judged.facts)),
+            or_(not_(is_representative), no_visit),
+            shown_lines.is_chosen(entry),
+            *conditions,
+        )
+
+    def newest(*conditions: Callable[[Any], ColumnElement[bool]]) -> Select[Any]:
+        size = bindparam("page_size", type_=Integer())
+        kept = shown(journal_lines, of_patient, *(each(journal_lines) for each in conditions))
+        own = shown(is_new, judged.is_allowed(), *(each(is_new) for each in conditions))
+        both = union_all(select(kept.order_by(journal_lines.c.line_id.desc()).limit(size).subquery()), own).subquery()
+        return select(both).order_by(both.c.line_id.desc()).limit(size)
+
+    return TracesRead(
+        judged=judged,
+        lines=newest(lambda entry: or_(before.is_(None), entry.c.line_id < before)),
+        emergencies=newest(lambda _entry: before.is_(None), shown_lines.is_emergency),
+    )
+
+
+def traces_parameters(
+    context: Context, patient_id: UUID, chosen: journal.Chosen, *, first: int | None, before_line: int | None
+) -> dict[str, Any]:
+    """Every bind value of `traces_read`. Refused: PAGE_SIZE_INVALID."""
+    return {
+        **judging.parameters(context, Kind.JOURNAL, patient_id),
+        **chosen.parameters(),
+        "page_size": reading.page_size(context, first),
+        "before_line": before_line,
+    }
