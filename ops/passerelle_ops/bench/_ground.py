@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rich.progress import Progress
 
 from passerelle.identities.directory import Practice, Professional
-from passerelle_ops.bench._population import FINESS, Opening, Physician, Population
+from passerelle_ops.bench._population import Opening, Physician, Population
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
@@ -50,18 +50,20 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What a measure works on, once everything runs."""
+    """What a measure works on, once everything runs. `journals`: who may read a journal of several hundred lines."""
 
     settings: Settings
     info: StackInfo
     openings: Sequence[Opening]
     physicians: Sequence[Physician]
     bar: Progress
+    tenant: str = TENANT
+    journals: Sequence[Opening] = ()
 
     @property
     def tenant_url(self) -> str:
         """The network's database, under its serving role."""
-        return Addresses(self.settings, self.info).tenant_url(TENANT)
+        return Addresses(self.settings, self.info).tenant_url(self.tenant)
 
 
 def measured_on_ground(
@@ -73,13 +75,13 @@ def measured_on_ground(
     """Build the ground, run `processes` on it, measure, and take everything away; the exit code."""
     with bare_environment(), TemporaryDirectory(prefix="passerelle-bench-") as folder, progress() as bar:
         state = Path(folder) / "state"
-        with _databases(dsn), Stack(state) as stack:
+        with databases_on(dsn), Stack(state) as stack:
             settings = stack.settings
             task = bar.add_task("Serveurs", total=1)
             info = stack.start_servers()
             bar.update(task, completed=1)
             population = Population(size.patients)
-            asyncio.run(_settle(settings, info, population, bar))
+            asyncio.run(settle(settings, info, {TENANT: population}, bar))
             openings = population.openings(size.openings)
             write_openings(state, openings)
             running = processes(stack)
@@ -90,6 +92,11 @@ def measured_on_ground(
                 )
 
             return Supervisor(stack, running).run(ready)
+
+
+def pids_of(info: StackInfo, name: str) -> list[int]:
+    """The processes of that name, of which there may be several, numbered."""
+    return [pid for each, pid in info.pids.items() if each == name or each.startswith(f"{name}-")]
 
 
 def write_openings(state: Path, openings: Sequence[Opening]) -> None:
@@ -117,14 +124,17 @@ def bare_environment() -> Iterator[None]:
 
 
 @contextmanager
-def _databases(dsn: str | None) -> Iterator[None]:
-    """Without `dsn`, those of the embedded server; else two databases and a role of our own on that one."""
+def databases_on(dsn: str | None, tenants: Sequence[str] = (TENANT,)) -> Iterator[None]:
+    """Without `dsn`, those of the embedded server; else a database for each network, one for the directory and a role
+    of our own on that one."""
     if dsn is None:
         yield
         return
     name = f"passerelle_bench_{secrets.token_hex(4)}"
     password = secrets.token_urlsafe(24)
-    places = {"PASSERELLE_DIRECTORY": f"{name}_directory", f"PASSERELLE_TENANT_{TENANT.upper()}": f"{name}_tenant"}
+    places = {"PASSERELLE_DIRECTORY": f"{name}_directory"}
+    for number, tenant in enumerate(tenants):
+        places[f"PASSERELLE_TENANT_{tenant.upper()}"] = f"{name}_tenant_{number}"
     try:
         for setting, database in places.items():
             os.environ[f"{setting}_OWNER_URL"] = url_on(dsn, database)
@@ -158,44 +168,59 @@ def url_on(dsn: str, database: str, user: str | None = None, password: str | Non
     return url.render_as_string(hide_password=False)
 
 
-def _network() -> Network:
+def network(tenant: str, finess: Sequence[str]) -> Network:
+    """A network of invented people with these establishments, where attending physicians read journals too."""
     return Network(
-        id=TENANT,
+        id=tenant,
         name="Banc d'essai",
         is_test=True,
+        parameters={"attending_physician.reads_journal": True},
         basins=(
             Basin(
-                id="banc",
+                id=tenant,
                 name="Banc d'essai",
                 establishments=tuple(
-                    DeclaredEstablishment(finess=each, name="Hôpital d'essai", category="SA01") for each in FINESS
+                    DeclaredEstablishment(finess=each, name="Hôpital d'essai", category="SA01") for each in finess
                 ),
             ),
         ),
     )
 
 
-async def _settle(settings: Settings, info: StackInfo, population: Population, bar: Progress) -> None:
+async def settle(settings: Settings, info: StackInfo, populations: Mapping[str, Population], bar: Progress) -> None:
+    """Set a network up for each population, and fill its database."""
     installation = Installation(settings, info)
     try:
         await installation.prepare_directory()
-        await installation.set_up(_network())
-        await installation.directory.register_professionals(
-            [
-                Professional(
-                    rpps=each.rpps,
-                    family_name=each.family_name,
-                    given_name=each.given_name,
-                    profession="10",
-                    practices=(Practice(tenant_id=TENANT, finess=each.finess),),
-                )
-                for each in population.physicians
-            ]
-        )
-        task = bar.add_task(f"Données ({population.documents:,} documents)".replace(",", " "), total=population.rows)
-        owner_url = Addresses(settings, info).tenant_owner_url(TENANT)
-        async with await AsyncConnection.connect(owner_url) as connection:
-            await population.fill(connection, lambda rows: bar.advance(task, rows))
-        bar.update(task, completed=population.rows)
+        for tenant, population in populations.items():
+            await installation.set_up(network(tenant, population.finess))
+        await installation.directory.register_professionals(_professionals(populations))
+        for tenant, population in populations.items():
+            task = bar.add_task(
+                f"Données ({population.documents:,} documents)".replace(",", " "), total=population.rows
+            )
+            owner_url = Addresses(settings, info).tenant_owner_url(tenant)
+            async with await AsyncConnection.connect(owner_url) as connection:
+                await population.fill(connection, lambda rows, task=task: bar.advance(task, rows))  # type: ignore[misc]
+            bar.update(task, completed=population.rows)
     finally:
         await installation.close()
+
+
+def _professionals(populations: Mapping[str, Population]) -> list[Professional]:
+    """The same people, with a practice in each network."""
+    practices: dict[str, list[Practice]] = {}
+    for tenant, population in populations.items():
+        for each in population.physicians:
+            practices.setdefault(each.rpps, []).append(Practice(tenant_id=tenant, finess=each.finess))
+    first = next(iter(populations.values()))
+    return [
+        Professional(
+            rpps=each.rpps,
+            family_name=each.family_name,
+            given_name=each.given_name,
+            profession="10",
+            practices=tuple(practices[each.rpps]),
+        )
+        for each in first.physicians
+    ]

@@ -1,6 +1,6 @@
 """The least HTTP/1.1 client that keeps a connection open: a load generator must not be what is measured.
 
-It reads a status and a body whose length the server says, which is all that our own answers need (RFC 9112).
+It reads a status, `Retry-After`, and a body whose length the server says or that comes in chunks (RFC 9112).
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
+
+_UNKNOWN: Final = -1
+_CHUNKED: Final = -2
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and the octets of a body."""
+    """A status, the octets of a body, and when to come again if that was said."""
 
     status: int
     body: bytes
+    retry_after: str = ""
 
 
 class Connection(asyncio.Protocol):
@@ -26,13 +31,15 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
-        self._expected = -1
-        self._body_at = 0
+        self._head = b""
+        self._expected = _UNKNOWN
         self._answer: asyncio.Future[Answer] | None = None
 
     async def ask(self, request: bytes) -> Answer:
         """Send a whole request, give its answer."""
         assert self._transport is not None  # noqa: S101 - `connected` gives it
+        if self._transport.is_closing():
+            raise ConnectionError("the server closed the connection")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
@@ -43,17 +50,22 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if self._expected < 0:
-            head = self._received.find(b"\r\n\r\n")
-            if head < 0:
+        if self._expected == _UNKNOWN:
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
                 return
-            self._body_at = head + 4
-            self._expected = self._body_at + _length(bytes(self._received[:head]))
-        if len(self._received) >= self._expected and self._answer is not None:
-            status = int(self._received[9:12])
-            answer = Answer(status, bytes(self._received[self._body_at : self._expected]))
+            self._head = bytes(self._received[:end]).lower()
+            del self._received[: end + 4]
+            length = _field(self._head, b"content-length")
+            self._expected = int(length) if length else _CHUNKED
+        if self._expected == _CHUNKED:
+            body = _joined(self._received)
+        else:
+            body = bytes(self._received) if len(self._received) >= self._expected else None
+        if body is not None and self._answer is not None:
+            answer = Answer(int(self._head[9:12]), body, _field(self._head, b"retry-after").decode("ascii"))
             self._received.clear()
-            self._expected = -1
+            self._expected = _UNKNOWN
             if not self._answer.done():
                 self._answer.set_result(answer)
 
@@ -87,8 +99,25 @@ def request(method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    raise ValueError("an answer without a length")
+def _field(head: bytes, name: bytes) -> bytes:
+    """The value of a field, in a head in lower case; empty when it is not there."""
+    found = head.find(b"\r\n" + name + b":")
+    if found < 0:
+        return b""
+    end = head.find(b"\r\n", found + 2)
+    return head[found + len(name) + 3 : end if end >= 0 else len(head)].strip()
+
+
+def _joined(received: bytearray) -> bytes | None:
+    """The body that came in chunks; None until its last one."""
+    parts: list[bytes] = []
+    at = 0
+    while (end := received.find(b"\r\n", at)) >= 0:
+        size = int(received[at:end].partition(b";")[0], 16)
+        at = end + 2 + size + 2
+        if at > len(received):
+            return None
+        if size == 0:
+            return b"".join(parts)
+        parts.append(bytes(received[end + 2 : end + 2 + size]))
+    return None

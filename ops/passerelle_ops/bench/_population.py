@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
 from passerelle.identities.ins import NIR_TEST
+from passerelle_ops.bench._bulk import unhindered
 from passerelle_policies import nomenclatures
 from passerelle_policies.packs import pack_on
 
@@ -30,8 +31,11 @@ _WRITERS: Final = 400
 READERS: Final = 40
 _BUFFER: Final = 1 << 18
 _NULL: Final = "\\N"
+_BY_AUTHOR: Final = "document_author"
 _AUTHORS: Final = b"insert into document_author select patient_id, unnest(author_ids), document_id from document"
 FINESS: Final = ("310782347", "310783055", "310783048", "310780259", "810000505")
+#: Of a second network: an establishment belongs to one.
+OTHER_FINESS: Final = ("310781406", "310781000", "310780671", "310780382", "810000331")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,10 @@ class _Type:
     class_label: str
 
 
-def physicians() -> list[Physician]:
+def physicians(finess: Sequence[str] = FINESS) -> list[Physician]:
     """Everyone who writes; the first `READERS` of them also read."""
     return [
-        Physician(f"8997{number:07d}", f"BANC{number:03d}", "Camille", FINESS[number % len(FINESS)])
+        Physician(f"8997{number:07d}", f"BANC{number:03d}", "Camille", finess[number % len(finess)])
         for number in range(_WRITERS)
     ]
 
@@ -81,10 +85,11 @@ def physicians() -> list[Physician]:
 class Population:
     """`patients` invented people and the physicians who care for them; the same for the same seed."""
 
-    def __init__(self, patients: int, *, seed: str = "passerelle-bench-1") -> None:
+    def __init__(self, patients: int, *, finess: Sequence[str] = FINESS, seed: str = "passerelle-bench-1") -> None:
         self._random = Random(seed)  # noqa: S311 - invented data, not a secret
         self._now = datetime.now(UTC).replace(microsecond=0)
-        self.physicians = physicians()
+        self.finess = finess
+        self.physicians = physicians(finess)
         self._types = [
             _Type(kind.code, kind.label, str(kind.class_code), str(kind.class_label))
             for code in sorted(pack_on(self._now.date()).dmp_types)
@@ -104,6 +109,11 @@ class Population:
             for turn, each in enumerate(chosen)
         ]
 
+    def attended(self, count: int) -> list[Opening]:
+        """Heavy patients, each with his attending physician, who may also read his journal."""
+        heavy = [each for each in self._patients if each.is_heavy]
+        return [Opening(each.patient_id, self.physicians[each.ties[0]].rpps) for each in heavy[:count]]
+
     @property
     def rows(self) -> int:
         """How many rows `fill` writes, for a progress bar."""
@@ -111,7 +121,8 @@ class Population:
 
     async def fill(self, connection: AsyncConnection, on_rows: Callable[[int], None] = lambda _: None) -> None:
         """Fill an empty tenant database (under its owner), then let PostgreSQL count it."""
-        async with connection.transaction():
+        tables = (*(name for name, *_ in self._tables()), _BY_AUTHOR)
+        async with connection.transaction(), unhindered(connection, tables):
             for table, columns, rows in self._tables():
                 await _copy(connection, table, columns, rows, on_rows)
             await connection.execute(_AUTHORS)

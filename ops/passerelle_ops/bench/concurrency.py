@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from passerelle.kernel.errors import Conflict
-from passerelle_ops.bench._ground import Ground, Size, measured_on_ground
+from passerelle_ops.bench._ground import Ground, Size, measured_on_ground, pids_of
 from passerelle_ops.bench._http import connected, request
 from passerelle_ops.bench._report import Figure, Report
 from passerelle_ops.bench._rounds import Ask, Plan, Rounds, Side, measure, samples_of
@@ -47,7 +47,7 @@ def _processes(stack: Stack) -> Sequence[Process]:
 
 async def _measured(ground: Ground, size: Size, plan: Plan) -> Report:
     sides = [
-        Side(name, title, _client(ground.info.url(name), size.openings), ground.info.pids.get(name))
+        Side(name, title, _client(ground.info.url(name), size.openings), pids_of(ground.info, name))
         for name, title in _SIDES.items()
     ]
     await _compared([ground.info.url(name) for name in _SIDES])

@@ -18,7 +18,7 @@ from passerelle.kernel.errors import Conflict
 from passerelle_graphql.committed import committed
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_ops.bench._bare import PAGE, BareReading
-from passerelle_ops.bench._ground import TENANT, Ground, Size, measured_on_ground
+from passerelle_ops.bench._ground import TENANT, Ground, Size, measured_on_ground, pids_of
 from passerelle_ops.bench._http import connected, request
 from passerelle_ops.bench._report import Figure, Report
 from passerelle_ops.bench._rounds import Ask, Plan, Rounds, Side, measure, samples_of
@@ -66,7 +66,7 @@ async def _measured(ground: Ground, plan: Plan) -> Report:
         bare = BareReading(ground.tenant_url, tenant, ground.openings, ground.physicians)
         gateway = GatewayReading(ground)
         sides = (
-            Side("gateway", "passerelle, HTTP", gateway.client, ground.info.pids.get("web")),
+            Side("gateway", "passerelle, HTTP", gateway.client, pids_of(ground.info, "web")),
             Side("sql", "la même requête SQL, psycopg", bare.statement),
             Side("pk", "une ligne par sa clé, psycopg", bare.by_key),
         )
