@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from passerelle.kernel.database import Database
-from passerelle.kernel.pipeline_values import Written, written
+from passerelle.kernel.pipeline_values import Written, array, written
 from passerelle_policies.vocabulary import Kind
 from tests.kernel.statements import Sent
 
@@ -45,6 +45,13 @@ async def test_what_is_written_is_what_psycopg_would_have_sent(
     query = f"select %s::{kind} is not distinct from %s::{kind}"
     cursor = await admin.execute(query.encode(), [value, None if octets is None else octets.decode()])
     assert await cursor.fetchone() == (True,)
+
+
+async def test_an_array_is_written_once_for_whoever_sends_it(admin: psycopg.AsyncConnection[Any]) -> None:
+    truths = array([True, False])
+    assert written([truths]) == [b"{t,f}"]
+    cursor = await admin.execute(b"select %s::bool[], %s::text[]", [truths, array(['a"b', "c,d", "e\\f"])])
+    assert await cursor.fetchone() == ([True, False], ['a"b', "c,d", "e\\f"])
 
 
 def test_an_enumeration_is_its_value_and_a_tuple_is_an_array() -> None:

@@ -56,6 +56,7 @@ class Pipelines:
         self._waiting: deque[Request] = deque()
         self._refused_until = 0.0
         self._is_closing = False
+        self._owes_one = False
         self.used_at = 0.0
 
     @property
@@ -147,6 +148,9 @@ class Pipelines:
             self._opening.discard(asyncio.current_task())
             self._lines.append(line)
             self.freed(line)
+            if self._owes_one and line in self._lines:
+                self._owes_one = False
+                self._retire(line)
 
     def _tell_waiting(self, failed: psycopg.Error) -> None:
         """Whoever waits for a line hears that there is none, unless others live."""
@@ -209,6 +213,8 @@ class Pipelines:
     def yield_one(self) -> None:
         if self._lines:
             self._retire(min(self._lines, key=lambda line: line.load))
+        elif self._opening:
+            self._owes_one = True  # when it has come, and served those who wait for it
 
     def offered(self) -> bool:
         if self._is_closing or not self._waiting or self.held >= self._size:
