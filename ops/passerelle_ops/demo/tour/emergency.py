@@ -8,7 +8,7 @@ from typing import Any, Final
 from passerelle_ops.demo import story
 from passerelle_ops.demo.happenings import EMERGENCY_REASON
 from passerelle_ops.demo.people import DemoPerson, Part
-from passerelle_ops.demo.tour.step import Step, count, name_of
+from passerelle_ops.demo.tour.step import REFUSED, Step, count, name_of
 from passerelle_ops.demo.visit import BREAK_GLASS, Visit
 
 _OUTSIDER: Final = Part.OUTSIDER
@@ -40,9 +40,7 @@ def emergency(visit: Visit) -> list[Step]:
 
     return [
         Step("La refusée apprend comment entrer", doctor, asked, "refusé (ACCESS_REFUSED), « brisez la glace »", how),
-        Step(
-            "Se dire en urgence ne suffit pas", doctor, f"{asked}, en urgence", "refusé (ACCESS_REFUSED)", by_mode_alone
-        ),
+        Step("Se dire en urgence ne suffit pas", doctor, f"{asked}, en urgence", REFUSED, by_mode_alone),
         Step("… ni sans motif", doctor, "breakTheGlass, sans motif", "refusé (REASON_MISSING)", _break(jeanne, " ")),
         Step("Elle brise la glace", doctor, "breakTheGlass, motivé", "ouvert", _break(jeanne)),
         Step(
@@ -54,12 +52,12 @@ def emergency(visit: Visit) -> list[Step]:
         ),
         *_told(visit, jeanne),
         Step("Elle y met fin", doctor, "endEmergency", "1 accès terminé", ended),
-        Step("… la porte est refermée", doctor, f"{asked}, en urgence", "refusé (ACCESS_REFUSED)", by_mode_alone),
+        Step("… la porte est refermée", doctor, f"{asked}, en urgence", REFUSED, by_mode_alone),
         Step(
             "Un patient s’y est opposé d’avance",
             doctor,
             f"breakTheGlass, {karim.name}",
-            "refusé (ACCESS_REFUSED)",
+            REFUSED,
             _break(karim),
         ),
         Step(

@@ -7,7 +7,7 @@ from typing import Final
 
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import DemoPerson, Part
-from passerelle_ops.demo.tour.step import Step, count, name_of
+from passerelle_ops.demo.tour.step import REFUSED, Step, count, name_of
 from passerelle_ops.demo.visit import Visit
 
 _BEAT_SECONDS: Final = 30.0
@@ -26,7 +26,7 @@ def neighbours(visit: Visit) -> list[Step]:
             "Le consentement à l’équipe est retiré",
             name_of(visit, Part.NURSE),
             f"le dossier de {karim.name}",
-            "refusé (ACCESS_REFUSED)",
+            REFUSED,
             count(Part.NURSE, karim),
         ),
         Step(
@@ -54,14 +54,14 @@ def neighbours(visit: Visit) -> list[Step]:
             "Le dossier d’un défunt",
             gp,
             f"le dossier de {roger.patient.name}",
-            "refusé (ACCESS_REFUSED)",
+            REFUSED,
             count(Part.GP, roger.patient),
         ),
         Step(
             "… son ayant droit ne l’ouvre pas",
             heir.name,
             f"le dossier de {roger.patient.name}",
-            "refusé (ACCESS_REFUSED)",
+            REFUSED,
             count(heir, roger.patient),
         ),
     ]

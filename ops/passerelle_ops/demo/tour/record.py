@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from passerelle_ops.demo import story
-from passerelle_ops.demo.people import Part
-from passerelle_ops.demo.tour.step import Step, count, name_of
+from passerelle_ops.demo.people import DemoPerson, Part
+from passerelle_ops.demo.tour.step import REFUSED, Step, count, name_of
 from passerelle_ops.demo.visit import DOCUMENT, Visit, fingerprint
 
 
@@ -24,29 +22,14 @@ def record(visit: Visit) -> list[Step]:
         answer = v.look_up(v.token(Part.GP), jeanne.ins)
         return answer.said("trouvée" if answer.first.get("id") == v.patient_id(jeanne) else "une autre")
 
+    def opens(name: str, who: Part, seen: str, **filters: object) -> Step:
+        return Step(name, name_of(visit, who), asked, seen, count(who, jeanne, **filters))
+
     return [
         Step("Retrouver sa patiente", name_of(visit, Part.GP), "patient, par INS", "trouvée", found),
-        Step(
-            "Le médecin traitant",
-            name_of(visit, Part.GP),
-            asked,
-            f"{story.ATTENDING_SEES} documents",
-            count(Part.GP, jeanne),
-        ),
-        Step(
-            "… sans limite de date",
-            name_of(visit, Part.GP),
-            asked,
-            f"{story.ATTENDING_SEES_EVER} documents",
-            count(Part.GP, jeanne, wholeHistory=True),
-        ),
-        Step(
-            "L’équipe, sous consentement",
-            name_of(visit, Part.ONCOLOGIST),
-            asked,
-            f"{story.ONCOLOGIST_SEES} documents",
-            count(Part.ONCOLOGIST, jeanne),
-        ),
+        opens("Le médecin traitant", Part.GP, f"{story.ATTENDING_SEES} documents"),
+        opens("… sans limite de date", Part.GP, f"{story.ATTENDING_SEES_EVER} documents", wholeHistory=True),
+        opens("L’équipe, sous consentement", Part.ONCOLOGIST, f"{story.ONCOLOGIST_SEES} documents"),
         Step(
             "Son logiciel, en son nom",
             f"DossiMed pour {name_of(visit, Part.ONCOLOGIST)}",
@@ -54,42 +37,12 @@ def record(visit: Visit) -> list[Step]:
             f"{story.ONCOLOGIST_SEES} documents",
             through_software,
         ),
-        Step(
-            "Le chirurgien de l’équipe, à qui elle en garde un",
-            name_of(visit, Part.SURGEON),
-            asked,
-            f"{story.SURGEON_SEES} documents",
-            count(Part.SURGEON, jeanne),
-        ),
-        Step(
-            "L’infirmière de l’équipe",
-            name_of(visit, Part.NURSE),
-            asked,
-            f"{story.NURSE_SEES} documents",
-            count(Part.NURSE, jeanne),
-        ),
-        Step(
-            "La pharmacienne autorisée",
-            name_of(visit, Part.PHARMACIST),
-            asked,
-            f"{story.PHARMACIST_SEES} documents",
-            count(Part.PHARMACIST, jeanne),
-        ),
-        Step(
-            "Le champ social",
-            name_of(visit, Part.SOCIAL_WORKER),
-            asked,
-            "1 document",
-            count(Part.SOCIAL_WORKER, jeanne),
-        ),
-        Step("L’auteur seul", name_of(visit, Part.RADIOLOGIST), asked, "1 document", count(Part.RADIOLOGIST, jeanne)),
-        Step(
-            "La patiente",
-            jeanne.name,
-            "son dossier",
-            f"{story.JEANNE_SEES} documents",
-            count(jeanne, jeanne),
-        ),
+        opens("Le chirurgien de l’équipe, à qui elle en garde un", Part.SURGEON, f"{story.SURGEON_SEES} documents"),
+        opens("L’infirmière de l’équipe", Part.NURSE, f"{story.NURSE_SEES} documents"),
+        opens("La pharmacienne autorisée", Part.PHARMACIST, f"{story.PHARMACIST_SEES} documents"),
+        opens("Le champ social", Part.SOCIAL_WORKER, "1 document"),
+        opens("L’auteur seul", Part.RADIOLOGIST, "1 document"),
+        Step("La patiente", jeanne.name, "son dossier", f"{story.JEANNE_SEES} documents", count(jeanne, jeanne)),
         Step(
             "La mère d’un mineur",
             mother.name,
@@ -97,34 +50,10 @@ def record(visit: Visit) -> list[Step]:
             f"{story.MOTHER_SEES} documents",
             count(mother, child.patient),
         ),
-        Step(
-            "Le médecin sans lien",
-            name_of(visit, Part.OUTSIDER),
-            asked,
-            "refusé (ACCESS_REFUSED)",
-            count(Part.OUTSIDER, jeanne),
-        ),
-        Step(
-            "Le médecin bloqué",
-            name_of(visit, Part.BLOCKED),
-            asked,
-            "refusé (ACCESS_REFUSED)",
-            count(Part.BLOCKED, jeanne),
-        ),
-        Step(
-            "La secrétaire",
-            name_of(visit, Part.SECRETARY),
-            asked,
-            "refusé (ACCESS_REFUSED)",
-            count(Part.SECRETARY, jeanne),
-        ),
-        Step(
-            "Une autre patiente",
-            mother.name,
-            asked,
-            "refusé (ACCESS_REFUSED)",
-            count(mother, jeanne),
-        ),
+        opens("Le médecin sans lien", Part.OUTSIDER, REFUSED),
+        opens("Le médecin bloqué", Part.BLOCKED, REFUSED),
+        opens("La secrétaire", Part.SECRETARY, REFUSED),
+        Step("Une autre patiente", mother.name, asked, REFUSED, count(mother, jeanne)),
     ]
 
 
@@ -138,11 +67,11 @@ def papers(visit: Visit) -> list[Step]:
     first_version = next(each.title for each in story.JEANNE if each.key == "pps-1")
     scan = next(each.title for each in story.JEANNE if each.key == "mammographie")
 
-    def sees(title: str, token: Callable[[Visit], str]) -> Callable[[Visit], str]:
-        return lambda v: "oui" if title in {each["title"] for each in v.documents(token(v), jeanne)} else "non"
+    def sees(name: str, who: Part | DemoPerson, title: str, answer: str) -> Step:
+        def seen(v: Visit) -> str:
+            return "oui" if title in {each["title"] for each in v.documents(v.token(who), jeanne)} else "non"
 
-    def oncologist(v: Visit) -> str:
-        return v.token(Part.ONCOLOGIST)
+        return Step(name, who.name if isinstance(who, DemoPerson) else name_of(visit, who), title, answer, seen)
 
     def gp(v: Visit) -> str:
         return v.token(Part.GP)
@@ -172,25 +101,13 @@ def papers(visit: Visit) -> list[Step]:
         return v.get(titled(v, scan)["contentUrl"], v.token(Part.OUTSIDER)).said()
 
     return [
-        Step(
-            "L’auteur voit son document masqué",
-            name_of(visit, Part.ONCOLOGIST),
-            masked,
-            "oui",
-            sees(masked, oncologist),
-        ),
-        Step("… les autres non", name_of(visit, Part.GP), masked, "non", sees(masked, gp)),
-        Step("… la patiente oui", jeanne.name, masked, "oui", sees(masked, lambda v: v.token(jeanne))),
-        Step(
-            "Un document gardé d’un seul",
-            name_of(visit, Part.SURGEON),
-            kept,
-            "non",
-            sees(kept, lambda v: v.token(Part.SURGEON)),
-        ),
-        Step("… les autres médecins oui", name_of(visit, Part.GP), kept, "oui", sees(kept, gp)),
-        Step("Avant la consultation d’annonce", jeanne.name, hidden, "non", sees(hidden, lambda v: v.token(jeanne))),
-        Step("… mais son médecin le lit", name_of(visit, Part.GP), hidden, "oui", sees(hidden, gp)),
+        sees("L’auteur voit son document masqué", Part.ONCOLOGIST, masked, "oui"),
+        sees("… les autres non", Part.GP, masked, "non"),
+        sees("… la patiente oui", jeanne, masked, "oui"),
+        sees("Un document gardé d’un seul", Part.SURGEON, kept, "non"),
+        sees("… les autres médecins oui", Part.GP, kept, "oui"),
+        sees("Avant la consultation d’annonce", jeanne, hidden, "non"),
+        sees("… mais son médecin le lit", Part.GP, hidden, "oui"),
         Step("La chaîne des versions", name_of(visit, Part.GP), revised, f"{revised} ← {first_version}", chain),
         Step("Un contenu entier", name_of(visit, Part.GP), scan, "200, empreinte juste", whole),
         Step(

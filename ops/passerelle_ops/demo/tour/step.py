@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from passerelle_ops.demo.people import DemoPerson, Part
 from passerelle_ops.demo.visit import Visit
 
+REFUSED = "refusé (ACCESS_REFUSED)"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -7,7 +7,7 @@ from typing import Final
 
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import Part
-from passerelle_ops.demo.tour.step import Step, count, name_of
+from passerelle_ops.demo.tour.step import REFUSED, Step, count, name_of
 from passerelle_ops.demo.visit import CLOSE, JOURNAL, REOPEN, Visit
 
 _LOOKUPS_AT_MOST: Final = 80
@@ -59,9 +59,7 @@ def trace(visit: Visit) -> list[Step]:
             "au journal",
             line(Part.ONCOLOGIST, allowed=True, software=True),
         ),
-        Step(
-            "Le journal d’autrui", outsider, f"le journal de {jeanne.name}", "refusé (ACCESS_REFUSED)", reading_others
-        ),
+        Step("Le journal d’autrui", outsider, f"le journal de {jeanne.name}", REFUSED, reading_others),
         Step(
             "Feuilleter les patients",
             name_of(visit, Part.DENTIST),
