@@ -6,7 +6,7 @@ import strawberry
 
 from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
-from passerelle_graphql.schema.authorizations import AuthorizationsMutation, AuthorizationsQuery
+from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.documents import DOCUMENT, DocumentQuery
 from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, DossierQuery
@@ -69,4 +69,4 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER, DOCUMENT, JOURNAL)
+ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, exists, insert, select, true, update
+from sqlalchemy import ColumnElement, Select, Uuid, and_, exists, insert, literal, select, true, update
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
@@ -67,7 +68,7 @@ async def withdraw_objection(act: Act, patient_id: UUID) -> int:
         raise Conflict(code, line=said)
     done = await act.connection.execute(
         update(emergency_objection)
-        .where(_in_force(act, patient_id))
+        .where(_in_force(patient_id, act.now))
         .values(valid_until=act.now, withdrawn_by=act.context.actor.subject)
     )
     if done.rowcount:
@@ -78,21 +79,27 @@ async def withdraw_objection(act: Act, patient_id: UUID) -> int:
 
 async def objecting_since(act: Act, patient_id: UUID) -> datetime | None:
     """Since when the patient objects. For an act that was allowed to read or change the authorisations."""
-    held = await act.connection.execute(
+    asked = first_in_force(literal(patient_id, Uuid()), literal(act.now))
+    since: datetime | None = (await act.connection.execute(asked)).scalar_one_or_none()
+    return since
+
+
+def first_in_force(patient_id: ColumnElement[UUID], now: ColumnElement[datetime]) -> Select[Any]:
+    """The beginning of the oldest objection in force (`valid_from`); no row where there is none."""
+    return (
         select(emergency_objection.c.valid_from)
-        .where(_in_force(act, patient_id))
+        .where(_in_force(patient_id, now))
         .order_by(emergency_objection.c.valid_from)
         .limit(1)
     )
-    return held.scalar_one_or_none()
 
 
-def _in_force(act: Act, patient_id: UUID) -> ColumnElement[bool]:
-    return and_(emergency_objection.c.patient_id == patient_id, relations.not_ended(emergency_objection, act.now))
+def _in_force(patient_id: UUID | ColumnElement[UUID], now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    return and_(emergency_objection.c.patient_id == patient_id, relations.not_ended(emergency_objection, now))
 
 
 async def _stands(act: Act, patient_id: UUID, which: ColumnElement[bool]) -> bool:
-    found = select(true()).where(_in_force(act, patient_id), which).limit(1)
+    found = select(true()).where(_in_force(patient_id, act.now), which).limit(1)
     return (await act.connection.execute(found)).first() is not None
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Table, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, Text, Uuid, cast, func, insert, literal, null, or_, select, update
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
@@ -139,62 +139,82 @@ async def unblock_professional(act: Act, patient_id: UUID, rpps: str) -> int:
     return done.rowcount
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What opens or closes a record, as selectables with columns of `Grant`, oldest first."""
+
+    relations: Select[Any]
+    team_consents: Select[Any]
+    blocks: Select[Any]
+
+
+def held_at(patient_id: ColumnElement[UUID], now: ColumnElement[datetime]) -> Held:
+    """Every row of a record that has not ended."""
+    nobody, nothing = literal("", Text()), null()
+    return Held(
+        relations=_listed(
+            relation, patient_id, now, relation.c.relation_id, relation.c.relation, relation.c.subject
+        ).add_columns(relation.c.recorded_by, relation.c.proof, relation.c.basis),
+        team_consents=_listed(
+            team_consent,
+            patient_id,
+            now,
+            team_consent.c.consent_id,
+            care_team.c.name,
+            "team:" + cast(team_consent.c.team_id, Text()),
+        )
+        .add_columns(team_consent.c.asked_by.label("recorded_by"), team_consent.c.proof, team_consent.c.informed_how)
+        .join(care_team, care_team.c.team_id == team_consent.c.team_id),
+        blocks=_listed(block, patient_id, now, block.c.block_id, literal("block", Text()), block.c.subject).add_columns(
+            nobody.label("recorded_by"), nothing.label("proof")
+        ),
+    )
+
+
 async def authorizations(act: Act, patient_id: UUID) -> Authorizations:
     """Everything that opens or closes this record to someone now; for the patient and whom the matrix says.
 
     Each of the three lists is as long as `authorizations.max` at most: `must_have_room` lets in no more.
     """
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.READ)
-    relations = await act.connection.execute(
-        select(relation)
-        .where(relation.c.patient_id == patient_id, not_ended(relation, act.now))
-        .order_by(relation.c.valid_from, relation.c.relation_id)
-    )
-    consents = await act.connection.execute(
-        select(team_consent, care_team.c.name)
-        .join(care_team, care_team.c.team_id == team_consent.c.team_id)
-        .where(team_consent.c.patient_id == patient_id, not_ended(team_consent, act.now))
-        .order_by(team_consent.c.valid_from, team_consent.c.consent_id)
-    )
-    blocks = await act.connection.execute(
-        select(block)
-        .where(block.c.patient_id == patient_id, not_ended(block, act.now))
-        .order_by(block.c.valid_from, block.c.block_id)
-    )
+    now = held_at(literal(patient_id, Uuid()), literal(act.now))
+
+    async def grants(rows: Select[Any]) -> list[Grant]:
+        return [Grant(**row) for row in (await act.connection.execute(rows)).mappings()]
+
     return Authorizations(
-        relations=[
-            _listed(row, row.relation_id, row.relation, row.subject, row.recorded_by, row.proof, basis=row.basis)
-            for row in relations
-        ],
-        team_consents=[
-            _listed(
-                row,
-                row.consent_id,
-                row.name,
-                f"team:{row.team_id}",
-                row.asked_by,
-                row.proof,
-                informed_how=row.informed_how,
-            )
-            for row in consents
-        ],
-        blocks=[_listed(row, row.block_id, "block", row.subject, "", None) for row in blocks],
+        relations=await grants(now.relations),
+        team_consents=await grants(now.team_consents),
+        blocks=await grants(now.blocks),
     )
 
 
 def _listed(
-    row: Any, identifier: UUID, what: str, subject: str, by: str, proof: str | None, **more: str | None
-) -> Grant:
-    since, until = row.valid_from, row.valid_until
-    return Grant(
-        id=identifier, what=what, subject=subject, since=since, until=until, recorded_by=by, proof=proof, **more
+    table: Table,
+    patient_id: ColumnElement[UUID],
+    now: ColumnElement[datetime],
+    key: ColumnElement[UUID],
+    what: ColumnElement[str],
+    subject: ColumnElement[str],
+) -> Select[Any]:
+    return (
+        select(
+            key.label("id"),
+            what.label("what"),
+            subject.label("subject"),
+            table.c.valid_from.label("since"),
+            table.c.valid_until.label("until"),
+        )
+        .select_from(table)
+        .where(table.c.patient_id == patient_id, not_ended(table, now))
+        .order_by(table.c.valid_from, key)
     )
 
 
 # What the other modules of relations take from here.
 
 
-def not_ended(table: Table, now: datetime) -> ColumnElement[bool]:
+def not_ended(table: Table, now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """SQL condition: the row has not ended at `now`."""
     return or_(table.c.valid_until.is_(None), table.c.valid_until > now)
 
