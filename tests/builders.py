@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,9 +23,12 @@ from passerelle.identities import patients
 from passerelle.identities.ins import NIR_TEST, IdentityStatus, Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
+from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.database import Database
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.hl7_time import Hl7Time
+from passerelle.kernel.keys import Keys
 from passerelle.notices import inbox
 from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
 
@@ -113,6 +117,19 @@ def document(
         ),
         content=octets,
         sha256=hashlib.sha256(octets).hexdigest(),
+    )
+
+
+def network(database: Database, premises: Path, **more: Any) -> Tenant:
+    """A test network over a database of its own; its contents and its keys lie below a folder."""
+    return Tenant(
+        id="essai",
+        name="Réseau d'essai",
+        is_test=True,
+        database=database,
+        contents=Contents((premises / "contents").as_uri()),
+        keys=Keys.create(premises / "tenant.key"),
+        **more,
     )
 
 

@@ -7,26 +7,15 @@ from dataclasses import replace
 import pytest
 
 from passerelle.kernel.clock import SetClock
-from passerelle.kernel.contents import Contents
-from passerelle.kernel.context import Tenant
-from passerelle.kernel.keys import Keys
-from tests.builders import World
+from tests.builders import World, network
 from tests.conftest import Cloned
 
 
 @pytest.fixture
 def world(tenant_database: Cloned, tmp_path_factory: pytest.TempPathFactory, clock: SetClock) -> World:
+    trusted = {"1.2.250.1.213.1.4.10": "qualified"}
     premises = tmp_path_factory.mktemp("premises")
-    tenant = Tenant(
-        id="essai",
-        name="Réseau d'essai",
-        is_test=True,
-        database=tenant_database.database,
-        contents=Contents((premises / "contents").as_uri()),
-        keys=Keys.create(premises / "tenant.key"),
-        identity_status_when_unsaid={"1.2.250.1.213.1.4.10": "qualified"},
-    )
-    return World(tenant=tenant, clock=clock)
+    return World(tenant=network(tenant_database.database, premises, identity_status_when_unsaid=trusted), clock=clock)
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import strategies as st
 
 from passerelle.kernel.clock import SetClock
-from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Tenant
-from passerelle.kernel.keys import Keys
 from passerelle_ops.bench._stage import Stage
 from passerelle_ops.bench._worlds import Draw
+from tests.builders import network
 from tests.conftest import Cloned
 
 _T = TypeVar("_T")
@@ -33,15 +32,7 @@ class Drawn(Draw):
 
 @pytest.fixture
 def tenant(tenant_database: Cloned, tmp_path_factory: pytest.TempPathFactory) -> Tenant:
-    premises = tmp_path_factory.mktemp("premises")
-    return Tenant(
-        id="essai",
-        name="Réseau d'essai",
-        is_test=True,
-        database=tenant_database.database,
-        contents=Contents((premises / "contents").as_uri()),
-        keys=Keys.create(premises / "tenant.key"),
-    )
+    return network(tenant_database.database, tmp_path_factory.mktemp("premises"))
 
 
 @pytest.fixture
