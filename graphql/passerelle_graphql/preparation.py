@@ -145,7 +145,7 @@ class Preparation:
         readied = self._readied(document, _chosen(document, parameters))
         operation = readied.node
         if parameters.is_get:
-            if operation.operation is not OperationType.QUERY:
+            if operation.operation is OperationType.MUTATION:
                 raise InvalidInput("MUTATION_OVER_GET")
             refuse_over_get(parameters.query, parameters.rest, is_identifying=readied.is_identifying)
         read = readied.variables.read(parameters.variables)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from passerelle.identities.bearers import BearerKind
 from passerelle.identities.issuers import Issuer
+from passerelle.identities.revocations import Revocations
 from passerelle.identities.tokens import TokenVerifier
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
@@ -77,7 +78,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     gateway = Gateway(
         registry=_Networks(installation),
-        verifier=TokenVerifier(_issuers(settings, settings.issuer), installation.clock),
+        verifier=TokenVerifier(
+            _issuers(settings, settings.issuer),
+            installation.clock,
+            Revocations(installation.directory.database, installation.clock),
+        ),
         directory=installation.directory,
         clock=installation.clock,
         introspection=settings.environment == "development",

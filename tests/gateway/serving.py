@@ -18,6 +18,7 @@ from passerelle.identities.bearers import BearerKind
 from passerelle.identities.directory import Directory, Practice, Professional
 from passerelle.identities.ins import Ins
 from passerelle.identities.issuers import Issuer
+from passerelle.identities.revocations import Revocations
 from passerelle.identities.tokens import TokenVerifier
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
@@ -57,6 +58,7 @@ class Serving:
     issuer: DemoIssuer
     directory: Directory
     gateway: Gateway
+    revocations: Revocations
     app: ASGIApp
     clients: list[httpx2.AsyncClient] = field(default_factory=list)
 
@@ -148,9 +150,14 @@ async def serving_over(
     async with listening(create_app(folder=folder / "issuer")) as url:
         directory = Directory(directory_database)
         issuer = DemoIssuer(folder / "issuer", url, clock=clock)
+        revocations = Revocations(directory_database, clock)
         gateway = Gateway(
             registry=OneTenant(tenant),
-            verifier=TokenVerifier([Issuer(url=url, audience="passerelle", vouches_for=frozenset(BearerKind))], clock),
+            verifier=TokenVerifier(
+                [Issuer(url=url, audience="passerelle", vouches_for=frozenset(BearerKind))],
+                clock,
+                revocations,
+            ),
             directory=directory,
             clock=clock,
             limits=flags.pop("limits", Limits()),
@@ -163,6 +170,7 @@ async def serving_over(
             issuer=issuer,
             directory=directory,
             gateway=gateway,
+            revocations=revocations,
             app=Starlette(routes=routes(gateway)),
         )
         yield serving

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from passerelle.identities.ins import NIR_TEST, Ins
+from passerelle.identities.tokens import denial_of
 from passerelle.kernel.errors import InvalidInput
 from tests import builders
 from tests.gateway.serving import GRAPHQL, Serving, ask
@@ -81,6 +82,18 @@ async def test_an_unusable_token_is_401_with_its_code(serving: Serving) -> None:
         assert response.status_code == 401
         assert code in (None, _code(response))
         assert _code(response) in response.headers["www-authenticate"]
+
+
+async def test_a_revoked_token_is_401_at_once(serving: Serving) -> None:
+    _, token = await serving.professional()
+    client = serving.client(token)
+    assert (await client.post(GRAPHQL, json={"query": "{ me { name } }"})).status_code == 200
+
+    await serving.revocations.revoke(denial_of(token)[0])
+    response = await client.post(GRAPHQL, json={"query": "{ me { name } }"})
+
+    assert (response.status_code, _code(response)) == (401, "TOKEN_REVOKED")
+    assert 'error="invalid_token"' in response.headers["www-authenticate"]
 
 
 async def test_two_authorizations_are_one_too_many(serving: Serving, doctor_token: str) -> None:

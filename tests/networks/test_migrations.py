@@ -23,7 +23,14 @@ union all
 select 'index', tablename, indexname, indexdef, '', '', ''
   from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version'
 """
-_APPEND_ONLY = {"journal", "journal_leaf", "journal_seal", "erasure_certificate", "notice_delivery"}
+_APPEND_ONLY = {
+    "erasure_certificate",
+    "journal",
+    "journal_leaf",
+    "journal_seal",
+    "notice_delivery",
+    "token_revocation",
+}
 _ONLY_READ = {"journal_pruned_fact"}
 
 

@@ -1,4 +1,4 @@
-"""`passerelle token …`: sign in as someone of the demo. Prints the bare token, to be used in `$(…)`."""
+"""`passerelle token …`: sign in as someone of the demo, or revoke a token. Prints the bare token, for `$(…)`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.options import State, settings_of
+from passerelle_ops.cli.token_revoke import revoke
 
 app = typer.Typer(
     name="token",
-    help="Écrire un jeton de l’émetteur de démonstration, seul sur sa ligne.",
+    help="Écrire un jeton de l’émetteur de démonstration, seul sur sa ligne ; en révoquer un, de tout émetteur.",
     cls=FrenchGroup,
     no_args_is_help=True,
 )
+
+app.command(cls=FrenchCommand)(revoke)
 
 Professional = Annotated[str, typer.Argument(metavar="QUI", help="Nom de famille, ou numéro RPPS.")]
 Person = Annotated[str, typer.Argument(metavar="QUI", help="Prénom, ou matricule INS.")]

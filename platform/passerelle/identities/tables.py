@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     PrimaryKeyConstraint,
     Table,
@@ -109,4 +111,14 @@ practice = Table(
     Column("finess", Text, nullable=False, server_default="", comment="empty for a practice of one's own"),
     PrimaryKeyConstraint("rpps", "tenant_id", "finess"),
     comment="Where a professional works, and so which tenants know him.",
+)
+
+token_revocation = Table(
+    "token_revocation",
+    metadata.directory,
+    Column("place", BigInteger, Identity(always=True), primary_key=True),
+    Column("mark", Text, nullable=False, comment="SHA-256 of what is denied: a token, a jti or a sub of an issuer"),
+    Column("revoked_at", DateTime(timezone=True), nullable=False, comment="a subject's later tokens are believed"),
+    Column("until", DateTime(timezone=True), comment="when the token expires by itself; null when that is not known"),
+    comment="Tokens that are believed no more. Append-only.",
 )

@@ -1,4 +1,4 @@
-"""What a bearer token proves: verified in full, then believed until it expires.
+"""What a bearer token proves: verified in full, then believed until it expires or is revoked.
 
 RFC 7519 (JWT), RFC 8725 (best current practice: closed list of algorithms, issuer and audience checked,
 keys only from the issuer), RFC 6750 (how a token is carried). Nothing that a token says of itself chooses
@@ -12,10 +12,10 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from cachetools import TLRUCache
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError, UnsupportedAlgorithmError
 from joserfc.jwa import JWSAlgModel
@@ -25,8 +25,9 @@ from joserfc.util import urlsafe_b64decode
 from passerelle.identities.bearers import Bearer
 from passerelle.identities.claims import Claims, bearer
 from passerelle.identities.issuers import ALGORITHMS, Issuer, IssuerKeys, SigningKey
+from passerelle.identities.revocations import Marks, Revocations, id_mark, subject_mark, token_mark
 from passerelle.kernel.clock import Clock, SystemClock
-from passerelle.kernel.errors import NotAuthenticated
+from passerelle.kernel.errors import InvalidInput, NotAuthenticated
 
 LEEWAY_SECONDS: Final = 30
 TOKEN_LIMIT: Final = 16 * 1024
@@ -49,21 +50,34 @@ def bearer_token(authorization: str | None) -> str:
     return match[1]
 
 
-class TokenVerifier:
-    """Verifies tokens of the trusted issuers, each with its own keys."""
+@dataclass(frozen=True, slots=True)
+class _Believed:
+    """What a verified token proved, and until when it need not be verified again: never past its own expiry."""
 
-    def __init__(self, issuers: Sequence[Issuer], clock: Clock | None = None) -> None:
+    bearer: Bearer
+    marks: Marks
+    until: float
+
+
+class TokenVerifier:
+    """Verifies tokens of the trusted issuers, each with its own keys. Those that `revocations` deny are refused."""
+
+    def __init__(
+        self, issuers: Sequence[Issuer], clock: Clock | None = None, revocations: Revocations | None = None
+    ) -> None:
         self._clock = clock or SystemClock()
         self._issuers = {issuer.url: (issuer, IssuerKeys(issuer, self._clock)) for issuer in issuers}
-        self._believed: TLRUCache[bytes, Bearer] = TLRUCache(_KEPT_TOKENS, ttu=_until, timer=self._now)
+        self._revocations = revocations
+        self._believed: dict[bytes, _Believed] = {}
 
     async def verify(self, token: str) -> Bearer:
         """The bearer of `token`.
 
         Refused, all as NotAuthenticated: TOKEN_MISSING, TOKEN_MALFORMED, TOKEN_UNSIGNED, TOKEN_WRONG_ISSUER,
         TOKEN_BAD_SIGNATURE (also a key or an algorithm that is not the issuer's), TOKEN_WRONG_AUDIENCE,
-        TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_CLAIMS_INCOMPLETE. IDENTITY_ISSUER_UNAVAILABLE (TryLater)
-        when the issuer's keys cannot be had.
+        TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_CLAIMS_INCOMPLETE, TOKEN_REVOKED. As TryLater:
+        IDENTITY_ISSUER_UNAVAILABLE when the issuer's keys cannot be had, DATABASE_AWAY when revocations could not be
+        heard of for a minute.
         """
         if not token:
             raise NotAuthenticated("TOKEN_MISSING")
@@ -71,12 +85,23 @@ class TokenVerifier:
             raise NotAuthenticated("TOKEN_MALFORMED")
         fingerprint = hashlib.sha256(token.encode("ascii")).digest()
         believed = self._believed.get(fingerprint)
-        if believed is None:
+        if believed is None or believed.until <= self._now():
             believed = await self._verified(token)
-            self._believed[fingerprint] = believed
-        return believed
+            self._keep(fingerprint, believed)
+        if self._revocations is not None:
+            await self._revocations.hear()
+            if self._revocations.deny(believed.marks):
+                raise NotAuthenticated("TOKEN_REVOKED")
+        return believed.bearer
 
-    async def _verified(self, token: str) -> Bearer:
+    def _keep(self, fingerprint: bytes, believed: _Believed) -> None:
+        """Keep it last; what came first leaves when there is no room."""
+        self._believed.pop(fingerprint, None)
+        while len(self._believed) >= _KEPT_TOKENS:
+            del self._believed[next(iter(self._believed))]
+        self._believed[fingerprint] = believed
+
+    async def _verified(self, token: str) -> _Believed:
         header, unproven = _read(token)
         algorithm, kid, url = header.get("alg"), header.get("kid"), unproven.get("iss")
         if not isinstance(algorithm, str) or not isinstance(kid, str | None) or "crit" in header:
@@ -94,7 +119,8 @@ class TokenVerifier:
         proven = bearer(claims, issuer=url, expires_at=self._expiry(claims, issuer))
         if proven.kind not in issuer.vouches_for:
             raise NotAuthenticated("TOKEN_WRONG_ISSUER")
-        return proven
+        until = min(self._now() + BELIEVED_FOR_SECONDS, proven.expires_at.timestamp())
+        return _Believed(proven, _marks(token, claims, proven), until)
 
     def _expiry(self, claims: Claims, issuer: Issuer) -> datetime:
         """When proven claims expire, if they are ours and of now."""
@@ -168,6 +194,19 @@ def _instant(claims: Mapping[str, object], claim: str) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _until(_: bytes, believed: Bearer, now: float) -> float:
-    """Until when a verified token is kept: never past its own expiry."""
-    return min(now + BELIEVED_FOR_SECONDS, believed.expires_at.timestamp())
+def denial_of(token: str) -> tuple[str, datetime | None]:
+    """By which mark to deny a token, verified or not, and when it would expire. Refused: TOKEN_NOT_READ."""
+    try:
+        _, claims = _read(token)
+        expires = _instant(claims, "exp")
+    except NotAuthenticated as garbage:
+        raise InvalidInput("TOKEN_NOT_READ") from garbage
+    until = None if expires is None else datetime.fromtimestamp(expires + LEEWAY_SECONDS, UTC)
+    return token_mark(token), until
+
+
+def _marks(token: str, claims: Claims, proven: Bearer) -> Marks:
+    token_id, issued = claims.get("jti"), _instant(claims, "iat")
+    own = (token_mark(token), id_mark(proven.issuer, token_id)) if isinstance(token_id, str) else (token_mark(token),)
+    issued_at = None if issued is None else datetime.fromtimestamp(issued, UTC)
+    return Marks(own, subject_mark(proven.issuer, proven.subject), issued_at)
