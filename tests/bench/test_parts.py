@@ -119,10 +119,13 @@ def test_a_stranger_answers_alike_whatever_it_wraps_its_answer_in() -> None:
     assert share_of(values_in(json.dumps(OURS).encode()), values_in(json.dumps(theirs).encode()), 0) == 1
 
 
-@pytest.mark.parametrize("change", [{"title": "Autre"}, {"title": None, "size": None, "actAt": None}])
-def test_a_stranger_that_shows_something_else_is_not_measured(change: dict[str, str | None]) -> None:
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"title": "Autre"}, "PEER_DIFFERS"), ({"title": None, "size": None, "actAt": None}, "PEER_SHOWS_LESS")],
+)
+def test_a_stranger_that_shows_something_else_is_not_measured(change: dict[str, str | None], code: str) -> None:
     node = {"title": "Bilan", "actAt": "2026-01-02T03:04:05.600Z", "size": 12} | change
     kept = {name: value for name, value in node.items() if value is not None}
     theirs = {"data": {"dossier": {"documents": {"nodes": [kept]}}}}
-    with pytest.raises(Conflict, match="BENCH_ANSWERS_DIFFER"):
+    with pytest.raises(Conflict, match=code):
         share_of(values_in(json.dumps(OURS).encode()), values_in(json.dumps(theirs).encode()), 3)

@@ -27,13 +27,13 @@ from passerelle_ops.bench._http import connected, request
 from passerelle_ops.bench._kept_ground import Grounds, Sizes, measured_on_kept_ground
 from passerelle_ops.bench._operations import Operation, Turn
 from passerelle_ops.bench._rounds import Ask, Side
-from passerelle_ops.stack.addresses import OWNER, Addresses, tenant_database
-from passerelle_ops.terminal import remark
+from passerelle_ops.stack.addresses import OWNER, Addresses, tenant_database, tenant_role
+from passerelle_ops.terminal import notices, sentence
 
 READER: Final = "passerelle_bench_reader"
 _WRAPPERS: Final = frozenset({"edges", "node", "nodes", "data"})
 _PATIENCE_SECONDS: Final = 900.0
-_ENOUGH: Final = 2 / 3
+_ENOUGH: Final = 1 / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,8 @@ class Peer:
     """Where it is, and what to ask it: the query of each operation that it knows, by the operation's name.
 
     In `headers`, `{patient_id}`, `{rpps}` and `{token}` stand for what each asking is about. Queries get the variables
-    `patientId` (a UUID), `rpps`, `first` and, for a later page of the journal, `before` (a number).
+    `patientId` (a UUID), `rpps`, `first`; `since` and `until` when answers are compared; `later` says whether it is a
+    later page of the journal, `before` after which line.
     """
 
     url: str
@@ -77,8 +78,8 @@ class PeerSide:
         return Side(f"peer{self._operation.suffix}", "pair", client)
 
     async def compare(self, ours: Sequence[bytes]) -> float:
-        """The share of our values that the peer gives too. Refused: BENCH_ANSWERS_DIFFER when one of them differs, or
-        when it gives less than two thirds."""
+        """The share of our values that the peer gives too. Refused: PEER_DIFFERS, naming the first field that does;
+        PEER_SHOWS_LESS when it gives less than half."""
         shares: list[float] = []
         async with connected(self._peer.url) as connection:
             for turn, (asked, body) in enumerate(zip(self._operation.compared, ours, strict=True)):
@@ -95,6 +96,9 @@ class PeerSide:
         variables: dict[str, Any] = {"patientId": about["patient_id"], "rpps": about["rpps"], "first": PAGE}
         if after := turn.variables.get("after"):
             variables["before"] = read_line_cursor(after)
+        bounds = {**turn.variables, **turn.variables.get("filter", {})}
+        variables |= {name: bounds[name] for name in ("since", "until") if name in bounds}
+        variables["later"] = after is not None
         headers = {"content-type": "application/json", "accept": "application/json"}
         headers |= {name: value.format_map(about) for name, value in self._peer.headers.items()}
         asked = {"query": self._peer.queries[self._operation.name], "variables": variables}
@@ -103,11 +107,12 @@ class PeerSide:
 
 def share_of(ours: Mapping[str, Sequence[str]], theirs: Mapping[str, Sequence[str]], turn: int) -> float:
     common = ours.keys() & theirs.keys()
-    if any(ours[name] != theirs[name] for name in common):
-        raise Conflict("BENCH_ANSWERS_DIFFER", opening=turn)
+    for name in sorted(common):
+        if ours[name] != theirs[name]:
+            raise Conflict("PEER_DIFFERS", opening=turn, field=name)
     share = sum(len(ours[name]) for name in common) / max(sum(map(len, ours.values())), 1)
     if share < _ENOUGH:
-        raise Conflict("BENCH_ANSWERS_DIFFER", opening=turn)
+        raise Conflict("PEER_SHOWS_LESS", opening=turn, share=f"{share:.0%}")
     return share
 
 
@@ -122,12 +127,17 @@ def values_in(body: bytes) -> dict[str, list[str]]:
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for name, below in value.items():
-            yield from _leaves(below, path if name in _WRAPPERS else (*path, name))
+            yield from _leaves(below, path if name in _WRAPPERS else (*path, *_names(name)))
     elif isinstance(value, list):
         for below in value:
             yield from _leaves(below, path)
     else:
         yield ".".join(path[-2:]), _written(value)
+
+
+def _names(name: str) -> list[str]:
+    """A flat column stands for a field of an object: `type_code` for `code` of `type`."""
+    return [name] if name.startswith("__") else name.split("_")
 
 
 def _written(value: Any) -> str:
@@ -180,11 +190,18 @@ def _announce(grounds: Grounds) -> None:
         admin.execute(sql.SQL("grant connect on database {} to {}").format(sql.Identifier(database), reader))
         admin.execute(sql.SQL("grant usage on schema public to {}").format(reader))
         admin.execute(sql.SQL("grant select on all tables in schema public to {}").format(reader))
+        # Policies are the peer's own affair: the next setting up takes this back.
+        serving = sql.Identifier(tenant_role(ground.tenant))
+        admin.execute(sql.SQL("alter role {} bypassrls").format(serving))
         admin.execute(
             sql.SQL("alter default privileges for role {} grant select on tables to {}").format(
                 sql.Identifier(OWNER), reader
             )
         )
     port = ground.info.postgres_port
-    remark("BENCH_GROUND_READER", dsn=f"postgresql://{READER}:{password}@127.0.0.1:{port}/{database}")
-    remark("BENCH_GROUND_OWNER", dsn=addresses.tenant_owner_url(ground.tenant))
+    reader_dsn = f"postgresql://{READER}:{password}@127.0.0.1:{port}/{database}"
+    for code, dsn in (
+        ("BENCH_GROUND_READER", reader_dsn),
+        ("BENCH_GROUND_OWNER", addresses.tenant_owner_url(ground.tenant)),
+    ):
+        notices().print(sentence(code, dsn=dsn), soft_wrap=True)

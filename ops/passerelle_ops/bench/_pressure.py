@@ -61,6 +61,7 @@ def gateway_processes(stack: Stack) -> Sequence[Process]:
     """The gateway and the issuer of its tokens."""
     os.environ["PASSERELLE_ISSUER"] = f"http://127.0.0.1:{stack.port('issuer')}"
     issuer = asgi(stack, "issuer", "passerelle_ops.demo.issuer:create_app", ready="/.well-known/openid-configuration")
+    stack.port("web")  # not the usual one, which an installation beside us may be about to take
     return [issuer, web(stack)]
 
 

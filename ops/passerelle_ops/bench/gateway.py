@@ -117,12 +117,15 @@ async def _measured(grounds: Grounds, depth: Depth, peer: Peer | None) -> Report
             asked = await operations(ground)
             tokens = tokens_of(ground)
             sides: dict[str, list[Side]] = {}
+            shares: dict[str, float] = {}
             for operation in asked:
                 await _compared(ground, operation, tokens, bare)
                 sides[operation.name] = await _sides(ground, operation, tokens, bare)
                 if peer is not None and peer.asks(operation):
                     beside = PeerSide(peer, operation, tokens)
-                    await beside.compare(await Client(ground, tokens).bodies(operation, Form.POST))
+                    shares[operation.name] = await beside.compare(
+                        await Client(ground, tokens).bodies(operation, Form.POST)
+                    )
                     sides[operation.name].append(beside.side())
             every = [side for each in sides.values() for side in each]
             task = ground.bar.add_task("Mesures", total=samples_of(every, depth.plan))
@@ -134,7 +137,7 @@ async def _measured(grounds: Grounds, depth: Depth, peer: Peer | None) -> Report
     figures = [
         figure
         for each in asked
-        for figure in figures_of(each, rounds, sizes, cold[each.name], is_beside=peer is not None and peer.asks(each))
+        for figure in figures_of(each, rounds, sizes, cold[each.name], share=shares.get(each.name))
     ]
     return Report(
         bench="gateway",
@@ -212,7 +215,7 @@ async def _cold(client: Client, operation: Operation, count: int) -> float:
 
 
 def figures_of(
-    operation: Operation, rounds: Rounds, sizes: Rounds, cold: float, *, is_beside: bool = False
+    operation: Operation, rounds: Rounds, sizes: Rounds, cold: float, *, share: float | None = None
 ) -> list[Figure]:
     """The figures of the issue for one operation, and what they are made of."""
     end = operation.suffix
@@ -235,9 +238,10 @@ def figures_of(
         figure("persisted_per_second_c32", rounds.rate(ours, 32), "/s"),
         figure("postgres_cpu_ms_per_request", rounds.database_cpu(ours, 32), "ms"),
     ]
-    if is_beside:
+    if share is not None:
         found += [
             figure("peer_throughput_ratio_c32", rounds.rate_ratio(ours, peer, 32), "ratio", 5.0, is_floor=True),
+            figure("peer_values_share", share, "des valeurs"),
             figure("peer_p99_ratio_c32", rounds.p99_ratio(ours, peer, 32), "ratio", 0.4),
         ]
     return found
