@@ -6,11 +6,18 @@ A declared field is a `Shape`: given the builder and what is selected, it writes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from graphql import FieldNode, GraphQLNamedType, GraphQLObjectType, print_ast
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    parse,
+    print_ast,
+)
 
 from passerelle_graphql.compiler.late import Late
 from passerelle_graphql.compiler.selections import Selected, Selections
@@ -36,16 +43,35 @@ class Builder:
 
     def object(self, type_name: str, fields: Mapping[str, Shape], selected: Selected) -> Sql:
         """The JSON object of what is selected of `type_name`, out of its fields by their names in the graph."""
+        below = self.selections.below(self.type_of(type_name), selected)
+        kept = fields.kept if isinstance(fields, WithKept) else None
+        return joined([(False, "{"), *self._members(type_name, fields, below, kept), (False, "}")])
+
+    def members(self, type_name: str, fields: Mapping[str, Shape], below: Sequence[Selected]) -> Sql:
+        """The members of such an object, between its braces."""
+        return joined(self._members(type_name, fields, below, None))
+
+    def _members(
+        self, type_name: str, fields: Mapping[str, Shape], below: Sequence[Selected], kept: Kept | None
+    ) -> list[tuple[bool, str]]:
         pieces: list[tuple[bool, str]] = []
-        for number, each in enumerate(self.selections.below(self._type_of(type_name), selected)):
-            pieces.append((False, f'{"{" if number == 0 else ","}"{each.key}":'))
+        spelled = [self.selections.spelled(self.type_of(type_name), each) for each in below] if kept else []
+        at = 0
+        while at < len(below):
+            each, comma = below[at], "," if at else ""
+            if kept and spelled[at : at + len(run := kept.run(self.selections))] == run:
+                pieces += [(False, comma), (True, kept.column)]
+                at += len(run)
+                continue
+            pieces.append((False, f'{comma}"{each.key}":'))
             if each.name == "__typename":
                 pieces.append((False, f'"{type_name}"'))
             elif (shape := fields.get(each.name)) is not None:
                 pieces.append((True, shape(self, each)))
             else:
                 raise NotCompiled(f"{type_name}.{each.name}")
-        return joined([*pieces, (False, "}")]) if pieces else Sql("'{}'")
+            at += 1
+        return pieces
 
     def binds(self, name: str, selected: Selected) -> None:
         """The statement binds the arguments of this field; asked twice with different ones, it is not compiled."""
@@ -59,7 +85,8 @@ class Builder:
         self.late.append(late)
         return Sql(f"'\x01{len(self.late) - 1}\x02' || {payload} || '\x01'")
 
-    def _type_of(self, name: str) -> GraphQLObjectType:
+    def type_of(self, name: str) -> GraphQLObjectType:
+        """The object type of that name."""
         found: GraphQLNamedType | None = self.selections.schema.type_map.get(name)
         if not isinstance(found, GraphQLObjectType):
             raise NotCompiled(name)
@@ -70,6 +97,46 @@ class Builder:
 Shape: TypeAlias = Callable[[Builder, Selected], Sql]
 #: The columns that a type's fields are made of.
 Row: TypeAlias = Mapping[str, Sql]
+
+
+class Kept:
+    """A run of members that the database keeps beside each row, written as a generated column.
+
+    It stands for the fields of a fragment of ours, whenever an operation asks for them in that order without aliases.
+    """
+
+    def __init__(self, column: Sql, type_name: str, fragment: str, document: str) -> None:
+        """`fragment` names the one that is meant, in the text of a GraphQL document."""
+        self.column = column
+        self.type_name = type_name
+        self._fragment = next(
+            each
+            for each in parse(document).definitions
+            if isinstance(each, FragmentDefinitionNode) and each.name.value == fragment
+        )
+        self._run: list[str] | None = None
+
+    def members(self, selections: Selections) -> list[Selected]:
+        """What the fragment asks for."""
+        type_ = selections.schema.type_map[self.type_name]
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - a name of ours
+        return selections.of(type_, [self._fragment.selection_set])
+
+    def run(self, selections: Selections) -> list[str]:
+        """The same, spelled."""
+        if self._run is None:
+            type_ = selections.schema.type_map[self.type_name]
+            assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - a name of ours
+            self._run = [selections.spelled(type_, each) for each in self.members(selections)]
+        return self._run
+
+
+class WithKept(dict[str, Shape]):
+    """The fields of a type over a row that keeps some of its members."""
+
+    def __init__(self, fields: Mapping[str, Shape], kept: Kept) -> None:
+        super().__init__(fields)
+        self.kept = kept
 
 
 def row_of(name: str, columns: tuple[str, ...]) -> Row:

@@ -6,6 +6,7 @@ the frame is the domain's (facts, verdict, journal line, rows that may be seen),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import CTE, ColumnElement, Select, Text, bindparam, literal_column, select
 
 from passerelle.kernel.database import Statement
-from passerelle_graphql.compiler.building import Builder, Shape
+from passerelle_graphql.compiler.building import Builder, Row, Shape
 from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked
@@ -60,17 +61,38 @@ def given(**columns: ColumnElement[Any]) -> CTE:
 
 
 class Frame:
-    """A statement with a place for the text of its body, compiled once."""
+    """A statement with a place for the text of its body, compiled once.
 
-    def __init__(self, around: Callable[[ColumnElement[Any]], Select[Any]], also: Iterable[CTE] = ()) -> None:
+    `rows` names the CTEs whose columns the text refers to: such a CTE selects `columns_of(name)`, and gets those of
+    the columns given here that the text names, and no other.
+    """
+
+    def __init__(
+        self,
+        around: Callable[[ColumnElement[Any]], Select[Any]],
+        also: Iterable[CTE] = (),
+        rows: Mapping[str, Row] | None = None,
+    ) -> None:
         """`around` makes the statement round its body; `also` are the CTEs that it has whatever refers to them."""
         written = Statement(around(literal_column(_BODY)).add_cte(*also))
-        self._before, _, self._after = written.sql.partition(_BODY.encode())
-        self._names = written.names
+        self._sql, self._names, self._rows = written.sql.decode(), written.names, rows or {}
 
     def statement(self, body: Sql) -> Written:
         """The whole statement."""
-        return Written(self._before + b"(" + body.encode() + b")" + self._after, self._names)
+        sql = self._sql
+        for name, row in self._rows.items():
+            named = sorted({each for each in re.findall(rf"\b{name}\.(\w+)", body) if each in row})
+            sql = sql.replace(_columns(name), ", ".join(f"{row[each]} as {each}" for each in named) or "1 as nothing")
+        return Written(sql.replace(_BODY, f"({body})").encode(), self._names)
+
+
+def columns_of(name: str) -> ColumnElement[Any]:
+    """The place where a CTE of that name has its columns."""
+    return literal_column(_columns(name))
+
+
+def _columns(name: str) -> str:
+    return f"passerelle_columns_of_{name}"
 
 
 @dataclass(frozen=True, slots=True)

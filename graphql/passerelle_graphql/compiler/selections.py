@@ -22,7 +22,9 @@ from graphql import (
     SelectionNode,
     SelectionSetNode,
     VariableNode,
+    get_named_type,
     is_abstract_type,
+    print_ast,
     value_from_ast_untyped,
 )
 
@@ -58,6 +60,16 @@ class Selections:
     def below(self, type_: GraphQLObjectType, selected: Selected) -> list[Selected]:
         """What is asked of the object that a field gives."""
         return self.of(type_, (node.selection_set for node in selected.nodes))
+
+    def spelled(self, type_: GraphQLObjectType, selected: Selected) -> str:
+        """A field with all that is asked below it: two that are spelled alike are written alike."""
+        arguments = ",".join(sorted(print_ast(each) for each in selected.nodes[0].arguments or ()))
+        name = f"{selected.key}:{selected.name}({arguments})"
+        field = type_.fields.get(selected.name)
+        below = get_named_type(field.type) if field else None
+        if not isinstance(below, GraphQLObjectType):
+            return name
+        return name + "{" + " ".join(self.spelled(below, each) for each in self.below(below, selected)) + "}"
 
     def _collect(
         self,

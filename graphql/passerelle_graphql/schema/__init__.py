@@ -13,10 +13,10 @@ from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, Dossier
 from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
-from passerelle_graphql.schema.me import MeQuery
+from passerelle_graphql.schema.me import ME, MeQuery
 from passerelle_graphql.schema.notices import NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.oversight import OversightQuery
-from passerelle_graphql.schema.patients import PatientMutation, PatientQuery
+from passerelle_graphql.schema.patients import PATIENT, PatientMutation, PatientQuery
 from passerelle_graphql.schema.portability import PortabilityMutation, PortabilityQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
@@ -69,4 +69,4 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS)
+ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS, ME, PATIENT)

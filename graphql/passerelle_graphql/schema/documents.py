@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
@@ -15,7 +16,18 @@ from passerelle.dossier import documents, emergencies, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
 from passerelle.kernel.errors import Refused
 from passerelle_graphql.compiler import shapes
-from passerelle_graphql.compiler.building import NotCompiled, Row, Shape, entity, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.building import (
+    Kept,
+    NotCompiled,
+    Row,
+    Shape,
+    WithKept,
+    entity,
+    leaf,
+    listed,
+    needing,
+    row_of,
+)
 from passerelle_graphql.compiler.roots import TENANT_PATH, Frame, Given, ReadRoot, given
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, asked_of, context_of
@@ -146,15 +158,26 @@ class Document:
         return f"{info.context.path}/documents/{self.id}/view" if self.mime_type == CDA else None
 
 
+#: What `reading.SUMMARY` holds of each document.
+KEPT = Kept(
+    Sql(f"page.{reading.SUMMARY}"),
+    "Document",
+    "DocumentSummary",
+    files("passerelle_graphql").joinpath("operations", "open_dossier.graphql").read_text("utf-8"),
+)
+
+
 def document_fields(row: Row) -> dict[str, Shape]:
-    """The fields of a document over a row with the columns of `reading.SHOWN`."""
-    address = f"{TENANT_PATH} || '/documents/' || {shapes.node_id(Node.DOCUMENT)(row['document_id'])}"
+    """The fields of a document over a row with the columns of `reading.SHOWN`, and `node_id` if it is at hand."""
+    node = row.get("node_id") or shapes.node_id(Node.DOCUMENT)(row["document_id"])
+    address = f"{TENANT_PATH} || '/documents/' || {node}"
     view = Sql(f"case when {row['mime_type']} = {shapes.constant(CDA)} then {address} || '/view' end")
     return fields_of(
         Document,
         row,
-        content_url=leaf(shapes.free_text(Sql(f"{address} || '/content'"))),
-        view_url=leaf(shapes.free_text(view)),
+        id=leaf(shapes.quoted(node)),
+        content_url=leaf(shapes.quoted(Sql(f"{address} || '/content'"))),
+        view_url=leaf(shapes.quoted(view)),
     )
 
 
@@ -207,7 +230,17 @@ class DocumentQuery:
         )
 
 
-_PAGE = row_of("page", ("number", "cursor", *reading.SHOWN))
+#: What a page of documents is made of, over the rows that were `found`; the cursor is that of `reading.cursor_of`.
+PAGE_COLUMNS = {
+    **row_of("found", (*reading.SHOWN, reading.SUMMARY)),
+    "node_id": shapes.node_id(Node.DOCUMENT)(Sql("found.document_id")),
+    "cursor": Sql(
+        "translate(encode(int8send((extract(epoch from found.act_at) * 1000000)::bigint)"
+        " || uuid_send(found.document_id), 'base64'), '+/', '-_')"
+    ),
+    "number": Sql("row_number() over (order by found.act_at desc, found.document_id desc)"),
+}
+_PAGE = row_of("page", tuple(PAGE_COLUMNS))
 _SHOWN = "page.number <= (select size from given)"
 _ON_PAGE = Sql(f"page where {_SHOWN}")
 
@@ -219,7 +252,7 @@ def _edge(select: str) -> Sql:
 def connection_in_sql(*, total: Shape, since: Sql) -> Shape:
     """`connection`, by the database: over a CTE `page` (SHOWN, `cursor`, `number` from 1, one row too many) and a CTE
     `given` (`size`, `is_first`)."""
-    node = document_fields(_PAGE)
+    node = WithKept(document_fields(_PAGE), KEPT)
     page_info = {
         "hasNextPage": leaf(shapes.plain(Sql(f"exists (select from page where not ({_SHOWN}))"))),
         "hasPreviousPage": leaf(shapes.plain(Sql("select not is_first from given"))),

@@ -9,22 +9,22 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import DateTime, Integer, Uuid, bindparam, case, func, select
+from sqlalchemy import DateTime, Integer, Uuid, bindparam, case, select
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import emergencies, judging, lifecycle, reading
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Builder, NotCompiled, found, leaf, needing, row_of
-from passerelle_graphql.declared import fields_of
-from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, columns_of, given
 from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, asked_of, context_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
-from passerelle_graphql.schema.documents import DocumentConnection, connection, connection_in_sql
+from passerelle_graphql.schema.documents import PAGE_COLUMNS, DocumentConnection, connection, connection_in_sql
 from passerelle_graphql.schema.emergencies import EmergencyAccess, emergency
 from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Mode, Relation
 from passerelle_graphql.schema.lookahead import ahead, selects
@@ -179,10 +179,8 @@ def _frame(needs: frozenset[str]) -> Frame:
     window = bindparam("filter_since", type_=DateTime(timezone=True))
     size = bindparam("page_limit", type_=Integer()) - 1
     if "page" in needs:
-        found = it.page().subquery("found")
-        cursor = reading.cursor_in_sql(found.c.act_at, found.c.document_id)
-        number = func.row_number().over(order_by=(found.c.act_at.desc(), found.c.document_id.desc()))
-        page = select(found, cursor.label("cursor"), number.label("number")).cte("page")
+        found = it.page(reading.SUMMARY).subquery("found")
+        page = select(columns_of("page")).select_from(found).cte("page")
         is_first = bindparam("after_id", type_=Uuid()).is_(None)
         also += [page.prefix_with("materialized"), given(since=window, size=size, is_first=is_first)]
     if "total" in needs:
@@ -193,6 +191,7 @@ def _frame(needs: frozenset[str]) -> Frame:
             it.judged.told_of_refusal().label("refused"),
         ).select_from(verdict),
         also,
+        rows={"page": PAGE_COLUMNS},
     )
 
 

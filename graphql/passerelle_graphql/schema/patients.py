@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import case, func, literal, select
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.identities import patients
 from passerelle.identities.ins import Ins as InsGiven
 from passerelle.identities.ins import check
 from passerelle.kernel import errors, messages
-from passerelle_graphql.compiler import shapes
-from passerelle_graphql.compiler.building import Shape, entity, leaf
+from passerelle_graphql.compiler import building, shapes
+from passerelle_graphql.compiler.building import NotCompiled, Shape, entity, leaf
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
 from passerelle_graphql.compiler.shapes import Sql
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.context import Asked, ResolverInfo, context_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.directives import Identifying
 from passerelle_graphql.fields import resolved
 from passerelle_graphql.ids import Node, node_id
@@ -116,13 +120,11 @@ RegisterPatientResult: TypeAlias = Annotated[
 class PatientQuery:
     @resolved("Chercher un patient. Chaque recherche est au journal et comptée ; par POST seulement.", cost=50)
     async def patient(self, info: ResolverInfo, by: PatientLookup) -> PatientResult:
-        # Before the look-up: no one holds such an INS, so that neither the journal nor the count has to know.
-        if by.ins is not None and "INS_MALFORMED" in check(InsGiven(by.ins.value.oid, by.ins.value.value)):
-            raise errors.InvalidInput("INS_MALFORMED")
         context = context_of(info)
+        exact = _exact(by.ins.value) if by.ins is not None else None
         try:
             async with transaction(context) as act:
-                found = await _looked_up(act, by)
+                found = await _looked_up(act, by, exact)
         except errors.Refused as refused:
             # By the role alone, whoever is sought; the code stays the one that the journal holds.
             if context.actor.kind is not ActorKind.PERSON or refused.code != "ACCESS_REFUSED":
@@ -131,6 +133,47 @@ class PatientQuery:
         if found is None:
             return NotFound.of("PATIENT_NOT_FOUND")
         return shape(Patient, row_of(found))
+
+
+_FOUND = "found"
+
+
+@cache
+def _frame(_needs: frozenset[str]) -> Frame:
+    it = patients.look_up()
+    told = func.json_build_object(literal("too_many"), it.found.c.too_many)
+    return Frame(
+        lambda body: select(
+            case((it.found.c.patient_id.is_not(None), body)).label("body"), told.label("told")
+        ).select_from(it.found),
+        [it.journal_line],
+    )
+
+
+def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    by: PatientLookup = arguments.root["by"]
+    if by.ins is None:
+        raise NotCompiled("a look-up by traits compares folded names")
+    try:
+        return patients.look_up_parameters(asked.context, _exact(by.ins.value))
+    except errors.Refused as refused:
+        raise NotCompiled("a refusal by the role is a line of its own") from refused
+
+
+def _not_found(asked: Asked, told: Mapping[str, Any]) -> object:
+    if told["too_many"]:
+        raise patients.too_many_look_ups(asked.context)
+    return NotFound.of("PATIENT_NOT_FOUND")
+
+
+PATIENT = ReadRoot(
+    name="patient",
+    shows="Patient",
+    fields=fields_of(Patient, building.row_of(_FOUND, IDENTITY)),
+    frame=_frame,
+    parameters=_parameters,
+    otherwise=_not_found,
+)
 
 
 @strawberry.type
@@ -178,8 +221,17 @@ def row_of(known: patients.Patient) -> Mapping[str, Any]:
     }
 
 
-async def _looked_up(act: Act, by: PatientLookup) -> patients.Patient | None:
-    if by.ins is not None:
-        return await patients.find_by_ins(act, InsGiven(by.ins.value.oid, by.ins.value.value))
+def _exact(told: InsInput) -> InsGiven:
+    """An INS to look for. Before the look-up: no one holds a malformed one, so that neither the journal nor the count
+    has to know. Refused: INS_MALFORMED."""
+    ins = InsGiven(told.oid, told.value)
+    if "INS_MALFORMED" in check(ins):
+        raise errors.InvalidInput("INS_MALFORMED")
+    return ins
+
+
+async def _looked_up(act: Act, by: PatientLookup, exact: InsGiven | None) -> patients.Patient | None:
+    if exact is not None:
+        return await patients.find_by_ins(act, exact)
     assert by.traits is not None  # noqa: S101 - `@oneOf` lets nothing else through
     return await patients.find_by_traits(act, traits(by.traits.value))

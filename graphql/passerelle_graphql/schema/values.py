@@ -45,6 +45,7 @@ def coding(code: str, label: str | None) -> CodedValue:
     return CodedValue(code=code, label=label)
 
 
+@in_sql(coded_in_sql)
 def coded(code: str | None, label: str | None) -> CodedValue | None:
     """A coded value, when there is a code."""
     return CodedValue(code=code, label=label) if code else None

@@ -18,12 +18,10 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     CTE,
-    BigInteger,
     Boolean,
     ColumnElement,
     DateTime,
     Integer,
-    LargeBinary,
     Select,
     Text,
     Uuid,
@@ -32,7 +30,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    extract,
     func,
     literal,
     not_,
@@ -63,6 +60,10 @@ SHOWN = (
     "structure_id", "facility_type", "practice_setting", "event_codes", "creation_time", "service_start",
     "service_stop", "act_at", "by_patient", "submission_set_id", "filed_at", "size", "sha256",
 )  # fmt: skip
+
+
+#: The column in which the database keeps the most asked of them, as a face writes them.
+SUMMARY = "summary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +114,6 @@ def cursor_of(row: dict[str, Any]) -> str:
     """The opaque cursor after this row: the instant of the act and the document, nothing else."""
     at = (datetime.fromisoformat(row["act_at"]) - _EPOCH) // _TICK
     return base64.urlsafe_b64encode(at.to_bytes(8, signed=True) + UUID(row["document_id"]).bytes).decode()
-
-
-def cursor_in_sql(act_at: ColumnElement[datetime], document_id: ColumnElement[UUID]) -> ColumnElement[str]:
-    """`cursor_of` as the database writes it."""
-    at = func.int8send(cast(extract("epoch", act_at) * 1_000_000, BigInteger()))
-    octets = at.op("||", return_type=LargeBinary())(func.uuid_send(document_id))
-    return func.translate(func.encode(octets, "base64"), "+/", "-_", type_=Text())
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
@@ -177,12 +171,15 @@ class Opening:
             _filtered(document, reach.shown_status(document, self.judged.facts, self.lines)),
         )
 
-    def page(self) -> Select[Any]:
-        """The rows of a page and one more, newest first; columns as `SHOWN`."""
+    def page(self, *more: str) -> Select[Any]:
+        """The rows of a page and one more, newest first; columns as `SHOWN`, and those named besides."""
         after_at = bindparam("after_at", type_=DateTime(timezone=True))
         after_id = bindparam("after_id", type_=Uuid())
         return (
-            select(*shown_of(document, self.judged.facts, self.lines))
+            select(
+                *shown_of(document, self.judged.facts, self.lines),
+                *(document.c[name] for name in more),
+            )
             .where(
                 self.readable(),
                 or_(after_at.is_(None), tuple_(document.c.act_at, document.c.document_id) < tuple_(after_at, after_id)),

@@ -18,7 +18,7 @@ from passerelle.dossier.contents import content_binding
 from passerelle.dossier.events import DocumentMoved
 from passerelle.dossier.formats import values
 from passerelle.dossier.publishing import may_file, must_be_identified
-from passerelle.dossier.tables import document_key, document_move, dossier, submission_set
+from passerelle.dossier.tables import document, document_key, document_move, dossier, submission_set
 from passerelle.dossier.visibility import enter, new_metadata_version
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.notices.posting import NoticeKind, post
@@ -94,7 +94,8 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
         "filed_at": act.now,
         "filed_by": act.context.actor.subject,
     }
-    kept = {name: value for name, value in row._mapping.items() if name not in moved}
+    own = {column.name for column in document.columns if column.computed is None}
+    kept = {name: value for name, value in row._mapping.items() if name in own - moved.keys()}
     await enter(act, "move", kept | moved)
     await new_metadata_version(act, row, "move", status=DocumentStatus.DELETED.value)
     await act.connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from passerelle.dossier.tables.documents import (
+    SUMMARIZED,
     document,
     document_author,
     document_key,
@@ -31,6 +32,7 @@ from passerelle.dossier.tables.relations import (
 )
 
 __all__ = [
+    "SUMMARIZED",
     "block",
     "care_team",
     "care_team_member",

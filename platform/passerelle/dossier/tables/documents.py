@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKeyConstraint,
     Index,
@@ -23,6 +24,12 @@ from passerelle.kernel import metadata
 
 _EMPTY_ARRAY = text("'{}'::text[]")
 _EMPTY_LIST = text("'[]'::jsonb")
+
+#: What the function behind `document.summary` is given: what is the same for whoever may read the document.
+SUMMARIZED = (
+    "document_id", "unique_id", "class_code", "class_label", "type_code", "type_label", "title", "mime_type", "masked",
+    "by_patient", "service_start", "creation_time", "act_at", "filed_at", "size", "authors",
+)  # fmt: skip
 
 document = Table(
     "document",
@@ -103,6 +110,12 @@ document = Table(
     Column("size", BigInteger, nullable=False, comment="octets of the content in clear"),
     Column("sha256", Text, nullable=False, comment="of the content in clear, hexadecimal"),
     Column("content_name", Text, nullable=False, comment="object name in the content store"),
+    Column(
+        "summary",
+        Text,
+        Computed(f"document_summary({', '.join(SUMMARIZED)})", persisted=True),
+        comment="members of a JSON object, as the gateway lists documents; holds what every reader of it may see",
+    ),
     PrimaryKeyConstraint("patient_id", "document_id"),
     ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
     ForeignKeyConstraint(

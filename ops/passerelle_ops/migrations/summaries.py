@@ -1,0 +1,42 @@
+"""The function behind `document.summary`: written by the gateway's own compiler, so that what is kept beside a row is
+what it would write of it, octet by octet (docs/decisions/0103)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, MetaData, event
+
+from passerelle.dossier import tables as dossier
+from passerelle.kernel import metadata
+from passerelle_graphql.compiler.building import Builder
+from passerelle_graphql.compiler.selections import Selections
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.schema import schema
+from passerelle_graphql.schema.documents import KEPT, document_fields
+
+_TYPES = {"authors": "jsonb", "masked": "boolean", "by_patient": "boolean", "size": "bigint", "document_id": "uuid"}
+_INSTANTS = ("act_at", "filed_at")
+
+
+def document_summary() -> str:
+    """`create or replace function document_summary(…)`, for the lists of codes of today.
+
+    Immutable as far as a row is concerned: its labels come from lists that change by publication, and then a
+    revision replaces it and writes the rows anew (a test says when).
+    """
+    builder = Builder(Selections(schema._schema, {}, {}))
+    columns = {name: Sql(f"given_{name}") for name in dossier.SUMMARIZED}
+    text = builder.members("Document", document_fields({**columns}), KEPT.members(builder.selections))
+    given = ", ".join(f"given_{name} {_type_of(name)}" for name in dossier.SUMMARIZED)
+    return (
+        f"create or replace function document_summary({given}) returns text"
+        f" language sql immutable parallel safe as $body$ select {text} $body$"
+    )
+
+
+def _type_of(name: str) -> str:
+    return "timestamp with time zone" if name in _INSTANTS else _TYPES.get(name, "text")
+
+
+@event.listens_for(metadata.tenant, "before_create")
+def _create_functions(_schema: MetaData, connection: Connection, **_options: object) -> None:
+    connection.exec_driver_sql(document_summary().replace("%", "%%"))
