@@ -123,6 +123,28 @@ async def test_all_databases_stay_under_one_ceiling_and_each_is_served(opened: O
     assert limit <= most <= limit + 2  # a backend takes a moment to go
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_network_that_never_rests_lets_another_in(opened: Open, is_open: bool) -> None:
+    """Also while its only connection, which is all there are, is still being made."""
+    ceiling = Ceiling(2)
+    restless, late = opened(pool_size=1, depth=2, ceiling=ceiling), opened(ceiling=ceiling)
+    is_over = asyncio.Event()
+
+    async def ask() -> None:
+        while not is_over.is_set():
+            await restless.fetch_raw(SLEEP, ["again", 10])
+
+    if is_open:
+        await restless.fetch_raw(TELL, ["open"])
+    asking = [asyncio.create_task(ask()) for _ in range(3)]
+    await asyncio.sleep(0)
+    try:
+        assert await late.fetch_raw(TELL, ["in"]) == (b"in",)
+    finally:
+        is_over.set()
+        await asyncio.gather(*asking)
+
+
 async def test_a_quiet_network_gives_up_to_a_busy_one(opened: Open) -> None:
     ceiling = Ceiling(8)
     quiet, busy = (opened(pool_size=4, ceiling=ceiling) for _ in range(2))
@@ -198,5 +220,20 @@ async def test_a_cancelled_transaction_leaves_its_place(opened: Open) -> None:
         for task in tasks[:3]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    assert database._transactions._active == 0
     await act()
+
+
+async def test_who_leaves_just_as_his_turn_comes_leaves_it_to_the_next(opened: Open) -> None:
+    database = opened(pool_size=1)
+
+    async def act(then: Callable[[], object]) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(text("select pg_sleep(0.01)"))
+        then()
+
+    first = asyncio.create_task(act(lambda: second.cancel()))
+    second, third = (asyncio.create_task(act(lambda: None)) for _ in range(2))
+    await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    await third

@@ -49,7 +49,7 @@ async def test_what_is_written_is_what_psycopg_would_have_sent(
 
 async def test_an_array_is_written_once_for_whoever_sends_it(admin: psycopg.AsyncConnection[Any]) -> None:
     truths = array([True, False])
-    assert written([truths]) == [b"{t,f}"]
+    assert written([truths, ["e\\f"]]) == [b"{t,f}", b'{"e\\\\f"}']
     cursor = await admin.execute(b"select %s::bool[], %s::text[]", [truths, array(['a"b', "c,d", "e\\f"])])
     assert await cursor.fetchone() == ([True, False], ['a"b', "c,d", "e\\f"])
 
