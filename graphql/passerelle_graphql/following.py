@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -42,6 +42,7 @@ class StreamLimits:
     keep_alive_seconds: float = 12.0
     poll_seconds: float = 0.5  # between two questions to the database, about all that is followed
     retry_seconds: float = 1.0  # before a database that was away is asked again
+    stop_seconds: float = 3.0  # for the last words of a process that stops
 
 
 class Streams:
@@ -84,9 +85,13 @@ class Streams:
                 del self._by_actor[subject]
 
     async def close(self) -> None:
-        """End all of it, each with its last word."""
+        """End all of it, each with its last word, as far as they are taken in `stop_seconds`."""
         self.stopping.set()
         await self.feeds.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.stop_seconds):
+                while self.subscriptions or self.connections:  # noqa: ASYNC110 - it happens once
+                    await asyncio.sleep(0.02)
 
 
 @dataclass(slots=True)

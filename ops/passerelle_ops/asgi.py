@@ -29,6 +29,7 @@ from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
+from passerelle_ops.stopping import streams_end_first
 
 _log = structlog.get_logger("passerelle.web")
 _REQUEST_ID = REQUEST_ID.lower().encode("ascii")
@@ -73,7 +74,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         registry = await installation.registry()
         _log.info("started", networks=sorted(registry.networks))
-        yield
+        async with streams_end_first(gateway.streams):
+            yield
         await installation.close()
 
     gateway = Gateway(

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,11 +30,14 @@ LIMITS = StreamLimits(poll_seconds=0.03, init_seconds=0.8, keep_alive_seconds=0.
 
 
 @pytest.fixture(scope="module")
-async def serving(
-    tenant_database: Cloned, directory_database: Cloned, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Serving]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where contents and keys lie."""
+    return tmp_path_factory.mktemp("gateway")
+
+
+@pytest.fixture(scope="module")
+async def serving(tenant_database: Cloned, directory_database: Cloned, folder: Path) -> AsyncIterator[Serving]:
     clock = SetClock(datetime(2026, 11, 16, 9, 0, tzinfo=UTC))
-    folder = tmp_path_factory.mktemp("gateway")
     databases = tenant_database.database, directory_database.database
     async with serving_over(*databases, folder, clock, rules=RULES) as serving:
         yield serving

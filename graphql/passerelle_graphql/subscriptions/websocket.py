@@ -41,7 +41,6 @@ SUBPROTOCOL: Final = "graphql-transport-ws"
 GOING_AWAY: Final = 1001
 _GONE: Final = 1006
 _ID_LIMIT: Final = 100
-_LAST_WORD_SECONDS: Final = 2.0
 _log = structlog.get_logger("passerelle.graphql")
 
 
@@ -122,7 +121,7 @@ class _Connection:
     async def _stop(self) -> None:
         await self._streams.stopping.wait()
         if self._running:  # those that follow have a last word
-            await asyncio.wait(list(self._running.values()), timeout=_LAST_WORD_SECONDS)
+            await asyncio.wait(list(self._running.values()), timeout=self._limits.stop_seconds / 2)
         raise Closed(GOING_AWAY, "SERVER_STOPPING")
 
     async def _watch(self, visit: Visit) -> None:

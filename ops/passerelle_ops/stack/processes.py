@@ -38,6 +38,7 @@ def asgi(stack: Stack, name: str, factory: str, *, host: str = "127.0.0.1", read
                 *(sys.executable, "-P", "-m", "uvicorn", factory, "--factory", "--host", host, "--port", str(port)),
                 *("--log-level", "warning", "--no-access-log", "--no-server-header"),
                 *("--timeout-graceful-shutdown", "10"),
+                *("--ws-max-size", "262144", "--ws-per-message-deflate", "false"),
             ],
             environment=environment(stack),
         ),

@@ -33,6 +33,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from passerelle.audit.journal import Chosen
 from passerelle.audit.tables import journal, outbox
@@ -68,6 +69,7 @@ def _fresh(table: Table, xid: ColumnElement[int], *columns: ColumnElement[Any]) 
     """The rows of transactions that the last snapshot did not see, whatever patient they are about."""
     since, in_flight = bindparam("since", type_=BigInteger()), bindparam("in_flight", type_=ARRAY(BigInteger()))
     ceiling = cast(cast(func.pg_snapshot_xmax(func.pg_current_snapshot()), Text), BigInteger)
+    columns = (xid.label("xid"), *columns)
     later = select(*columns).select_from(table).where(xid >= since, xid < ceiling)
     ended = select(*columns).select_from(table).where(xid == any_(in_flight))
     # Kept apart from the question whom they are about, or the planner reads the whole past of a patient each time.
@@ -76,13 +78,20 @@ def _fresh(table: Table, xid: ColumnElement[int], *columns: ColumnElement[Any]) 
 
 def _round(fresh: CTE, about: ColumnElement[bool]) -> Statement:
     told = func.json_build_array(fresh.c.patient_id, fresh.c.other_id, fresh.c.name, fresh.c.payload)
-    found = select(func.json_agg(told)).where(about).scalar_subquery()
+    # In the order in which they were begun: nothing of what a follower is not told of has a part in it.
+    found = select(func.json_agg(aggregate_order_by(told, fresh.c.xid, fresh.c.place))).where(about).scalar_subquery()
     return Statement(select(cast(func.pg_current_snapshot(), Text).label("snapshot"), found.label("found")))
 
 
 def _events() -> Statement:
     other = outbox.c.payload["to_patient_id"].as_string()  # what is moved concerns two patients
-    columns = (outbox.c.patient_id, other.label("other_id"), outbox.c.name, outbox.c.payload)
+    columns = (
+        outbox.c.patient_id,
+        other.label("other_id"),
+        outbox.c.name,
+        outbox.c.payload,
+        outbox.c.at.label("place"),
+    )
     fresh = _fresh(outbox, outbox.c.transaction_id, *columns)
     patients = bindparam("patients", type_=ARRAY(Uuid()))
     return _round(
@@ -93,7 +102,8 @@ def _events() -> Statement:
 def _lines() -> Statement:
     columns = (journal.c.patient_id, cast(null(), Text).label("other_id"), literal(LINE, Text()).label("name"))
     payload = func.json_build_object("line_id", journal.c.line_id).label("payload")
-    fresh = _fresh(journal, cast(journal.c.transaction_id, BigInteger), *columns, payload)
+    place = journal.c.line_id.label("place")
+    fresh = _fresh(journal, cast(journal.c.transaction_id, BigInteger), *columns, payload, place)
     return _round(fresh, and_(fresh.c.patient_id == any_(bindparam("patients", type_=ARRAY(Uuid())))))
 
 
