@@ -11,7 +11,7 @@ from passerelle.audit.transactions import transaction
 from passerelle.dossier import attending, lifecycle, relations
 from passerelle.dossier.tables import block
 from passerelle.dossier.tables import document as filed_documents
-from passerelle.identities import patients
+from passerelle.identities import look_ups, patients
 from passerelle.identities.ins import IdentityStatus
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, TryLater
@@ -50,7 +50,7 @@ async def test_one_ins_registered_many_times_at_once_is_one_patient_with_the_bes
 
     assert len(set(await asyncio.gather(*(register(each) for each in statuses)))) == 1
     async with transaction(world.context(world.feeder)) as act:
-        found = await patients.find_by_ins(act, ins_of(61_001))
+        found = await look_ups.find_by_ins(act, ins_of(61_001))
     assert found is not None
     assert found.status is IdentityStatus.QUALIFIED
 

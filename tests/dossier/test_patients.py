@@ -13,7 +13,7 @@ from sqlalchemy import select
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
-from passerelle.identities import patients
+from passerelle.identities import look_ups, patients
 from passerelle.identities.ins import INS_C, NIR, NIR_TEST, IdentityStatus, Ins
 from passerelle.identities.tables import identity_warning, patient, patient_identifier
 from passerelle.kernel.clock import legal_day
@@ -52,7 +52,7 @@ async def test_an_ins_with_separators_is_the_same_person(world: World) -> None:
     dotted = Ins(plain.oid, f"{plain.value[0]}.{plain.value[1:3]}.{plain.value[3:5]} {plain.value[5:]}")
     assert await _register(world, dotted) == await _register(world, plain)
     async with transaction(world.context(professional())) as act:
-        assert await patients.find_by_ins(act, dotted) == await patients.find_by_ins(act, plain) is not None
+        assert await look_ups.find_by_ins(act, dotted) == await look_ups.find_by_ins(act, plain) is not None
 
 
 async def test_a_wrong_key_is_a_warning_and_never_a_refusal(world: World) -> None:
@@ -112,7 +112,7 @@ async def test_a_better_status_brings_its_own_traits_and_no_worse_one_lends_itse
     await _register(world, ins, traits=true, status=IdentityStatus.QUALIFIED)
     assert await held() == ("Vraie", "qualified")
     async with transaction(world.context(professional())) as act:
-        assert await patients.find_by_traits(act, replace(true, given_names=("Odile",))) is not None
+        assert await look_ups.find_by_traits(act, replace(true, given_names=("Odile",))) is not None
 
 
 async def test_registering_shows_an_identity_no_oftener_than_looking_it_up(world: World) -> None:
@@ -120,16 +120,16 @@ async def test_registering_shows_an_identity_no_oftener_than_looking_it_up(world
     limit = pack_on(legal_day(world.clock)).number("patient_lookup.per_hour")
     async with transaction(desk) as act:
         for number in range(limit):
-            await patients.register_and_show(
+            await look_ups.register_and_show(
                 act, [ins_of(30_000 + number)], TRAITS, IdentityStatus.PROVISIONAL, source="test"
             )
     for asked in ([ins_of(501)], [ins_of(40_000)]):
         with pytest.raises(TryLater, match="PATIENT_LOOKUP_TOO_MANY"):
             async with transaction(desk) as act:
-                await patients.register_and_show(act, asked, TRAITS, IdentityStatus.PROVISIONAL, source="test")
+                await look_ups.register_and_show(act, asked, TRAITS, IdentityStatus.PROVISIONAL, source="test")
     with pytest.raises(TryLater, match="PATIENT_LOOKUP_TOO_MANY"):
         async with transaction(desk) as act:
-            await patients.find_by_ins(act, ins_of(501))
+            await look_ups.find_by_ins(act, ins_of(501))
 
 
 async def test_what_no_index_can_hold_is_refused(world: World) -> None:
@@ -153,8 +153,8 @@ async def test_a_look_up_finds_by_exact_ins_and_says_nothing_of_the_others(world
     patient_id = await _register(world, ins)
     doctor = world.context(professional())
     async with transaction(doctor) as act:
-        found = await patients.find_by_ins(act, ins)
-        absent = await patients.find_by_ins(act, ins_of(599))
+        found = await look_ups.find_by_ins(act, ins)
+        absent = await look_ups.find_by_ins(act, ins_of(599))
     assert found is not None
     assert (found.patient_id, absent) == (patient_id, None)
     async with world.tenant.database.transaction() as connection:
@@ -169,14 +169,14 @@ async def test_traits_must_point_at_one_patient(world: World) -> None:
     await _register(world, ins_of(508), traits=traits)
     doctor = world.context(professional())
     async with transaction(doctor) as act:
-        assert await patients.find_by_traits(act, traits) is not None
+        assert await look_ups.find_by_traits(act, traits) is not None
     with pytest.raises(InvalidInput, match="TRAITS_NOT_ENOUGH"):
         async with transaction(doctor) as act:
-            await patients.find_by_traits(act, patients.Traits(family_name="Peyrelongue", birth_date="19700101"))
+            await look_ups.find_by_traits(act, patients.Traits(family_name="Peyrelongue", birth_date="19700101"))
     await _register(world, ins_of(509), traits=traits)
     with pytest.raises(Refused, match="TRAITS_NOT_ENOUGH"):
         async with transaction(doctor) as act:
-            await patients.find_by_traits(act, traits)
+            await look_ups.find_by_traits(act, traits)
 
 
 async def test_nobody_browses_and_an_hour_later_one_may_look_again(world: World) -> None:
@@ -184,13 +184,13 @@ async def test_nobody_browses_and_an_hour_later_one_may_look_again(world: World)
     limit = pack_on(legal_day(world.clock)).number("patient_lookup.per_hour")
     async with transaction(doctor) as act:
         for number in range(limit):
-            await patients.find_by_ins(act, ins_of(10_000 + number))
+            await look_ups.find_by_ins(act, ins_of(10_000 + number))
     with pytest.raises(TryLater, match="PATIENT_LOOKUP_TOO_MANY"):
         async with transaction(doctor) as act:
-            await patients.find_by_ins(act, ins_of(1))
+            await look_ups.find_by_ins(act, ins_of(1))
     world.clock.advance(timedelta(hours=1, seconds=1))
     async with transaction(doctor) as act:
-        assert await patients.find_by_ins(act, ins_of(20_000)) is None
+        assert await look_ups.find_by_ins(act, ins_of(20_000)) is None
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

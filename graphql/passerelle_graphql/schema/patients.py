@@ -11,7 +11,7 @@ import strawberry
 from sqlalchemy import case, func, literal, select
 
 from passerelle.audit.transactions import Act, transaction
-from passerelle.identities import patients
+from passerelle.identities import look_ups, patients
 from passerelle.identities.ins import Ins as InsGiven
 from passerelle.identities.ins import check
 from passerelle.kernel import errors, messages
@@ -140,12 +140,11 @@ _FOUND = "found"
 
 @cache
 def _frame(_needs: frozenset[str]) -> Frame:
-    it = patients.look_up()
+    it = look_ups.look_up()
     told = func.json_build_object(literal("too_many"), it.found.c.too_many)
+    is_found = it.found.c.patient_id.is_not(None)
     return Frame(
-        lambda body: select(
-            case((it.found.c.patient_id.is_not(None), body)).label("body"), told.label("told")
-        ).select_from(it.found),
+        lambda body: select(case((is_found, body)).label("body"), told.label("told")).select_from(it.found),
         [it.journal_line],
     )
 
@@ -155,14 +154,14 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     if by.ins is None:
         raise NotCompiled("a look-up by traits compares folded names")
     try:
-        return patients.look_up_parameters(asked.context, _exact(by.ins.value))
+        return look_ups.look_up_parameters(asked.context, _exact(by.ins.value))
     except errors.Refused as refused:
         raise NotCompiled("a refusal by the role is a line of its own") from refused
 
 
 def _not_found(asked: Asked, told: Mapping[str, Any]) -> object:
     if told["too_many"]:
-        raise patients.too_many_look_ups(asked.context)
+        raise look_ups.too_many_look_ups(asked.context)
     return NotFound.of("PATIENT_NOT_FOUND")
 
 
@@ -183,7 +182,7 @@ class PatientMutation:
     )
     async def register_patient(self, info: ResolverInfo, input: RegisterPatientInput) -> RegisterPatientResult:  # noqa: A002
         async with transaction(context_of(info)) as act:
-            registered = await patients.register_and_show(
+            registered = await look_ups.register_and_show(
                 act,
                 [InsGiven(each.oid, each.value) for each in input.identifiers],
                 traits(input.traits),
@@ -232,6 +231,6 @@ def _exact(told: InsInput) -> InsGiven:
 
 async def _looked_up(act: Act, by: PatientLookup, exact: InsGiven | None) -> patients.Patient | None:
     if exact is not None:
-        return await patients.find_by_ins(act, exact)
+        return await look_ups.find_by_ins(act, exact)
     assert by.traits is not None  # noqa: S101 - `@oneOf` lets nothing else through
-    return await patients.find_by_traits(act, traits(by.traits.value))
+    return await look_ups.find_by_traits(act, traits(by.traits.value))

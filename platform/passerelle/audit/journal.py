@@ -243,11 +243,15 @@ async def page(
 
 async def count_by_actor(connection: AsyncConnection, context: Context, action: Action, within: timedelta) -> int:
     """How often the actor did `action` within the last `within`: the journal itself is the counter."""
-    since = context.clock.now() - within
-    counted = select(func.count()).where(
-        journal.c.actor_id == context.actor.id, journal.c.action == action.value, journal.c.at > since
+    counted = counted_by_actor(literal(context.actor.id), action, literal(context.clock.now() - within))
+    return int((await connection.execute(counted)).scalar_one())
+
+
+def counted_by_actor(actor_id: ColumnElement[str], action: Action, since: ColumnElement[datetime]) -> Select[Any]:
+    """`count_by_actor` as a selectable, after an instant."""
+    return select(func.count()).where(
+        journal.c.actor_id == actor_id, journal.c.action == action.value, journal.c.at > since
     )
-    return (await connection.execute(counted)).scalar_one()
 
 
 async def count_own(

@@ -1,20 +1,26 @@
 """Patients of one tenant, known by their INS.
 
-Sources: référentiel INS (arrêté of 27 May 2021) for status and traits; CSP L.1111-8-1. A professional looks
-an identity up by exact INS or by enough traits, never by browsing: each look-up is a journal line, and the
-lines of the last hour are the counter (`patient_lookup.per_hour`).
+Sources: référentiel INS (arrêté of 27 May 2021) for status and traits; CSP L.1111-8-1. Looking one up: `look_ups`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, Table, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal
@@ -23,13 +29,11 @@ from passerelle.identities.ins import IdentityStatus, Ins, check, current, is_te
 from passerelle.identities.tables import identity_warning, patient, patient_identifier
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused, TryLater
+from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused
 from passerelle_policies.decision import Decision, Facts, decide
-from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
 from passerelle_policies.vocabulary import Action, Kind, Relation
 
-_HOUR = timedelta(hours=1)
 _TRUST = {status: rank for rank, status in enumerate(IdentityStatus)}
 _STRICT = frozenset({"family_name", "birth_date", "sex"})
 # What an index must hold: an entry of a B-tree has some 2,700 octets.
@@ -86,6 +90,11 @@ def is_person(patient_id: ColumnElement[Any], person_key: ColumnElement[Any]) ->
     return select(literal(1)).where(patient.c.patient_id == patient_id, patient.c.person_key == person_key).exists()
 
 
+def who_is(person_key: ColumnElement[Any]) -> Select[Any]:
+    """The identity of the patient who signs in under this pseudonym; one row or none."""
+    return select(patient).where(patient.c.person_key == person_key)
+
+
 def key_of(patient_id: UUID) -> ColumnElement[Any]:
     """SQL value: the pseudonym under which this patient signs in, if he has one."""
     return select(patient.c.person_key).where(patient.c.patient_id == patient_id).scalar_subquery()
@@ -102,7 +111,7 @@ async def register(
     that is not a test tenant; VALUE_TOO_LONG, IDENTIFIERS_TOO_MANY.
     """
     context = act.context
-    _decided(context, Action.REGISTER)
+    decided(context, Action.REGISTER)
     _bounded(identifiers, traits, source)
     ins = current(tuple(identifiers))
     if ins is not None and is_test_oid(ins.oid) and not context.tenant.is_test:
@@ -135,73 +144,15 @@ async def register(
     await journal.append(
         act.connection,
         context,
-        _line(_decided(context, Action.REGISTER), Action.REGISTER, patient_id),
+        line(decided(context, Action.REGISTER), Action.REGISTER, patient_id),
     )
     return patient_id
-
-
-async def register_and_show(
-    act: Act, identifiers: Sequence[Ins], traits: Traits, status: IdentityStatus, *, source: str
-) -> Patient:
-    """`register`, then give the whole identity: what is given back may be of someone already known.
-
-    It is therefore a look-up as well, journalled, counted and refused as one.
-    """
-    decision = await _may_look_up(act)
-    patient_id = await register(act, identifiers, traits, status, source=source)
-    await journal.append(act.connection, act.context, _line(decision, Action.FIND, patient_id))
-    return _patient((await act.connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one())
-
-
-async def find_by_ins(act: Act, ins: Ins) -> Patient | None:
-    """The patient who holds exactly this INS, or nothing. Journalled and counted either way.
-
-    Refused: PATIENT_LOOKUP_TOO_MANY (`TryLater`) past the hourly count, ACCESS_REFUSED by the matrix.
-    """
-    decision = await _may_look_up(act)
-    row = await _known(act, person_key(act.context, ins))
-    await journal.append(
-        act.connection, act.context, _line(decision, Action.FIND, row.patient_id if row else journal.NOBODY)
-    )
-    return _patient(row) if row else None
-
-
-async def find_by_traits(act: Act, traits: Traits) -> Patient | None:
-    """The one patient with these traits, or nothing.
-
-    Refused: TRAITS_NOT_ENOUGH when fewer than the rule's minimum are given or when several patients answer
-    (how many is not said), and as `find_by_ins`.
-    """
-    decision = await _may_look_up(act)
-    given = [traits.family_name, traits.birth_date, " ".join(traits.given_names), traits.sex, traits.birth_place]
-    minimum = _number(act.context, "patient_lookup.minimum_traits")
-    if not (traits.family_name and traits.birth_date) or sum(1 for each in given if each) < minimum:
-        raise InvalidInput("TRAITS_NOT_ENOUGH")
-    wanted = select(patient).where(
-        patient.c.search_name == folded(traits.family_name), patient.c.birth_date == traits.birth_date
-    )
-    if traits.sex:
-        wanted = wanted.where(patient.c.sex == traits.sex)
-    if traits.birth_place:
-        wanted = wanted.where(patient.c.birth_place == traits.birth_place)
-    rows = (await act.connection.execute(wanted.limit(20))).all()
-    if traits.given_names:
-        first = folded(traits.given_names[0])
-        rows = [row for row in rows if first in {folded(name) for name in row.given_names}]
-    if len(rows) > 1:
-        ambiguous = replace(decision, allowed=False, code="TRAITS_NOT_ENOUGH")
-        raise Refused("TRAITS_NOT_ENOUGH", line=_line(ambiguous, Action.FIND, journal.NOBODY))
-    found = rows[0] if rows else None
-    await journal.append(
-        act.connection, act.context, _line(decision, Action.FIND, found.patient_id if found else journal.NOBODY)
-    )
-    return _patient(found) if found else None
 
 
 async def by_id(act: Act, patient_id: UUID) -> Patient | None:
     """The identity itself, for a use case that has already decided."""
     row = (await act.connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one_or_none()
-    return _patient(row) if row else None
+    return patient_of(row) if row else None
 
 
 async def of_person(act: Act, person_key: str) -> UUID | None:
@@ -210,27 +161,11 @@ async def of_person(act: Act, person_key: str) -> UUID | None:
     return row.patient_id if row else None
 
 
-def _patient(row: Row[Any]) -> Patient:
-    return Patient(
-        patient_id=row.patient_id,
-        ins=Ins(row.ins_oid, row.ins_value) if row.ins_oid else None,
-        status=IdentityStatus(row.ins_status),
-        traits=Traits(
-            family_name=row.family_name or "",
-            used_name=row.used_name or "",
-            given_names=tuple(row.given_names),
-            birth_date=row.birth_date or "",
-            sex=row.sex or "",
-            birth_place=row.birth_place or "",
-        ),
-        registered_at=row.registered_at,
-    )
-
-
 async def _known(act: Act, person_key: str | None) -> Row[Any] | None:
     if person_key is None:
         return None
-    return (await act.connection.execute(select(patient).where(patient.c.person_key == person_key))).one_or_none()
+    found: Row[Any] | None = (await act.connection.execute(who_is(literal(person_key)))).one_or_none()
+    return found
 
 
 async def _inserted(act: Act, key: str | None, ins: Ins | None, traits: Traits, status: IdentityStatus) -> UUID | None:
@@ -301,19 +236,11 @@ def _bounded(identifiers: Sequence[Ins], traits: Traits, source: str) -> None:
             raise LimitExceeded("VALUE_TOO_LONG", field=name, limit=_MAX_CHARACTERS)
 
 
-async def _may_look_up(act: Act) -> Decision:
-    decision = _decided(act.context, Action.FIND)
-    limit = _number(act.context, "patient_lookup.per_hour")
-    if await journal.count_by_actor(act.connection, act.context, Action.FIND, _HOUR) >= limit:
-        raise TryLater("PATIENT_LOOKUP_TOO_MANY", retry_after=int(_HOUR.total_seconds()), limit=limit)
-    return decision
+# What looking an identity up takes from here.
 
 
-def _number(context: Context, name: str) -> int:
-    return pack_on(legal_day(context.clock)).number(name, context.tenant.parameters)
-
-
-def _decided(context: Context, action: Action) -> Decision:
+def decided(context: Context, action: Action) -> Decision:
+    """Whether the actor may do so to identities, by his role alone. Refused, with its line: ACCESS_REFUSED."""
     facts = Facts(
         role=role_of(context.actor.profession, context.actor.kind),
         relations=frozenset({Relation.NONE}),
@@ -325,11 +252,12 @@ def _decided(context: Context, action: Action) -> Decision:
     )
     decision = decide(facts, Kind.PATIENT, action, overrides=context.tenant.parameters)
     if not decision.allowed:
-        raise Refused(decision.code or "ACCESS_REFUSED", line=_line(decision, action, journal.NOBODY))
+        raise Refused(decision.code or "ACCESS_REFUSED", line=line(decision, action, journal.NOBODY))
     return decision
 
 
-def _line(decision: Decision, action: Action, patient_id: UUID) -> journal.Line:
+def line(decision: Decision, action: Action, patient_id: UUID) -> journal.Line:
+    """The journal line of an act upon an identity."""
     return journal.Line(
         kind=Kind.PATIENT,
         action=action,
@@ -338,4 +266,22 @@ def _line(decision: Decision, action: Action, patient_id: UUID) -> journal.Line:
         pack=decision.pack,
         patient_id=patient_id,
         code=decision.code,
+    )
+
+
+def patient_of(row: Row[Any]) -> Patient:
+    """A row of `identity`."""
+    return Patient(
+        patient_id=row.patient_id,
+        ins=Ins(row.ins_oid, row.ins_value) if row.ins_oid else None,
+        status=IdentityStatus(row.ins_status),
+        traits=Traits(
+            family_name=row.family_name or "",
+            used_name=row.used_name or "",
+            given_names=tuple(row.given_names),
+            birth_date=row.birth_date or "",
+            sex=row.sex or "",
+            birth_place=row.birth_place or "",
+        ),
+        registered_at=row.registered_at,
     )
