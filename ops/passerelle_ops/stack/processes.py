@@ -25,7 +25,23 @@ def web(stack: Stack) -> Process:
         stack.ports["web"] = settings.port
     else:
         stack.port("web", _WEB_PORT)
-    return asgi(stack, "web", "passerelle_ops.asgi:create_app", host=settings.host, ready="/health/ready")
+    return gateway(stack, "web", host=settings.host)
+
+
+def gateway(stack: Stack, name: str, *, host: str = "127.0.0.1") -> Process:
+    """A gateway on the port of that name, a server for each core; ready once all of them listen and one answers."""
+    port = stack.ports[name] if name in stack.ports else stack.port(name)
+    said = stack.state.path / f"{name}.ready"
+    said.unlink(missing_ok=True)
+    answer = answers(port, "/health/ready")
+    return Process(
+        name=name,
+        command=Command(
+            argv=[sys.executable, "-P", "-m", "passerelle_ops.web", "--host", host, "--port", str(port)],
+            environment=environment(stack, PASSERELLE_READY_FILE=str(said)),
+        ),
+        is_ready=lambda: said.exists() and answer(),
+    )
 
 
 def asgi(stack: Stack, name: str, factory: str, *, host: str = "127.0.0.1", ready: str = "/") -> Process:
