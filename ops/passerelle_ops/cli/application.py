@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from passerelle_ops.cli import (
     bench,
     demo,
+    explain,
     failures,
     ingest,
     journal,
@@ -58,6 +59,7 @@ def application() -> typer.Typer:
     app.add_typer(verify.app, rich_help_panel=_CHECK)
     app.add_typer(journal.app, rich_help_panel=_CHECK)
     app.add_typer(policy.app, rich_help_panel=_CHECK)
+    app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(explain.explain)
     app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(bench.bench)
     app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(version.version)
     return app
