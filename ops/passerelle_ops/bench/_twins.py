@@ -32,6 +32,7 @@ from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.keys import Keys
+from passerelle_graphql.authentication import new_request_id
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.routes import routes
 from passerelle_ops.bench._questions import (
@@ -68,7 +69,6 @@ _READERS: Final[Sequence[Reader]] = (
     *((who, Mode.BREAK_GLASS) for who in PROFESSIONALS),
     ("gp", Mode.REGULATION_CENTRE),
 )
-_UUID4: Final = uuid.uuid4
 
 
 class Ids:
@@ -86,18 +86,28 @@ class Ids:
         drawn = blake2b(f"{self._about}/{self._count}".encode(), digest_size=16).digest()
         return uuid.UUID(bytes=drawn, version=4)
 
+    def request_id(self) -> str:
+        """The id of a request, drawn likewise."""
+        return self().hex
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Draw here whatever our own modules would draw at random."""
-        names = [each for each in sys.modules if each.partition(".")[0].startswith("passerelle")]
-        taken = [sys.modules[name] for name in names if getattr(sys.modules[name], "uuid4", None) is _UUID4]
-        for module in taken:
-            module.uuid4 = self  # type: ignore[attr-defined]
+        drawn = {"uuid4": (uuid.uuid4, self), "new_request_id": (new_request_id, self.request_id)}
+        modules = [sys.modules[each] for each in sys.modules if each.partition(".")[0].startswith("passerelle")]
+        taken = [
+            (module, name)
+            for module in modules
+            for name, (random, _) in drawn.items()
+            if getattr(module, name, None) is random
+        ]
+        for module, name in taken:
+            setattr(module, name, drawn[name][1])
         try:
             yield
         finally:
-            for module in taken:
-                module.uuid4 = _UUID4  # type: ignore[attr-defined]
+            for module, name in taken:
+                setattr(module, name, drawn[name][0])
 
 
 @dataclass(frozen=True, slots=True)
