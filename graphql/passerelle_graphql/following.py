@@ -19,7 +19,7 @@ from passerelle.audit.feed import Feeds, Fresh
 from passerelle.dossier import access, following
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
-from passerelle.kernel.errors import TryLater
+from passerelle.kernel.errors import NotAuthenticated, Refused, TryLater
 from passerelle_graphql.authentication import Door, admit, new_request_id
 from passerelle_graphql.context import Asked
 from passerelle_graphql.heading import Heading
@@ -155,17 +155,16 @@ class Followed(Asked):
         except TryLater:
             """What cannot be asked now is asked next time; until it can, nothing can be told either."""
 
-    async def answered(self, ask: Callable[[Context], Awaitable[_Told]]) -> _Told:
-        """What the database answers, once it does. Raises what `Visit.renew` does when that takes too long."""
+    async def answered(self, ask: Callable[[Context], Awaitable[_Told]]) -> _Told | None:
+        """What the database answers, once it does; None when this is no longer his right, of which `follow` tells."""
         while True:
             try:
+                await self.visit.renew()
                 return await ask(self.visit.context)
             except TryLater:
                 await asyncio.sleep(self.streams.limits.retry_seconds)
-            try:
-                await self.visit.renew()
-            except TryLater:
-                continue
+            except (Refused, NotAuthenticated):
+                return None
 
 
 def fields_of(said: object) -> dict[bytes, bytes]:

@@ -11,6 +11,7 @@ import pytest
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import death, emergencies, lifecycle, relations, repair, visibility, withholding
+from passerelle.identities.tokens import denial_of
 from passerelle_graphql.ids import Node, node_id
 from passerelle_policies.vocabulary import Mode
 from tests import builders
@@ -189,6 +190,17 @@ async def test_it_ends_when_the_token_expires(streaming: Streaming, record: Reco
         last = await told(patient)
         assert (last["__typename"], last["code"]) == ("SubscriptionEnd", "TOKEN_EXPIRED")
         await patient.end()
+
+
+@BOTH
+async def test_it_ends_when_the_token_is_revoked(streaming: Streaming, record: Record, protocol: str) -> None:
+    serving, token = streaming.serving, token_of(record.doctor)
+    async with streaming.follow(protocol, token, "DocumentArrived", record.id) as doctor:
+        await serving.revocations.revoke(denial_of(token)[0])
+        await serving.world.publish(record.patient_id, builders.document(title="trop tard"))
+        last = await told(doctor)
+        assert (last["__typename"], last["code"]) == ("SubscriptionEnd", "TOKEN_REVOKED")
+        await doctor.end()
 
 
 async def test_break_glass_shows_in_each_answer_and_ends_with_it(streaming: Streaming, record: Record) -> None:

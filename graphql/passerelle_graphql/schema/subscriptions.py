@@ -127,8 +127,7 @@ async def _arrivals(followed: Followed, patient_id: UUID, news: list[Fresh]) -> 
         arrived = await followed.answered(arrival)
         if arrived is None:
             continue
-        context = followed.visit.context
-        if context.mode is Mode.BREAK_GLASS:
+        if followed.visit.context.mode is Mode.BREAK_GLASS:
             followed.opened(await followed.answered(lambda now: emergencies.own_emergency(now, patient_id)))
         yield ArrivedDocument(how=arrived.how, document=shape(Document, arrived.document, asked))
 
@@ -142,10 +141,7 @@ async def _accesses(followed: Followed, patient_id: UUID, news: list[Fresh]) -> 
         found = await following.lines(context, patient_id, line_ids)
         return found, await names_of_structures(context, found)
 
-    try:
-        found, names = await followed.answered(lines)
-    except errors.Refused:
-        return  # told when all are told, not now: see `Followed.follow`
+    found, names = await followed.answered(lines) or ((), {})
     for each in found:
         yield shown_line(each, names)
 
