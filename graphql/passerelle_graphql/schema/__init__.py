@@ -14,7 +14,7 @@ from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQu
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.me import ME, MeQuery
-from passerelle_graphql.schema.notices import NoticesMutation, NoticesQuery
+from passerelle_graphql.schema.notices import NOTICES, NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.oversight import OversightQuery
 from passerelle_graphql.schema.patients import PATIENT, PatientMutation, PatientQuery
 from passerelle_graphql.schema.portability import PortabilityMutation, PortabilityQuery
@@ -69,4 +69,4 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS, ME, PATIENT)
+ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS, ME, PATIENT, NOTICES)

@@ -9,11 +9,24 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    Uuid,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import Act
@@ -49,7 +62,8 @@ class InboxPage:
 
 def cursor_of(given: InboxNotice) -> str:
     """The opaque cursor after this notice."""
-    return base64.urlsafe_b64encode(f"{given.posted_at.isoformat()}|{given.notice_id}".encode()).decode()
+    at = given.posted_at.astimezone(UTC).isoformat(timespec="microseconds")
+    return base64.urlsafe_b64encode(f"{at}|{given.notice_id}".encode()).decode()
 
 
 def read_cursor(cursor: str) -> tuple[datetime, UUID]:
@@ -64,25 +78,46 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
     return read
 
 
+def newest(
+    recipient: ColumnElement[str],
+    *,
+    limit: ColumnElement[int],
+    unread_only: ColumnElement[bool],
+    after: tuple[ColumnElement[Any], ColumnElement[Any]],
+) -> Select[Any]:
+    """Somebody's notices, newest first, with `is_patient`; `after` an instant and a notice, or nulls."""
+    return (
+        select(notice, _IS_PATIENT)
+        .where(
+            notice.c.recipient == recipient,
+            or_(not_(unread_only), notice.c.read_at.is_(None)),
+            or_(after[0].is_(None), tuple_(notice.c.posted_at, notice.c.notice_id) < tuple_(*after)),
+        )
+        .order_by(notice.c.posted_at.desc(), notice.c.notice_id.desc())
+        .limit(limit)
+    )
+
+
+def unread(recipient: ColumnElement[str]) -> Select[Any]:
+    """How many of somebody's notices are unread."""
+    return select(func.count()).select_from(notice).where(notice.c.recipient == recipient, notice.c.read_at.is_(None))
+
+
 async def page(act: Act, *, first: int, after: str | None = None, unread_only: bool = False) -> InboxPage:
     """A page of the bearer's own notices. Refused: CURSOR_INVALID."""
-    own = notice.c.recipient == act.context.actor.subject
-    asked = (
-        select(notice, _IS_PATIENT)
-        .where(own)
-        .order_by(notice.c.posted_at.desc(), notice.c.notice_id.desc())
-        .limit(first + 1)
+    at, notice_id = read_cursor(after) if after is not None else (None, None)
+    own = literal(act.context.actor.subject)
+    asked = newest(
+        own,
+        limit=literal(first + 1),
+        unread_only=literal(unread_only),
+        after=(literal(at, DateTime(timezone=True)), literal(notice_id, Uuid())),
     )
-    if unread_only:
-        asked = asked.where(notice.c.read_at.is_(None))
-    if after is not None:
-        asked = asked.where(tuple_(notice.c.posted_at, notice.c.notice_id) < read_cursor(after))
     rows = (await act.connection.execute(asked)).all()
-    unread = select(func.count()).select_from(notice).where(own, notice.c.read_at.is_(None))
     return InboxPage(
         notices=[_shown(row) for row in rows[:first]],
         has_next=len(rows) > first,
-        unread=(await act.connection.execute(unread)).scalar_one(),
+        unread=(await act.connection.execute(unread(own))).scalar_one(),
     )
 
 
