@@ -15,7 +15,7 @@ from passerelle_ops.stack.addresses import Addresses
 from tests.builders import World, document, professional
 from tests.running.house import TENANT, House, eventually
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

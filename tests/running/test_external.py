@@ -11,13 +11,16 @@ import urllib.request
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from passerelle_ops.demo.corpus.quirks import paper
 from passerelle_ops.demo.corpus.write import write
 from passerelle_ops.stack.postgres import Postgres
 from passerelle_ops.stack.state import StateFolder
 from passerelle_ops.stack.valkey import Valkey
-from tests.running.house import ROOT, eventually
+from tests.running.house import ROOT, SECONDS, eventually
+
+pytestmark = pytest.mark.timeout(900)
 
 
 def _prepared_by_the_administrator(postgres: Postgres) -> dict[str, str]:
@@ -83,7 +86,7 @@ def test_a_region_runs_over_servers_that_are_not_ours(postgres: Postgres, valkey
         assert json.loads(fed.stdout)["totals"]["stored"] == 1
     finally:
         serving.terminate()
-        serving.wait(30)
+        serving.wait(SECONDS)
         log.close()
     with psycopg.connect(urls["ext_oncomip/ext_owner"]) as owner:
         assert owner.execute("select count(*) from document").fetchone() == (1,)

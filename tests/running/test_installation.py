@@ -8,9 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,16 +18,9 @@ import pytest
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder, is_alive
+from tests.running.house import ROOT, SECONDS, eventually
 
-ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 60.0
-
-
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.05)
+pytestmark = pytest.mark.timeout(900)
 
 
 class Served:

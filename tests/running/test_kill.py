@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from passerelle_graphql.ids import Node, key_of
 from passerelle_ops.demo.issuer import FOLDER, DemoIssuer
 from passerelle_ops.installation import Installation
 from passerelle_ops.stack.addresses import Addresses
-from tests.running.house import TENANT, WRITER, Corpus, House, Ingest, filed
+from tests.running.house import SECONDS, TENANT, WRITER, Corpus, House, Ingest, filed
 
-pytestmark = pytest.mark.timeout(240)  # several processes start again on a machine that may be busy
+pytestmark = pytest.mark.timeout(900)  # several processes start again on a machine that may be busy
 
 PUBLISH = """mutation ($submission: SubmissionInput!) {
   publishDocument(submission: $submission) {
@@ -34,6 +35,8 @@ PUBLISH = """mutation ($submission: SubmissionInput!) {
   }
 }"""
 AWAY = {"DATABASE_AWAY", "DATABASE_BUSY", "CONTENT_STORE_AWAY"}
+# What else the gateway may say while others die around it; whoever hears it tries again.
+LATER = AWAY | {"IDENTITY_ISSUER_UNAVAILABLE", "OPERATION_TOO_SLOW"}
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +92,12 @@ def test_an_ingest_waits_for_the_database_and_goes_on(
     house: House, corpus: Callable[[int], Corpus], victim: str
 ) -> None:
     files = corpus(100)
-    ingest = Ingest(house, files)
+    ingest = Ingest(house, files, "--patience", str(SECONDS))  # longer than a start takes on a busy machine
     ingest.until(20)
     house.kill(victim)
     before = filed(ingest.acknowledged())
     assert 20 <= len(before) < len(files)
-    if victim == "supervisor":
-        house.open()
+    house.serves()  # opened again where the supervisor was killed; one that cannot says why
     done = ingest.done()
     assert done.code == 0, done
     assert "Traceback" not in done.err
@@ -165,7 +167,7 @@ class Feeder:
         files = iter(sorted((each for each in corpus.folder.iterdir() if each.suffix in {".xml", ".zip"}), key=_rank))
         filings: dict[str, str] = {}
         async with httpx2.AsyncClient(
-            base_url=info.url("web"), headers={"authorization": f"Bearer {token}"}, timeout=20
+            base_url=info.url("web"), headers={"authorization": f"Bearer {token}"}, timeout=60
         ) as client:
 
             async def send_some() -> None:
@@ -178,8 +180,31 @@ class Feeder:
                         continue
                     filings.update(self._noted(answer))
 
+            await self._let_in(client)
             await asyncio.gather(*(send_some() for _ in range(3)))
         return filings
+
+    async def feed_all(self, corpus: Corpus) -> dict[str, str]:
+        """Feed it again until all is filed: what must wait, or was not heard, is sent another time."""
+        self.problems.clear()
+        end = time.monotonic() + SECONDS
+        filings = await self.feed(corpus)
+        while filings.keys() < corpus.by_http and time.monotonic() < end:
+            assert set(self.problems) <= LATER | {"PARENT_UNKNOWN"}, self.problems
+            await asyncio.sleep(1.0)
+            filings = await self.feed(corpus) | filings
+        return filings
+
+    async def _let_in(self, client: httpx2.AsyncClient) -> None:
+        """Ask who we are until the gateway knows: the issuer of its tokens may be slow the first time."""
+        end = time.monotonic() + SECONDS
+        while True:
+            answer = (await client.post(f"/{TENANT}/graphql", json={"query": "{ me { kind } }"})).json()
+            if "errors" not in answer:
+                return
+            assert answer["errors"][0]["extensions"]["code"] in LATER, answer
+            assert time.monotonic() < end, answer
+            await asyncio.sleep(1.0)
 
     def _noted(self, answer: dict[str, Any]) -> dict[str, str]:
         if "errors" in answer:
@@ -208,18 +233,18 @@ async def test_what_the_gateway_acknowledged_is_there_whatever_is_killed(
     feeder = Feeder(house)
     await feeder.register()
 
-    async def kill() -> None:
-        while len(feeder.acknowledged) < 15:  # noqa: ASYNC110 - what answers give is counted, not announced
-            await asyncio.sleep(0.005)
-        house.kill(victim)
-
-    await asyncio.gather(feeder.feed(files), kill())
+    feeding = asyncio.create_task(feeder.feed(files))
+    while len(feeder.acknowledged) < 15 and not feeding.done():  # noqa: ASYNC110 - counted, not announced
+        await asyncio.sleep(0.005)
+    assert not feeding.done(), (feeding, feeder.problems)
+    house.kill(victim)
+    await feeding
     acknowledged = dict(feeder.acknowledged)
     assert 15 <= len(acknowledged) < len(files.by_http)
-    assert set(feeder.problems) <= AWAY | {"PARENT_UNKNOWN"}, feeder.problems
+    assert set(feeder.problems) <= LATER | {"PARENT_UNKNOWN"}, feeder.problems
     await asyncio.to_thread(house.serves)
     await asyncio.to_thread(house.verifies)
-    again = await feeder.feed(files)
+    again = await feeder.feed_all(files)
     assert {again[each] for each in acknowledged} == {"ALREADY_HERE"}
     assert feeder.acknowledged.keys() == files.by_http, feeder.problems
     await asyncio.to_thread(house.holds, files, feeder.acknowledged)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 from uuid import UUID, uuid4
 
@@ -142,26 +142,24 @@ async def test_who_hangs_is_let_go_and_keeps_nothing_from_the_others(context: Co
     async with transaction(context) as act:
         await publish(act, Struck(patient_id=uuid4(), times=12))
 
-    begun = time.monotonic()
     done = await relay(context.tenant, subscribers, context.clock, patience=1.0)
-    assert (done, len(asked)) == (Relayed(1, 5), 1)  # asked once, not five times over
-    assert time.monotonic() - begun < 3.0
+    assert (done, len(asked)) == (Relayed(1, 5), 1)  # asked once, and so waited for once
     assert sorted(heard) == [0, 1, 2, 3, 4, 12]
     clock.advance(delay_after(1))
     assert await relay(context.tenant, subscribers, context.clock, patience=0.1) == Relayed(0, 5)
 
 
 async def test_a_run_that_lasts_leaves_the_rest_to_the_next(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
     async def slow(_: Tenant, __: Waiting) -> None:
-        await asyncio.sleep(0.2)
+        nonlocal now
+        now += 0.4 * relaying.TURN
 
     subscribers = Subscribers()
     subscribers.bind(Rang.name, slow)
     for times in range(6):
         await ring(context, times)
-    monkeypatch.setattr(relaying, "TURN", 0.3)
-    first = await relay(context.tenant, subscribers, context.clock)
-    assert 0 < first.delivered < 6
-    assert first.failed == 0
-    monkeypatch.undo()
-    assert await relay(context.tenant, subscribers, context.clock) == Relayed(6 - first.delivered, 0)
+    monkeypatch.setattr(relaying, "time", SimpleNamespace(monotonic=lambda: now))
+    assert await relay(context.tenant, subscribers, context.clock) == Relayed(3, 0)
+    assert await relay(context.tenant, subscribers, context.clock) == Relayed(3, 0)
