@@ -18,7 +18,7 @@ from passerelle.kernel.errors import Conflict
 from passerelle_ops.stack.children import Command, run
 from passerelle_ops.stack.locks import is_held
 from passerelle_ops.stack.privileges import Identity, Mode, database_identity
-from passerelle_ops.stack.state import StateFolder
+from passerelle_ops.stack.state import ENDING_SECONDS, StateFolder
 
 SUPERUSER = "postgres"
 _SETTINGS = {
@@ -141,7 +141,7 @@ class Postgres:
         PostgreSQL believes that file while its number runs, be it another's or a dead process that nobody
         reaps. We know better: every process of ours holds `presence`.
         """
-        end = time.monotonic() + 30
+        end = time.monotonic() + ENDING_SECONDS
         file = self.data / "postmaster.pid"
         while not self.is_clear():
             if time.monotonic() > end:

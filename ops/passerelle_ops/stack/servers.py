@@ -29,7 +29,7 @@ from passerelle_ops.stack.privileges import Mode
 from passerelle_ops.stack.state import StackInfo, StateFolder, is_free
 from passerelle_ops.stack.valkey import Valkey
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0  # PostgreSQL may have a crash to recover from
 _ATTEMPTS = 3
 
 

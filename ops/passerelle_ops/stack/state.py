@@ -27,6 +27,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from passerelle.kernel.errors import Conflict
 from passerelle_ops.stack.locks import hold, is_held
 
+ENDING_SECONDS = 90.0
+"""How long the processes of a killed supervisor may take to end: nobody is left to insist (the longest, 60 s)."""
 _PORTS = range(20_000, 32_000)  # below the ports that outgoing connections take
 
 
@@ -139,7 +141,7 @@ class StateFolder:
         return info
 
     @contextlib.contextmanager
-    def locked(self, *, patience: float = 30.0) -> Iterator[int]:
+    def locked(self, *, patience: float = ENDING_SECONDS) -> Iterator[int]:
         """Hold the state alone; the lock's descriptor, for children to hold it too.
 
         Waits for the last children of a supervisor that was killed; refused with STATE_IN_USE when one runs.

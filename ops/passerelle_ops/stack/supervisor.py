@@ -40,7 +40,7 @@ class Process:
     command: Command
     is_ready: Callable[[], bool] = lambda: True
     may_start: Callable[[], bool] = lambda: True
-    start_seconds: float = 60.0
+    start_seconds: float = 180.0  # on a busy machine a start takes over a minute
 
 
 @dataclass(slots=True)
