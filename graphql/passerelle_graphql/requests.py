@@ -135,7 +135,13 @@ def is_text(text: str) -> bool:
     """Whether a text can be stored and written again: no NUL, no half of a surrogate pair."""
     if "\x00" in text:
         return False
-    return text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text)
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def texts_in(value: Any) -> Iterator[str]:

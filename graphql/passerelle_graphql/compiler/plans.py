@@ -15,7 +15,6 @@ from graphql import (
     OperationType,
     Undefined,
     VariableNode,
-    is_input_object_type,
     value_from_ast,
 )
 from graphql.type import get_named_type
@@ -124,34 +123,30 @@ class Plans:
         to_name = self._strawberry.config.name_converter.from_argument
         names = {each.graphql_name or to_name(each): each.python_name for each in declared.arguments}
         variables: list[tuple[str, str]] = []
-        mixed: list[tuple[str, Callable[[dict[str, Any]], Any]]] = []
-        must_convert = False
+        written: list[tuple[str, Callable[[dict[str, Any]], Any]]] = []
+        to_convert: set[str] = set()
         for each in node.arguments or ():
-            name, argument = each.name.value, field.args[each.name.value]
-            must_convert |= is_input_object_type(get_named_type(argument.type)) or not isinstance(
-                get_named_type(argument.type), GraphQLScalarType
-            )
+            name, type_ = each.name.value, field.args[each.name.value].type
+            if not isinstance(get_named_type(type_), GraphQLScalarType):
+                to_convert.add(name)
             if isinstance(each.value, VariableNode):
                 variables.append((name, each.value.name.value))
             else:
-                mixed.append((name, _reading(each.value, argument.type)))
+                written.append((name, _reading(each.value, type_)))
 
         def read(given: Mapping[str, Any]) -> Mapping[str, Any]:
-            found: dict[str, Any] = {}
-            for name, variable in variables:
-                if variable in given:
-                    found[name] = given[variable]
-            for name, value in mixed:
+            found = {name: given[variable] for name, variable in variables if variable in given}
+            for name, value in written:
                 found[name] = value(dict(given))
             found = {name: value for name, value in found.items() if value is not Undefined}
-            if must_convert:
-                return convert_arguments(
-                    found,
-                    declared.arguments,
-                    scalar_registry=self._strawberry.schema_converter.scalar_registry,
-                    config=self._strawberry.config,
-                )
-            return {names[name]: value for name, value in found.items()}
+            if all(found.get(name) is None for name in to_convert):
+                return {names[name]: value for name, value in found.items()}
+            return convert_arguments(
+                found,
+                declared.arguments,
+                scalar_registry=self._strawberry.schema_converter.scalar_registry,
+                config=self._strawberry.config,
+            )
 
         return read
 

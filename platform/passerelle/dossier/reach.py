@@ -7,8 +7,9 @@ through exactly what `decide` allows one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -39,70 +40,65 @@ from passerelle.dossier import access
 from passerelle.dossier.tables import document
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
+from passerelle.kernel.pipeline_values import Written
 from passerelle_policies.decision import DocumentFacts, Reach, reach
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Relation, Role
+from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
 
 _NOT_OPEN = "dossier-not-open"
 #: What a journal line keeps of the document that it is about.
 _ASKED = tuple(each.name for each in fields(DocumentFacts) if each.init)
 
 
-@dataclass(frozen=True, slots=True)
-class ReachParameters:
+def _rendered(lines: tuple[Reach, ...], under_objection: tuple[bool, ...]) -> dict[str, Written]:
     """`Reach` lines as arrays, one element a line, written once as PostgreSQL reads them.
 
     `under_objection`: the line holds where the patient objected to emergencies (true), where he did not (false).
     """
 
-    relations: str
-    types: str
-    sees_masked: str
-    sees_hidden_from_patient: str
-    sees_hidden_from_representatives: str
-    rules: str
-    under_objection: str
+    def texts(values: Iterable[str]) -> str:
+        return "{" + ",".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values) + "}"
 
-
-def _array_literal(values: Iterable[str]) -> str:
-    return "{" + ",".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values) + "}"
-
-
-@lru_cache(maxsize=512)
-def _rendered(lines: tuple[Reach, ...], under_objection: tuple[bool, ...]) -> ReachParameters:
-    return ReachParameters(
-        relations=_array_literal(_array_literal(sorted(each.relations)) for each in lines),
-        types=_array_literal(_array_literal(each.types) for each in lines),
-        sees_masked=_array_literal(str(each.sees_masked) for each in lines),
-        sees_hidden_from_patient=_array_literal(str(each.sees_hidden_from_patient) for each in lines),
-        sees_hidden_from_representatives=_array_literal(str(each.sees_hidden_from_representatives) for each in lines),
-        rules=_array_literal(each.rule for each in lines),
-        under_objection=_array_literal(map(str, under_objection)),
-    )
+    arrays = {
+        "relations": texts(texts(sorted(each.relations)) for each in lines),
+        "types": texts(texts(each.types) for each in lines),
+        "sees_masked": texts(str(each.sees_masked) for each in lines),
+        "sees_hidden_from_patient": texts(str(each.sees_hidden_from_patient) for each in lines),
+        "sees_hidden_from_representatives": texts(str(each.sees_hidden_from_representatives) for each in lines),
+        "rules": texts(each.rule for each in lines),
+        "under_objection": texts(map(str, under_objection)),
+    }
+    return {name: Written(each.encode()) for name, each in arrays.items()}
 
 
 def reach_parameters(
     context: Context, kind: Kind, action: Action, prefix: str = "reach", *, is_open: bool = True
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """Values for the bind parameters of `reach_lines(prefix)`."""
-    day, overrides = legal_day(context.clock), context.tenant.parameters
+    overrides = tuple(context.tenant.parameters.items())
+    return _reach_parameters(
+        access.role_in(context), context.mode, kind, action, legal_day(context.clock), overrides, prefix, is_open
+    )
+
+
+@lru_cache(maxsize=4096)
+def _reach_parameters(
+    role: Role,
+    mode: Mode,
+    kind: Kind,
+    action: Action,
+    day: date,
+    overrides: tuple[tuple[str, int | str | bool], ...],
+    prefix: str,
+    is_open: bool,
+) -> Mapping[str, Any]:
     lines: tuple[Reach, ...] = ()
     under_objection: tuple[bool, ...] = ()
     # An earlier objection takes away what only an emergency opens (L.1111-17 I); the statement finds out which holds.
     for objected in (False, True):
-        some = reach(
-            access.role_in(context),
-            context.mode,
-            kind,
-            action,
-            day,
-            overrides,
-            is_open=is_open,
-            is_objected=objected,
-        )
+        some = reach(role, mode, kind, action, day, dict(overrides), is_open=is_open, is_objected=objected)
         lines += some
         under_objection += (objected,) * len(some)
-    rendered = _rendered(lines, under_objection)
-    return {f"{prefix}_{name}": getattr(rendered, name) for name in ReachParameters.__slots__}
+    return {f"{prefix}_{name}": each for name, each in _rendered(lines, under_objection).items()}
 
 
 def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = False) -> CTE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,13 @@ class SetClock:
 
 def legal_day(clock: Clock) -> date:
     """The day in metropolitan France, on which a rule is or is not in force."""
-    return clock.now().astimezone(PARIS).date()
+    return _day_of(int(clock.now().timestamp() // 3600))
+
+
+@lru_cache(maxsize=1024)
+def _day_of(hour: int) -> date:
+    """The legal day of an hour since 1970: Paris has been whole hours from UTC since 1911, and a request asks often."""
+    return datetime.fromtimestamp(hour * 3600, PARIS).date()
 
 
 def written_day(at: datetime) -> str:
