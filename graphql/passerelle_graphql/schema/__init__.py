@@ -10,7 +10,12 @@ from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, Authorizati
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.documents import DOCUMENT, DocumentQuery
 from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, DossierQuery
-from passerelle_graphql.schema.emergencies import EmergencyMutation, EmergencyQuery
+from passerelle_graphql.schema.emergencies import (
+    EMERGENCIES_TO_REVIEW,
+    EMERGENCY_ACCESSES,
+    EmergencyMutation,
+    EmergencyQuery,
+)
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.me import ME, MeQuery
@@ -69,4 +74,4 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS, ME, PATIENT, NOTICES)
+ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS, ME, PATIENT, NOTICES, EMERGENCY_ACCESSES, EMERGENCIES_TO_REVIEW)

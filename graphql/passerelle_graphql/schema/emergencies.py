@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from functools import cache
+from typing import Annotated, Any, TypeAlias
 
 import strawberry
+from sqlalchemy import CTE, DateTime, Integer, bindparam, case, select
 
+from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import emergencies, emergency_reviews, objections, reading
+from passerelle.dossier import emergencies, emergency_reviews, judging, objections, reading, visits
 from passerelle.kernel import errors
 from passerelle_graphql.authentication import MODE
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Shape, entity, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked, ResolverInfo, context_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
-from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
-from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.authorizations import Ended, EndResult
 from passerelle_graphql.schema.enums import ActorKind, Finding
-from passerelle_graphql.schema.values import CodedValue, coded
+from passerelle_graphql.schema.values import CodedValue, coded, coded_in_sql, identified
 from passerelle_policies import nomenclatures
-from passerelle_policies.vocabulary import Mode
+from passerelle_policies.vocabulary import Action, Kind, Mode
+
+_PROFESSIONAL = f"{ActorKind.PROFESSIONAL}:"
 
 
+def _profession_in_sql(code: Sql) -> Shape:
+    return coded_in_sql(
+        code, shapes.label_in({each: known.label for each, known in nomenclatures.professions().items()}, code)
+    )
+
+
+@in_sql(_profession_in_sql)
 def profession_of(code: str | None) -> CodedValue | None:
     known = nomenclatures.profession(code) if code else None
     return coded(code, known.label if known else None)
 
 
+@in_sql(lambda subject: leaf(shapes.free_text(Sql(f"regexp_replace({subject}, '^{_PROFESSIONAL}', '')"))))
+def rpps_of(subject: str) -> str:
+    return subject.removeprefix(_PROFESSIONAL)
+
+
+@in_sql(lambda found: leaf(shapes.word(Finding)(Sql(f"nullif({found}, '')"))))
+def finding_of(found: str | None) -> Finding | None:
+    return Finding(found) if found else None
+
+
 @strawberry.type(description="Un accès en urgence (bris de glace) : qui, pourquoi, jusqu'à quand.")
 class EmergencyAccess:
-    id: strawberry.ID = shown("access_id", by=lambda key: node_id(Node.EMERGENCY, key))
-    patient_id: strawberry.ID = shown(by=lambda key: node_id(Node.PATIENT, key))
-    rpps: str = shown("subject", by=lambda subject: subject.removeprefix(f"{ActorKind.PROFESSIONAL}:"))
+    id: strawberry.ID = shown("access_id", by=identified(Node.EMERGENCY))
+    patient_id: strawberry.ID = shown(by=identified(Node.PATIENT))
+    rpps: str = shown("subject", by=rpps_of)
     name: str = shown()
     profession: CodedValue | None = shown(by=profession_of)
     structure: str | None = shown("establishment", description="FINESS du lieu d'où il est entré.")
@@ -44,9 +72,7 @@ class EmergencyAccess:
     until: datetime = shown("valid_until", description="Exclu.")
     review_due_at: datetime = shown()
     reviewed_at: datetime | None = shown()
-    finding: Finding | None = shown(
-        by=lambda found: Finding(found) if found else None, description="Ce que l'examen a trouvé ; absent avant lui."
-    )
+    finding: Finding | None = shown(by=finding_of, description="Ce que l'examen a trouvé ; absent avant lui.")
 
 
 def emergency(held: emergencies.EmergencyAccess) -> EmergencyAccess:
@@ -112,6 +138,101 @@ class EmergencyQuery:
                 EmergencyToReview(emergency=emergency(each.emergency), is_overdue=each.is_overdue) for each in waiting
             ]
         )
+
+
+_COLUMNS = tuple(emergencies.EmergencyAccess.__dataclass_fields__)
+_OPENED, _WAITING = "opened", "waiting"
+_SIZE = bindparam("page_size", type_=Integer())
+
+
+def _answer(it: judging.Judged, *also: CTE) -> Frame:
+    return Frame(
+        lambda body: select(
+            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
+        ).select_from(it.verdict),
+        [it.journal_line, *also],
+    )
+
+
+@cache
+def _accesses_frame(needs: frozenset[str]) -> Frame:
+    it = judging.judged(Kind.AUTHORIZATIONS)
+    found = emergencies.newest(it.patient_id, _SIZE).subquery("found")
+    said = case((visits.is_kept_from(it.facts, it.patient_id, found), None), else_=found.c.reason)
+    columns = [said.label(name) if name == "reason" else found.c[name] for name in _COLUMNS]
+    return _answer(it, *([select(*columns).cte(_OPENED)] if _OPENED in needs else []))
+
+
+def _accesses_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    key = key_of(Node.PATIENT, arguments.root["patient_id"])
+    size = reading.page_size(asked.context, arguments.root.get("first"))
+    return {**judging.parameters(asked.context, Kind.AUTHORIZATIONS, key), "page_size": size}
+
+
+def _accesses_refused(asked: Asked, told: Mapping[str, Any]) -> object:
+    raise judging.refusal(asked.context, Kind.AUTHORIZATIONS, told)
+
+
+EMERGENCY_ACCESSES = ReadRoot(
+    name="emergencyAccesses",
+    shows="EmergencyAccesses",
+    fields={
+        "nodes": needing(
+            _OPENED,
+            listed(
+                "EmergencyAccess",
+                fields_of(EmergencyAccess, row_of(_OPENED, _COLUMNS)),
+                Sql(_OPENED),
+                Sql(f"{_OPENED}.valid_from desc, {_OPENED}.access_id"),
+            ),
+        )
+    },
+    frame=_accesses_frame,
+    parameters=_accesses_parameters,
+    otherwise=_accesses_refused,
+)
+
+
+@cache
+def _queue_frame(needs: frozenset[str]) -> Frame:
+    it = judging.judged(Kind.JOURNAL, action=Action.REVIEW)
+    now = bindparam("access_now", type_=DateTime(timezone=True))
+    found = emergency_reviews.awaiting(_SIZE).where(it.is_allowed()).subquery("found")
+    waiting = select(found, (found.c.review_due_at <= now).label("is_overdue")).cte(_WAITING)
+    return _answer(it, *([waiting] if _WAITING in needs else []))
+
+
+def _queue_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    size = reading.page_size(asked.context, arguments.root.get("first"))
+    nobody = judging.parameters(asked.context, Kind.JOURNAL, NOBODY, action=Action.REVIEW)
+    return {**nobody, "page_size": size}
+
+
+def _queue_refused(asked: Asked, told: Mapping[str, Any]) -> object:
+    raise judging.refusal(asked.context, Kind.JOURNAL, told, action=Action.REVIEW)
+
+
+EMERGENCIES_TO_REVIEW = ReadRoot(
+    name="emergenciesToReview",
+    shows="EmergencyReviewQueue",
+    fields={
+        "nodes": needing(
+            _WAITING,
+            listed(
+                "EmergencyToReview",
+                {
+                    "emergency": entity("EmergencyAccess", fields_of(EmergencyAccess, row_of(_WAITING, _COLUMNS))),
+                    "isOverdue": leaf(shapes.plain(Sql(f"{_WAITING}.is_overdue"))),
+                },
+                Sql(_WAITING),
+                Sql(f"{_WAITING}.review_due_at, {_WAITING}.access_id"),
+            ),
+        )
+    },
+    frame=_queue_frame,
+    parameters=_queue_parameters,
+    otherwise=_queue_refused,
+)
 
 
 @strawberry.type

@@ -10,9 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, DateTime, Text, Uuid, and_, bindparam, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
@@ -118,15 +132,20 @@ async def end_emergency(act: Act, patient_id: UUID) -> int:
 async def emergencies_of(act: Act, patient_id: UUID, *, first: int) -> list[EmergencyAccess]:
     """The newest openings of a record by break-glass, with what the review found; for whom `authorizations` is."""
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.READ)
-    rows = await act.connection.execute(
+    rows = await act.connection.execute(newest(literal(patient_id, Uuid()), literal(first)))
+    unsaid = await visits.emergencies_without_reason(act, patient_id)
+    found = [EmergencyAccess(**row) for row in rows.mappings()]
+    return [replace(each, reason=None) if each.access_id in unsaid else each for each in found]
+
+
+def newest(patient_id: ColumnElement[UUID], first: ColumnElement[int]) -> Select[Any]:
+    """The newest openings of a record, with the columns of `EmergencyAccess`, every reason said."""
+    return (
         select(*COLUMNS)
         .where(emergency_access.c.patient_id == patient_id)
         .order_by(emergency_access.c.valid_from.desc(), emergency_access.c.access_id)
         .limit(first)
     )
-    unsaid = await visits.emergencies_without_reason(act, patient_id)
-    found = [EmergencyAccess(**row) for row in rows.mappings()]
-    return [replace(each, reason=None) if each.access_id in unsaid else each for each in found]
 
 
 _OWN_LIVE = Statement(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, Select, literal, or_, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
@@ -41,7 +42,14 @@ class ToReview:
 async def emergencies_to_review(act: Act, *, first: int) -> list[ToReview]:
     """What awaits review in this network, the longest overdue first. ACCESS_REFUSED but for an officer."""
     await access.require(act, journal.NOBODY, Kind.JOURNAL, Action.REVIEW)
-    rows = await act.connection.execute(
+    rows = await act.connection.execute(awaiting(literal(first)))
+    waiting = [EmergencyAccess(**row) for row in rows.mappings()]
+    return [ToReview(emergency=each, is_overdue=each.review_due_at <= act.now) for each in waiting]
+
+
+def awaiting(first: ColumnElement[int]) -> Select[Any]:
+    """What awaits review, the longest overdue first, with the columns of `EmergencyAccess`."""
+    return (
         select(*COLUMNS)
         .where(
             or_(
@@ -52,8 +60,6 @@ async def emergencies_to_review(act: Act, *, first: int) -> list[ToReview]:
         .order_by(emergency_access.c.review_due_at, emergency_access.c.access_id)
         .limit(first)
     )
-    waiting = [EmergencyAccess(**row) for row in rows.mappings()]
-    return [ToReview(emergency=each, is_overdue=each.review_due_at <= act.now) for each in waiting]
 
 
 async def review_emergency(act: Act, access_id: UUID, finding: Finding, comment: str = "") -> EmergencyAccess:

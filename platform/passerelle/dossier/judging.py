@@ -51,8 +51,11 @@ class Judged:
         return case((said.allowed, None), else_=told)
 
 
-def judged(kind: Kind, *returning: str) -> Judged:
-    """Reading the record's `kind`; `returning` names columns of the journal line that are wanted back."""
+def judged(kind: Kind, *returning: str, action: Action = Action.READ) -> Judged:
+    """Reading the record's `kind`; `returning` names columns of the journal line that are wanted back.
+
+    `action` where the matrix has another word for this reading.
+    """
     patient_id = bindparam("access_patient_id", type_=Uuid())
     facts = access.facts_row(patient_id).cte("facts")
     verdict = reach.verdict(facts)
@@ -61,24 +64,24 @@ def judged(kind: Kind, *returning: str) -> Judged:
         returning=returning,
         patient_id=verdict.c.patient_id,
         kind=literal(kind.value),
-        action=literal(Action.READ.value),
+        action=literal(action.value),
         **reach.verdict_columns(verdict),
     )
     return Judged(kind=kind, patient_id=patient_id, facts=facts, verdict=verdict, journal_line=line)
 
 
-def parameters(context: Context, kind: Kind, patient_id: UUID) -> dict[str, Any]:
+def parameters(context: Context, kind: Kind, patient_id: UUID, *, action: Action = Action.READ) -> dict[str, Any]:
     """Values for the bind parameters of `judged`."""
     return {
         **access.facts_parameters(context),
-        **reach.verdict_parameters(context, kind),
+        **reach.verdict_parameters(context, kind, action),
         **journal.parameters(context),
         "access_patient_id": patient_id,
     }
 
 
-def refusal(context: Context, kind: Kind, told: Mapping[str, Any]) -> Refused:
+def refusal(context: Context, kind: Kind, told: Mapping[str, Any], *, action: Action = Action.READ) -> Refused:
     """The refusal of a verdict that is journalled already; `told` has the facts by name."""
     facts = access.facts_from(context, told)
-    decision = decide(facts, kind, Action.READ, overrides=context.tenant.parameters)
-    return Refused(access.code_told(decision, facts, kind, Action.READ), rule=decision.rule)
+    decision = decide(facts, kind, action, overrides=context.tenant.parameters)
+    return Refused(access.code_told(decision, facts, kind, action), rule=decision.rule)

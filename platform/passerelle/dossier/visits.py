@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, and_, func, literal, not_, select, union_all
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
@@ -55,18 +55,30 @@ async def emergencies_without_reason(act: Act, patient_id: UUID) -> frozenset[UU
     visits = for_reader(await access.standing_of(act.context, act.connection, patient_id), patient_id)
     if visits is None:
         return frozenset()
-    visit = visits.subquery()
     found = select(emergency_access.c.access_id).where(
-        emergency_access.c.patient_id == patient_id,
-        select(literal(1))
-        .where(
-            emergency_access.c.subject == _PROFESSIONAL + visit.c.actor_id,
-            emergency_access.c.valid_from >= visit.c.since,
-            emergency_access.c.valid_from < visit.c.until,
-        )
-        .exists(),
+        emergency_access.c.patient_id == patient_id, was_on(visits, emergency_access)
     )
     return frozenset((await act.connection.execute(found)).scalars())
+
+
+def is_kept_from(facts: CTE, patient_id: ColumnElement[UUID], entry: Any) -> ColumnElement[bool]:
+    """SQL condition: this reader is not shown the reason of a row of `emergency_access`; `for_reader`, in SQL."""
+    held = [access.holds(facts, each) for each in (Relation.REPRESENTATIVE, Relation.PATIENT)]
+    return and_(held[0], not_(held[1]), was_on(out_of_sight(patient_id), entry))
+
+
+def was_on(visits: Select[Any], entry: Any) -> ColumnElement[bool]:
+    """SQL condition: a row of `emergency_access` began on one of these visits."""
+    visit = visits.subquery()
+    return (
+        select(literal(1))
+        .where(
+            entry.c.subject == _PROFESSIONAL + visit.c.actor_id,
+            entry.c.valid_from >= visit.c.since,
+            entry.c.valid_from < visit.c.until,
+        )
+        .exists()
+    )
 
 
 def _day(instant: ColumnElement[Any]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
