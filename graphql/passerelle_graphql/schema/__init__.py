@@ -22,7 +22,12 @@ from passerelle_graphql.schema.me import ME, MeQuery
 from passerelle_graphql.schema.notices import NOTICES, NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.oversight import OversightQuery
 from passerelle_graphql.schema.patients import PATIENT, PatientMutation, PatientQuery
-from passerelle_graphql.schema.portability import PortabilityMutation, PortabilityQuery
+from passerelle_graphql.schema.portability import (
+    ERASURE_CERTIFICATE,
+    RECORD_EXPORT,
+    PortabilityMutation,
+    PortabilityQuery,
+)
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
 from passerelle_graphql.schema.teams import TeamMutation, TeamQuery
@@ -74,4 +79,16 @@ schema = GatewaySchema(
 )
 
 #: The read roots that compile.
-ROOTS = (DOSSIER, DOCUMENT, JOURNAL, AUTHORIZATIONS, ME, PATIENT, NOTICES, EMERGENCY_ACCESSES, EMERGENCIES_TO_REVIEW)
+ROOTS = (
+    DOSSIER,
+    DOCUMENT,
+    JOURNAL,
+    AUTHORIZATIONS,
+    ME,
+    PATIENT,
+    NOTICES,
+    EMERGENCY_ACCESSES,
+    EMERGENCIES_TO_REVIEW,
+    RECORD_EXPORT,
+    ERASURE_CERTIFICATE,
+)

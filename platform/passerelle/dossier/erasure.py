@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, func, insert, literal, or_, select, update
 
 from passerelle.audit.heads import newest_head
 from passerelle.audit.transactions import Act, transaction
@@ -94,13 +94,21 @@ async def withdraw_erasure(act: Act, patient_id: UUID) -> ErasureRequest:
 async def certificate_of(act: Act, patient_id: UUID) -> Certificate:
     """The certificate of an erased record. Refused: ACCESS_REFUSED; ERASURE_NOT_DONE while there is none."""
     await access.require(act, patient_id, Kind.DOSSIER, Action.READ)
-    found = await act.connection.execute(
-        select(erasure_certificate).where(erasure_certificate.c.patient_id == patient_id)
-    )
-    row = found.first()
+    row = (await act.connection.execute(certificates(literal(patient_id, Uuid())))).first()
     if row is None:
-        raise Conflict("ERASURE_NOT_DONE")
+        raise not_done()
     return _certificate(row)
+
+
+def certificates(patient_id: ColumnElement[UUID]) -> Select[Any]:
+    """The certificate of a record, if it was erased; columns as `Certificate`, one row or none."""
+    held = [erasure_certificate.c[name] for name in Certificate.__dataclass_fields__]
+    return select(*held).where(erasure_certificate.c.patient_id == patient_id).limit(1)
+
+
+def not_done() -> Conflict:
+    """There is no certificate of what was not erased."""
+    return Conflict("ERASURE_NOT_DONE")
 
 
 async def erase_due(context: Context, *, at_once: int = AT_ONCE) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Uuid, bindparam, case, func, literal, select
+from sqlalchemy import CTE, ColumnElement, Uuid, and_, bindparam, case, func, literal, not_, select
 
 from passerelle.audit import journal
 from passerelle.dossier import access, reach
@@ -51,16 +51,20 @@ class Judged:
         return case((said.allowed, None), else_=told)
 
 
-def judged(kind: Kind, *returning: str, action: Action = Action.READ) -> Judged:
+def judged(
+    kind: Kind, *returning: str, action: Action = Action.READ, provided: ColumnElement[bool] | None = None
+) -> Judged:
     """Reading the record's `kind`; `returning` names columns of the journal line that are wanted back.
 
-    `action` where the matrix has another word for this reading.
+    `action` where the matrix has another word for this reading. `provided` is what must hold besides for there to be
+    anything to read: where it does not, whoever is let in finds nothing, and no line is written.
     """
     patient_id = bindparam("access_patient_id", type_=Uuid())
     facts = access.facts_row(patient_id).cte("facts")
     verdict = reach.verdict(facts)
     line = journal.written_by(
         verdict,
+        unless=and_(verdict.c.allowed, not_(provided)) if provided is not None else None,
         returning=returning,
         patient_id=verdict.c.patient_id,
         kind=literal(kind.value),
