@@ -1,0 +1,54 @@
+"""Which committed operations compile, and which are left to Strawberry, by name with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from graphql import NonNullTypeNode, OperationDefinitionNode, OperationType, parse, print_ast
+
+from passerelle_graphql.committed import committed
+from passerelle_graphql.compiler.building import NotCompiled
+from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.requests import Parameters
+from tests.gateway.serving import Serving
+
+#: A search is an act with its reason, of several steps that are refused one after the other: past the journal line
+#: that says why, each of them rolls it back. Unusual accesses are eight statements and names compared in Python.
+LEFT_TO_STRAWBERRY = {
+    "JournalSearch": "Query.journalSearch",
+    "UnusualAccesses": "Query.unusualAccesses",
+    "CareTeam": "Query.careTeam",
+}
+_GIVEN: dict[str, Any] = {
+    "ID!": node_id(Node.PATIENT, UUID(int=1)),
+    "String!": "motif",
+    "DateTime!": "2026-11-01T00:00:00Z",
+    "PatientLookup!": {"ins": {"oid": "1.2.250.1.213.1.4.10", "value": "280019900000107"}},
+}
+
+
+def _queries() -> dict[str, OperationDefinitionNode]:
+    found = {}
+    for name, text in committed().items():
+        for each in parse(text).definitions:
+            if isinstance(each, OperationDefinitionNode) and each.name and each.name.value == name:
+                found[name] = each
+    return {name: each for name, each in found.items() if each.operation is OperationType.QUERY}
+
+
+def test_every_committed_query_compiles_but_those_that_are_named(serving: Serving) -> None:
+    plans, left = serving.gateway.plans, {}
+    assert plans is not None
+    for name, query in _queries().items():
+        needed = [each for each in query.variable_definitions or () if isinstance(each.type, NonNullTypeNode)]
+        variables = {
+            each.variable.name.value: _GIVEN[print_ast(each.type)] for each in needed if each.default_value is None
+        }
+        asked = Parameters(query=committed()[name], operation_name=name, variables=variables)
+        try:
+            plans.plan(serving.gateway.preparation.prepare(asked))
+        except NotCompiled as reason:
+            left[name] = str(reason)
+    assert left == LEFT_TO_STRAWBERRY
+    assert len(_queries()) > 10
