@@ -132,7 +132,7 @@ def execution_error(error: GraphQLError, request_id: str) -> GraphQLFormattedErr
     cause = error.original_error
     if isinstance(cause, PasserelleError):
         entry = formatted(cause)
-    elif cause is None:
+    elif cause is None or isinstance(cause, GraphQLError):
         code = "ARGUMENT_INVALID"
         entry = {"message": messages.sentence(code, {}), "extensions": {"code": code}}
     else:

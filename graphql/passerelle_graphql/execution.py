@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,8 +19,9 @@ from passerelle_graphql import errors
 from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import running
 from passerelle_graphql.compiler.building import NotCompiled
-from passerelle_graphql.compiler.plans import Plan, Plans
+from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.context import Asked
+from passerelle_graphql.metrics import OPERATIONS
 
 
 class AlreadyPrepared(SchemaExtension):
@@ -60,15 +61,31 @@ class Executor(StrEnum):
     STRAWBERRY = "strawberry"
 
 
-async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: float) -> bytes:
-    """The body of the answer: by its plan where the operation has one, else by Strawberry. Raises as `execute`."""
-    with _in_time():
-        async with asyncio.timeout(seconds):
-            plan = plans.plan(asked.prepared) if plans is not None else None
-            if isinstance(plan, Plan):
-                with suppress(NotCompiled):
-                    return await running.run(plan, asked)
-    return as_json((await execute(schema, asked, seconds=seconds)).body)
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The body of an answer; `why_not_compiled` says why Strawberry gave it where the compiler might have."""
+
+    body: bytes
+    why_not_compiled: str | None = None
+
+
+async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: float) -> Answered:
+    """By its plan where the operation has one, else by Strawberry. Raises as `execute`, and DATABASE_BUSY when a
+    compiled read finds no room: a full house is no answer."""
+    why_not: NotCompiled | None = None
+    if plans is not None:
+        try:
+            with _in_time():
+                async with asyncio.timeout(seconds):
+                    body = await running.run(plans.plan(asked.prepared), asked)
+        except NotCompiled as reason:
+            why_not = reason
+        else:
+            OPERATIONS.labels(Executor.COMPILED, "").inc()
+            return Answered(body)
+    said = (await execute(schema, asked, seconds=seconds)).body
+    OPERATIONS.labels(Executor.STRAWBERRY, str(why_not or "")).inc()
+    return Answered(as_json(said), str(why_not) if why_not and not why_not.is_expected else None)
 
 
 async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:

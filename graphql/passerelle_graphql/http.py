@@ -120,11 +120,13 @@ class GraphQLEndpoint:
         self._refuse_when_full()
         self._under_way += 1
         try:
-            body = await answer(gateway.schema, gateway.plans, asked, seconds=gateway.limits.seconds)
+            answered = await answer(gateway.schema, gateway.plans, asked, seconds=gateway.limits.seconds)
         finally:
             self._under_way -= 1
-        body = with_more(body, standing.extensions(context, asked.emergencies))
-        return Response(HTTPStatus.OK.value, body, standing.headers(context))
+        more = standing.extensions(context, asked.emergencies)
+        if gateway.introspection and answered.why_not_compiled is not None:
+            more = {"extensions": {**more.get("extensions", {}), "notCompiled": answered.why_not_compiled}}
+        return Response(HTTPStatus.OK.value, with_more(answered.body, more), standing.headers(context))
 
     def _refuse_when_full(self) -> None:
         """Raises GATEWAY_BUSY (TryLater) at once: whoever waits does it in his own memory."""

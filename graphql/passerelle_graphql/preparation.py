@@ -33,13 +33,13 @@ from graphql import (
 )
 from strawberry.schema import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle_graphql import errors, limits
 from passerelle_graphql.coercion import Coercion
 from passerelle_graphql.cost import PriceList, Total
 from passerelle_graphql.limits import Limits
+from passerelle_graphql.one_of import OneOfRule
 from passerelle_graphql.persisted import Kept, Owner, Registered, sha256
 from passerelle_graphql.requests import Parameters, is_text
 from passerelle_graphql.sensitive import looks_like_matricule, refuse_over_get, uses_identifying
@@ -47,7 +47,7 @@ from passerelle_graphql.variables import misfits
 
 NOBODY: Final[Owner] = ("", "")
 _NOT_FOUND: Final = "PersistedQueryNotFound"  # by which some clients know that they must send the document
-_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfRule)
 _SIZE_DIGITS: Final = 4  # of the numbers that a document for all may hold: sizes of pages
 
 

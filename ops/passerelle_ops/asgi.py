@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import literal, select
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from passerelle.identities.bearers import BearerKind
@@ -21,6 +26,7 @@ from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.authentication import REQUEST_ID
+from passerelle_graphql.execution import Executor
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.ids import Node, key_of
@@ -88,21 +94,33 @@ def create_app(settings: Settings | None = None) -> Starlette:
         directory=installation.directory,
         clock=installation.clock,
         introspection=settings.environment == "development",
+        executor=Executor(settings.executor),
         registered=Registered.with_folder(settings.operations_folder),
         registered_only=settings.operations == "registered",
         checks={"directory": directory_answers},
     )
     gateway.preparation.warm()
-    return assembled(gateway, lifespan)
+    return assembled(gateway, lifespan, also=[Route("/metrics", _metrics)] if settings.metrics else [])
 
 
-def assembled(gateway: Gateway, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-    """The gateway's routes with what stands before them."""
+def assembled(
+    gateway: Gateway, lifespan: Lifespan[Starlette] | None = None, also: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The gateway's routes, after those of `also`, with what stands before them."""
     graphql = GraphQLEndpoint(gateway)
-    application = Starlette(routes=routes(gateway, graphql), lifespan=lifespan)
+    application = Starlette(routes=[*also, *routes(gateway, graphql)], lifespan=lifespan)
     application.add_middleware(FrontDoor, graphql=graphql)
     application.add_middleware(AccessLog)
     return application
+
+
+async def _metrics(_: Request) -> Response:
+    """What every process of this gateway has counted, where they share a folder, else this one (Prometheus text)."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 class _Networks:

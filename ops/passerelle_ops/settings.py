@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     web_processes: int | None = Field(default=None, ge=1, le=256)  # None: one for each core
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
+    executor: Literal["compiled", "strawberry"] = "compiled"  # strawberry: the reference answers everything
+    metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
     operations_folder: Path | None = None  # *.graphql of the installation's own
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))

@@ -56,7 +56,10 @@ def test_every_root_field_has_a_committed_operation() -> None:
     for text in set(committed().values()):
         visit(parse(text), Roots())
     offered = {
-        name for type_ in (schema._schema.query_type, schema._schema.mutation_type) if type_ for name in type_.fields
+        name
+        for type_ in (schema._schema.query_type, schema._schema.mutation_type, schema._schema.subscription_type)
+        if type_
+        for name in type_.fields
     }
     assert used == offered
 

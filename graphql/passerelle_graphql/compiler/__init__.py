@@ -4,6 +4,7 @@ Strawberry stays the schema and the reference: what is not declared for SQL fall
 holds that both answer alike, octet by octet (docs/decisions/0103).
 
     selections      what an operation asks of a type, fragments and directives resolved
+    nulls           the variables whose null fails a field
     shapes          how a value is written as JSON by PostgreSQL
     building        a selection over declared fields becomes one text expression
     late            what Python writes into the octets afterwards: a sentence, a name out of the directory

@@ -25,7 +25,14 @@ from passerelle_graphql.compiler.shapes import Sql, joined
 
 
 class NotCompiled(Exception):
-    """Something that has no declaration for SQL: the reference executor answers instead. Says what, for developers."""
+    """Something that has no declaration for SQL: the reference executor answers instead. Says what, for developers.
+
+    `is_expected`: an act, or the schema itself, which are the reference executor's to answer.
+    """
+
+    def __init__(self, what: str, *, is_expected: bool = False) -> None:
+        super().__init__(what)
+        self.is_expected = is_expected
 
 
 @dataclass(slots=True)
@@ -33,18 +40,20 @@ class Builder:
     """What one root of an operation is made into.
 
     `late` are the places that Python fills; `arguments` are the nodes of the fields below whose arguments the
-    statement binds; `needs` are the optional parts of the root's frame that the text refers to.
+    statement binds; `needs` are the optional parts of the root's frame that the text refers to. `uses_kept`: what the
+    database keeps beside rows stands for what it is written of.
     """
 
     selections: Selections
     late: list[Late] = field(default_factory=list)
     arguments: dict[str, FieldNode] = field(default_factory=dict)
     needs: set[str] = field(default_factory=set)
+    uses_kept: bool = True
 
     def object(self, type_name: str, fields: Mapping[str, Shape], selected: Selected) -> Sql:
         """The JSON object of what is selected of `type_name`, out of its fields by their names in the graph."""
         below = self.selections.below(self.type_of(type_name), selected)
-        kept = fields.kept if isinstance(fields, WithKept) else None
+        kept = fields.kept if self.uses_kept and isinstance(fields, WithKept) else None
         return joined([(False, "{"), *self._members(type_name, fields, below, kept), (False, "}")])
 
     def members(self, type_name: str, fields: Mapping[str, Shape], below: Sequence[Selected]) -> Sql:

@@ -23,6 +23,7 @@ from strawberry.types.arguments import convert_arguments
 
 from passerelle_graphql.compiler.building import Builder, NotCompiled
 from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.nulls import must_not_be_null
 from passerelle_graphql.compiler.roots import ReadRoot, Written
 from passerelle_graphql.compiler.selections import Selected, Selections, switches
 from passerelle_graphql.preparation import Prepared
@@ -48,29 +49,39 @@ class RootPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The roots of an operation, in its order."""
+    """The roots of an operation; `order` are the keys of the answer, those of `typenames` among them."""
 
     roots: Sequence[RootPlan]
+    order: Sequence[str]
+    typenames: frozenset[str]
 
 
 class Plans:
-    """The plans of one schema. `why_not` says why an operation has none."""
+    """The plans of one schema; at most `kept` are kept.
 
-    def __init__(self, schema: Schema, roots: Sequence[ReadRoot], *, kept: int) -> None:
+    Without `uses_kept`, what rows keep written is not used: a measure's bar.
+    """
+
+    def __init__(self, schema: Schema, roots: Sequence[ReadRoot], *, kept: int, uses_kept: bool = True) -> None:
+        self._uses_kept = uses_kept
         self._strawberry = schema
         self._schema = schema._schema
         self._roots = {each.name: each for each in roots}
         self._kept: LRUCache[tuple[object, ...], Plan | NotCompiled] = LRUCache(kept)
-        self._switches: LRUCache[tuple[str, str | None], tuple[str, ...]] = LRUCache(kept)
+        self._variables: LRUCache[tuple[str, str | None], tuple[tuple[str, ...], tuple[str, ...]]] = LRUCache(kept)
 
-    def plan(self, prepared: Prepared) -> Plan | NotCompiled:
-        """The plan of a prepared operation, or why it has none."""
+    def plan(self, prepared: Prepared) -> Plan:
+        """The plan of a prepared operation. NotCompiled when it has none."""
         text, name = prepared.document.text, prepared.name
-        names = self._switches.get((text, name))
-        if names is None:
-            document = prepared.document
-            sets = [prepared.operation.selection_set, *(each.selection_set for each in document.fragments.values())]
-            names = self._switches[text, name] = tuple(sorted(switches(sets)))
+        variables = self._variables.get((text, name))
+        if variables is None:
+            document, operation = prepared.document, prepared.operation
+            sets = [operation.selection_set, *(each.selection_set for each in document.fragments.values())]
+            never_null = must_not_be_null(self._schema, document.ast, operation)
+            variables = self._variables[text, name] = (tuple(sorted(switches(sets))), never_null)
+        names, never_null = variables
+        if any(prepared.coerced.get(each, "") is None for each in never_null):
+            raise NotCompiled("null where it fails a field")
         key = (text, name, *(prepared.coerced.get(each) for each in names))
         known = self._kept.get(key)
         if known is None:
@@ -79,23 +90,27 @@ class Plans:
             except NotCompiled as reason:
                 known = reason
             self._kept[key] = known
+        if isinstance(known, NotCompiled):
+            raise NotCompiled(*known.args, is_expected=known.is_expected)
         return known
 
     def _made(self, prepared: Prepared, flags: Mapping[str, Any]) -> Plan:
         operation = prepared.operation
         if operation.operation is not OperationType.QUERY:
-            raise NotCompiled(operation.operation.value)
+            raise NotCompiled(operation.operation.value, is_expected=True)
         query = self._schema.query_type
         assert query is not None  # noqa: S101 - a schema has one
         selections = Selections(self._schema, prepared.document.fragments, flags)
         asked = selections.of(query, [operation.selection_set])
-        return Plan([self._root(query, selections, each) for each in asked])
+        typenames = frozenset(each.key for each in asked if each.name == "__typename")
+        roots = [self._root(query, selections, each) for each in asked if each.key not in typenames]
+        return Plan(roots, [each.key for each in asked], typenames)
 
     def _root(self, query: GraphQLObjectType, selections: Selections, selected: Selected) -> RootPlan:
         root = self._roots.get(selected.name)
         if root is None:
-            raise NotCompiled(f"Query.{selected.name}")
-        builder = Builder(selections)
+            raise NotCompiled(f"Query.{selected.name}", is_expected=selected.name.startswith("__"))
+        builder = Builder(selections, uses_kept=self._uses_kept)
         body = root.body(builder, selected)
         field = query.fields[selected.name]
         return RootPlan(

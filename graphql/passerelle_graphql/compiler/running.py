@@ -8,7 +8,8 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLNonNull, GraphQLUnionType
 
-from passerelle.kernel.errors import PasserelleError
+from passerelle.kernel.errors import PasserelleError, TryLater
+from passerelle.kernel.outages import BUSY
 from passerelle_graphql import errors
 from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import late, rendering
@@ -23,15 +24,19 @@ async def run(plan: Plan, asked: Asked) -> bytes:
     """The body of the answer. NotCompiled, before anything is read, when a statement does not answer this request."""
     variables = asked.prepared.coerced
     values = [_values(each, asked, variables) for each in plan.roots]
-    pieces: list[bytes] = []
+    pieces: dict[str, bytes] = dict.fromkeys(plan.typenames, b'"Query"')
     for each, given in zip(plan.roots, values, strict=True):
         try:
             shown = _problem(each, asked, given) if isinstance(given, Exception) else await _body(each, asked, given)
+        except TryLater as busy:
+            if busy.code == BUSY:
+                raise
+            return as_json({"errors": [_failure(each, busy, asked)], "data": None})
         except Exception as unexpected:  # noqa: BLE001 - `execution_error` masks and logs it, as for a resolver
             # Every root is non-null: one that fails leaves nothing.
             return as_json({"errors": [_failure(each, unexpected, asked)], "data": None})
-        pieces.append(b'"%s":%s' % (each.key.encode("ascii"), shown))
-    return b'{"data":{%s}}' % b",".join(pieces)
+        pieces[each.key] = shown
+    return b'{"data":{%s}}' % b",".join(b'"%s":%s' % (key.encode("ascii"), pieces[key]) for key in plan.order)
 
 
 def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> Mapping[str, Any] | Exception:
@@ -51,6 +56,8 @@ async def _body(plan: RootPlan, asked: Asked, given: Mapping[str, Any]) -> bytes
             return await late.filled(body, plan.late, asked.context)
         value = plan.root.otherwise(asked, json.loads(told or b"null"))
     except PasserelleError as error:
+        if error.code == BUSY:
+            raise
         return _problem(plan, asked, error)
     return rendering.written(plan.selections, plan.field.type, plan.selected, value)
 

@@ -31,7 +31,8 @@ from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.database import plan_once
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler import late
-from passerelle_graphql.compiler.plans import Plan, Plans, RootPlan
+from passerelle_graphql.compiler.building import NotCompiled
+from passerelle_graphql.compiler.plans import Plans, RootPlan
 from passerelle_graphql.compiler.roots import Given
 from passerelle_graphql.context import Asked
 from passerelle_graphql.ids import read_line_cursor
@@ -92,7 +93,7 @@ class Bare:
         self._directory = directory
         self._physicians = {each.rpps: each for each in ground.physicians}
         self._preparation = Preparation(schema, Limits(), introspection=False)
-        self._plans = Plans(schema, ROOTS, kept=Limits().kept_operations)
+        self._plans = Plans(schema, ROOTS, kept=Limits().kept_operations, uses_kept=False)
         self._idle: asyncio.LifoQueue[AsyncConnection[TupleRow]] = asyncio.LifoQueue()
 
     @asynccontextmanager
@@ -165,8 +166,10 @@ class Bare:
 
     def _root(self, prepared: Prepared) -> RootPlan | None:
         """The one root of a compiled operation."""
-        plan = self._plans.plan(prepared)
-        return plan.roots[0] if isinstance(plan, Plan) else None
+        try:
+            return self._plans.plan(prepared).roots[0]
+        except NotCompiled:
+            return None
 
     def _context(self, turn: Turn) -> Context:
         physician: Physician = self._physicians[turn.opening.rpps]

@@ -78,6 +78,7 @@ def _planned(text: str, name: str | None, variables: str | None) -> tuple[Prepar
     import json
 
     from passerelle.kernel.errors import InvalidInput
+    from passerelle_graphql.compiler.building import NotCompiled
     from passerelle_graphql.compiler.plans import Plans
     from passerelle_graphql.limits import Limits
     from passerelle_graphql.preparation import Preparation, Prepared, RequestErrors
@@ -99,7 +100,10 @@ def _planned(text: str, name: str | None, variables: str | None) -> tuple[Prepar
             prepared = Prepared(document, operation, {}, {}, 0)
     except RequestErrors as wrong:
         raise InvalidInput("OPERATION_INVALID", reason=wrong.shown[0]["message"].rstrip(".")) from wrong
-    return prepared, Plans(schema, ROOTS, kept=limits.kept_operations).plan(prepared)
+    try:
+        return prepared, Plans(schema, ROOTS, kept=limits.kept_operations).plan(prepared)
+    except NotCompiled as reason:
+        return prepared, reason
 
 
 def _shown(root: RootPlan) -> dict[str, Any]:

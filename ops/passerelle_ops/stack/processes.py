@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 
@@ -33,12 +34,18 @@ def gateway(stack: Stack, name: str, *, host: str = "127.0.0.1") -> Process:
     port = stack.ports[name] if name in stack.ports else stack.port(name)
     said = stack.state.path / f"{name}.ready"
     said.unlink(missing_ok=True)
+    more = {"PASSERELLE_READY_FILE": str(said)}
+    if stack.settings.metrics:
+        counted = stack.state.path / f"{name}.metrics"  # what each of its servers counts, to be summed
+        shutil.rmtree(counted, ignore_errors=True)
+        counted.mkdir()
+        more["PROMETHEUS_MULTIPROC_DIR"] = str(counted)
     answer = answers(port, "/health/ready")
     return Process(
         name=name,
         command=Command(
             argv=[sys.executable, "-P", "-m", "passerelle_ops.web", "--host", host, "--port", str(port)],
-            environment=environment(stack, PASSERELLE_READY_FILE=str(said)),
+            environment=environment(stack, **more),
         ),
         is_ready=lambda: said.exists() and answer(),
     )

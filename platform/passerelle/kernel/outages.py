@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as EnginePoolTimeout
 from passerelle.kernel.errors import TryLater
 
 AWAY: Final = "DATABASE_AWAY"
+BUSY: Final = "DATABASE_BUSY"
 _AWAY_STATES: Final = ("08", "57P")
 _OUR_MISTAKE: Final = "08P01"  # a message that PostgreSQL does not expect, such as a value too few
 _TOO_SLOW_STATE: Final = "57014"
@@ -34,7 +35,7 @@ def outages_told() -> Iterator[None]:
     try:
         yield
     except EnginePoolTimeout as full:
-        raise TryLater("DATABASE_BUSY", retry_after=1) from full
+        raise TryLater(BUSY, retry_after=1) from full
     except OperationalError as failed:
         if failed.sqlstate == _OUR_MISTAKE:
             raise
@@ -56,4 +57,4 @@ def _later(failed: BaseException | None) -> TryLater:
         return TryLater(AWAY, retry_after=2)
     if state == _TOO_SLOW_STATE:
         return TryLater("OPERATION_TOO_SLOW", retry_after=5)
-    return TryLater("DATABASE_BUSY", retry_after=1)
+    return TryLater(BUSY, retry_after=1)
