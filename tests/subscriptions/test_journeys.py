@@ -49,11 +49,14 @@ async def test_what_he_may_not_know_of_never_arrives_nor_is_it_written_that_he_w
     streaming: Streaming, record: Record
 ) -> None:
     world = streaming.serving.world
-    kept = await world.publish(record.patient_id, builders.document(title="gardé de lui"))
+    first = builders.document(title="gardé de lui")
+    kept = await world.publish(record.patient_id, first)
     async with transaction(world.context(record.person)) as act:
         await withholding.withhold(act, kept, record.doctor_actor.id)
     async with streaming.follow("socket", token_of(record.doctor), "DocumentArrived", record.id) as doctor:
         masked = await world.publish(record.patient_id, builders.document(title="masqué", masked=True))
+        next_one = builders.document(title="gardé aussi", replaces=first.metadata.unique_id)
+        await world.publish(record.patient_id, next_one)
         for change in (visibility.archive, visibility.unarchive):
             async with transaction(world.context(world.feeder)) as act:
                 await change(act, masked)
