@@ -163,11 +163,18 @@ async def _opened(info: ResolverInfo, key: UUID, asked: PageAsked) -> reading.Op
 _DOCUMENTS = "Dossier.documents"
 
 
+_CONNECTION = needing(
+    "page",
+    connection_in_sql(
+        total=needing("total", leaf(shapes.plain(Sql("select count from total")))),
+        since=Sql("(select since from given)"),
+    ),
+)
+
+
 def _documents(builder: Builder, selected: Selected) -> Sql:
     builder.binds(_DOCUMENTS, selected)
-    total = needing("total", leaf(shapes.plain(Sql("select count from total"))))
-    page = connection_in_sql(total=total, since=Sql("(select since from given)"))
-    return needing("page", page)(builder, selected)
+    return _CONNECTION(builder, selected)
 
 
 @cache
