@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphql import NonNullTypeNode, ObjectValueNode, OperationDefinitionNode, VariableNode
+from graphql import (
+    GraphQLInputObjectType,
+    NonNullTypeNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    VariableNode,
+    get_nullable_type,
+)
 from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
@@ -24,10 +31,10 @@ class OneOfRule(OneOfInputValidationRule):
     def leave_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
         declared = {each.variable.name.value: each.type for each in node.variable_definitions or ()}
         for usage in self.context.get_recursive_variable_usages(node):
-            name, parent = usage.node.name.value, usage.parent_type
-            definition = parent.extensions.get("strawberry-definition") if parent is not None else None
-            if definition is None or not definition.is_one_of:
+            name, parent = usage.node.name.value, get_nullable_type(usage.parent_type)
+            if not isinstance(parent, GraphQLInputObjectType):
                 continue
-            if name in declared and not isinstance(declared[name], NonNullTypeNode):
+            is_one_of = parent.extensions["strawberry-definition"].is_one_of
+            if is_one_of and name in declared and not isinstance(declared[name], NonNullTypeNode):
                 said = f"Variable '{name}' must be non-nullable to be used for OneOf Input Object '{parent}'."
                 self.report_error(StrawberryInputCoercionError(said, nodes=[usage.node]))
