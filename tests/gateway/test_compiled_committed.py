@@ -18,7 +18,6 @@ from tests.gateway.serving import Serving
 LEFT_TO_STRAWBERRY = {
     "JournalSearch": "Query.journalSearch",
     "UnusualAccesses": "Query.unusualAccesses",
-    "CareTeam": "Query.careTeam",
 }
 _GIVEN: dict[str, Any] = {
     "ID!": node_id(Node.PATIENT, UUID(int=1)),

@@ -9,7 +9,7 @@ from passerelle.identities import look_ups, patients
 from passerelle.identities.ins import NIR_TEST, IdentityStatus
 from passerelle.identities.patients import Traits
 from tests import builders
-from tests.gateway.alike import WHY, alike
+from tests.gateway.alike import WHY, alike, left_to_strawberry
 from tests.gateway.records import Record
 from tests.gateway.serving import Serving
 
@@ -55,14 +55,20 @@ async def test_an_identity_is_found_alike(serving: Serving, record: Record) -> N
 async def test_what_is_no_look_up_by_ins_is_answered_alike(serving: Serving, record: Record) -> None:
     for malformed in ("", "é", "123"):
         assert b"INS_MALFORMED" in await alike(serving, record.doctor, QUERY, lines=0, by=_by(malformed))
-    enough = {"familyName": f"ESSAI{record.ins.value[8:13]}", "birthDate": "19800115", "sex": "F"}
-    assert b'"Patient"' in await alike(serving, record.doctor, QUERY, by={"traits": {**enough, "givenNames": ["Alix"]}})
-    assert b"TRAITS_NOT_ENOUGH" in await alike(
-        serving, record.doctor, QUERY, lines=0, by={"traits": {"familyName": "X", "birthDate": "1980"}}
-    )
-    refused = await alike(serving, record.patient, QUERY, by=_by(record.ins.value))
-    assert b"ACCESS_REFUSED" in refused
-    assert b"ACCESS_REFUSED" in await alike(serving, serving.officer(), QUERY, by=_by(record.ins.value))
+    enough = {
+        "familyName": f"ESSAI{record.ins.value[8:13]}",
+        "birthDate": "19800115",
+        "sex": "F",
+        "givenNames": ["Alix"],
+    }
+    too_few = {"familyName": "X", "birthDate": "1980"}
+    for traits, told, lines in ((enough, '"Patient"', 1), (too_few, "TRAITS_NOT_ENOUGH", 0)):
+        because = "a look-up by traits compares folded names"
+        by = {"traits": traits}
+        assert told in await left_to_strawberry(serving, record.doctor, QUERY, because=because, lines=lines, by=by)
+    for client in (record.patient, serving.officer()):
+        because, by = "a refusal by the role is a line of its own", _by(record.ins.value)
+        assert "ACCESS_REFUSED" in await left_to_strawberry(serving, client, QUERY, because=because, by=by)
 
 
 async def test_past_the_hourly_count_nothing_is_told_and_nothing_written(serving: Serving, record: Record) -> None:

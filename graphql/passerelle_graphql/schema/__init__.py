@@ -30,7 +30,7 @@ from passerelle_graphql.schema.portability import (
 )
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
-from passerelle_graphql.schema.teams import TeamMutation, TeamQuery
+from passerelle_graphql.schema.teams import CARE_TEAM, TeamMutation, TeamQuery
 from passerelle_graphql.schema.values import CONFIG
 from passerelle_graphql.schema.visibility import VisibilityMutation
 
@@ -89,6 +89,7 @@ ROOTS = (
     NOTICES,
     EMERGENCY_ACCESSES,
     EMERGENCIES_TO_REVIEW,
+    CARE_TEAM,
     RECORD_EXPORT,
     ERASURE_CERTIFICATE,
 )

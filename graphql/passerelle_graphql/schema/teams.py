@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from functools import cache
+from typing import Annotated, Any, TypeAlias
 
 import strawberry
+from sqlalchemy import DateTime, Uuid, and_, bindparam, case, func, literal, select, true
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import care_teams, team_consents
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle.dossier import care_teams, judging, team_consents
+from passerelle.kernel.context import Context
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import NotCompiled, Shape, later, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked, ResolverInfo, context_of
+from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.authorizations import Ended, EndResult, TeamConsent, rpps_of
 from passerelle_graphql.schema.enums import InformedHow
+from passerelle_policies.vocabulary import Kind
 
 
 @strawberry.type(description="Une équipe de soins.")
@@ -63,6 +75,83 @@ class TeamQuery:
             read = await care_teams.read_care_team(act, team, patient_id=patient)
         members = [shape(TeamMember, asdict(each)) for each in read.members]
         return CareTeamRoll(id=team_id, name=read.name, establishment=read.establishment, members=members)
+
+
+_TEAM, _MEMBER = "team", "member"
+_SUBJECT = Sql(f"{_MEMBER}.subject")
+
+
+def _in_directory(place: int) -> Shape:
+    """The name, or the profession, of a member: the directory is another database, asked after the statement."""
+
+    async def lookup(context: Context, subjects: Sequence[Sequence[Any]]) -> Mapping[str, Any]:
+        return {each[0]: await care_teams.named(context, each[0]) for each in subjects}
+
+    def write(_context: Context, values: Sequence[Any], found: Mapping[str, Any]) -> bytes:
+        return as_json(found[values[0]][place])
+
+    return later(lambda _builder, _selected: Late(write=write, lookup=lookup), _SUBJECT)
+
+
+@cache
+def _frame(needs: frozenset[str]) -> Frame:
+    """A team as a patient reads it who consents to it."""
+    patient_id, team_id = bindparam("access_patient_id", type_=Uuid()), bindparam("team_id", type_=Uuid())
+    now = bindparam("access_now", type_=DateTime(timezone=True))
+    consents = care_teams.has_consented(patient_id, team_id, now)
+    it = judging.judged(Kind.AUTHORIZATIONS, provided=consents)
+    team = care_teams.called(team_id).cte(_TEAM)
+    unknown = case((it.verdict.c.allowed, func.json_build_object(literal("unknown"), true())))
+    members = care_teams.members(team_id, now).cte(_MEMBER)
+    return Frame(
+        lambda body: select(
+            case((and_(it.verdict.c.allowed, consents), body)).label("body"),
+            func.coalesce(it.told_of_refusal(), unknown).label("told"),
+        ).select_from(it.verdict.outerjoin(team, true())),
+        [it.journal_line, *([members] if _MEMBER in needs else [])],
+    )
+
+
+def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    team_id, patient_id = key_of(Node.TEAM, arguments.root["team_id"]), arguments.root.get("patient_id")
+    if patient_id is None:
+        raise NotCompiled("a member reads by another rule, with another line")
+    key = key_of(Node.PATIENT, patient_id)
+    return {**judging.parameters(asked.context, Kind.AUTHORIZATIONS, key), "team_id": team_id}
+
+
+def _not_shown(asked: Asked, told: Mapping[str, Any]) -> object:
+    if "unknown" in told:
+        raise care_teams.unknown()
+    raise judging.refusal(asked.context, Kind.AUTHORIZATIONS, told)
+
+
+CARE_TEAM = ReadRoot(
+    name="careTeam",
+    shows="CareTeamRoll",
+    fields={
+        "id": leaf(shapes.quoted_id(Node.TEAM)(Sql(f"{_TEAM}.team_id"))),
+        "name": leaf(shapes.free_text(Sql(f"{_TEAM}.name"))),
+        "establishment": leaf(shapes.free_text(Sql(f"{_TEAM}.establishment"))),
+        "members": needing(
+            _MEMBER,
+            listed(
+                "TeamMember",
+                fields_of(
+                    TeamMember,
+                    row_of(_MEMBER, ("subject", "since")),
+                    name=_in_directory(0),
+                    profession=_in_directory(1),
+                ),
+                Sql(_MEMBER),
+                Sql(f"{_MEMBER}.since, {_SUBJECT}"),
+            ),
+        ),
+    },
+    frame=_frame,
+    parameters=_parameters,
+    otherwise=_not_shown,
+)
 
 
 @strawberry.type

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, func, insert, literal, select, union, update
+from sqlalchemy import ColumnElement, Select, Uuid, and_, func, insert, literal, or_, select, union, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -21,6 +22,7 @@ from passerelle.dossier import access, house_rules
 from passerelle.dossier.formats import values
 from passerelle.dossier.relations import known_professional, not_ended, professional
 from passerelle.dossier.tables import block, care_team, care_team_member, team_consent, team_exclusion
+from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded
 from passerelle_policies.roles import HEALTH_ROLES, role_of
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Role
@@ -71,7 +73,8 @@ async def create_care_team(act: Act, name: str, *, establishment: str | None = N
 
 async def add_care_team_member(act: Act, team_id: UUID, rpps: str) -> None:
     """Bring a professional into a team; only a member may. The consents given to the team cover him at once, but
-    those of patients who blocked the one who brings him in, or whom that one does not reach either.
+    those of patients who blocked the one who brings him in, or whom that one does not reach either; whoever removed
+    him himself brings him back to all that he had.
 
     Every patient whose record this opens to him has a line of it in his journal. Refused: TEAM_UNKNOWN, RPPS_UNKNOWN,
     TEAM_ROLE_REFUSED (a secretary, an unknown profession), TEAM_FULL.
@@ -87,8 +90,9 @@ async def add_care_team_member(act: Act, team_id: UUID, rpps: str) -> None:
     members = select(func.count()).where(care_team_member.c.team_id == team_id, not_ended(care_team_member, act.now))
     if int(await act.connection.scalar(members) or 0) >= limit:
         raise LimitExceeded("TEAM_FULL", limit=limit)
+    removed_at = await _removed_by_actor(act, team_id, subject)
     await _join(act, team_id, subject)
-    await _leave_out(act, team_id, subject)
+    await _leave_out(act, team_id, subject, removed_at)
     await _tell_the_journals(act, team_id, subject, Action.GRANT, "team-newcomer")
 
 
@@ -120,17 +124,40 @@ async def read_care_team(act: Act, team_id: UUID, *, patient_id: UUID | None = N
         await _take_part(act, team_id, Action.READ)
     else:
         await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.READ)
-        consent = _consenting(act, team_id).where(team_consent.c.patient_id == patient_id)
+        consent = consenting(team_id, act.now).where(team_consent.c.patient_id == patient_id)
         if (await act.connection.execute(consent)).first() is None:
-            raise Conflict("TEAM_UNKNOWN")
-    team = (await act.connection.execute(select(care_team).where(care_team.c.team_id == team_id))).one()
-    rows = await act.connection.execute(
-        select(care_team_member.c.subject, care_team_member.c.valid_from)
-        .where(care_team_member.c.team_id == team_id, not_ended(care_team_member, act.now))
+            raise unknown()
+    team = (await act.connection.execute(called(literal(team_id, Uuid())))).one()
+    rows = await act.connection.execute(members(literal(team_id, Uuid()), literal(act.now)))
+    shown = [await _member(act.context, row.subject, row.since) for row in rows]
+    return CareTeam(id=team.team_id, name=team.name, establishment=team.establishment, members=shown)
+
+
+def unknown() -> Conflict:
+    """There is no such team for whoever asks."""
+    return Conflict("TEAM_UNKNOWN")
+
+
+def called(team_id: ColumnElement[UUID]) -> Select[Any]:
+    """A team: `team_id`, `name`, `establishment`."""
+    return select(care_team.c.team_id, care_team.c.name, care_team.c.establishment).where(
+        care_team.c.team_id == team_id
+    )
+
+
+def members(team_id: ColumnElement[UUID], now: ColumnElement[datetime]) -> Select[Any]:
+    """Who is in a team: `subject`, and `since` when; longest in it first."""
+    return (
+        select(care_team_member.c.subject, care_team_member.c.valid_from.label("since"))
+        .where(care_team_member.c.team_id == team_id, not_ended(care_team_member, now))
         .order_by(care_team_member.c.valid_from, care_team_member.c.subject)
     )
-    members = [await _member(act, row.subject, row.valid_from) for row in rows]
-    return CareTeam(id=team.team_id, name=team.name, establishment=team.establishment, members=members)
+
+
+async def named(context: Context, subject: str) -> tuple[str, str]:
+    """The directory's name and profession of a member; empty for who is not in it."""
+    known = await context.directory.professional(subject.partition(":")[2])
+    return (known.name, known.profession) if known else ("", "")
 
 
 async def is_member(act: Act, team_id: UUID, subject: str) -> bool:
@@ -143,9 +170,8 @@ async def is_member(act: Act, team_id: UUID, subject: str) -> bool:
     return (await act.connection.execute(held)).first() is not None
 
 
-async def _member(act: Act, subject: str, since: datetime) -> Member:
-    known = await act.context.directory.professional(subject.partition(":")[2])
-    name, profession = (known.name, known.profession) if known else ("", "")
+async def _member(context: Context, subject: str, since: datetime) -> Member:
+    name, profession = await named(context, subject)
     return Member(subject=subject, name=name, profession=profession, since=since)
 
 
@@ -167,9 +193,24 @@ async def _join(act: Act, team_id: UUID, subject: str) -> None:
     )
 
 
-async def _leave_out(act: Act, team_id: UUID, subject: str) -> None:
+async def _removed_by_actor(act: Act, team_id: UUID, subject: str) -> datetime | None:
+    """When the actor ended this one's last membership; nothing when it was not he."""
+    last = (
+        select(care_team_member.c.valid_until, care_team_member.c.removed_by)
+        .where(care_team_member.c.team_id == team_id, care_team_member.c.subject == subject)
+        .order_by(care_team_member.c.valid_from.desc())
+        .limit(1)
+    )
+    row = (await act.connection.execute(last)).first()
+    return row.valid_until if row is not None and row.removed_by == act.context.actor.subject else None
+
+
+async def _leave_out(act: Act, team_id: UUID, subject: str, removed_at: datetime | None) -> None:
     """Note the patients whose consent does not reach a newcomer: they blocked whoever brings him in, or are out of
-    that one's reach for the same reason. What was noted of an earlier membership of his counts no more."""
+    that one's reach for the same reason. What was noted of an earlier membership of his counts no more.
+
+    Who is brought back by the one who removed him at `removed_at` is reached as he was then, if that reason stood
+    already: else somebody who is blocked could keep others out."""
     inviter = act.context.actor.subject
     await act.connection.execute(
         update(team_exclusion)
@@ -180,15 +221,21 @@ async def _leave_out(act: Act, team_id: UUID, subject: str) -> None:
         )
         .values(valid_until=act.now)
     )
-    blocking = select(block.c.patient_id, block.c.subject.label("because_of")).where(
+    blocking = select(block.c.patient_id, block.c.subject.label("because_of"), block.c.valid_from.label("since")).where(
         block.c.subject == inviter, not_ended(block, act.now)
     )
-    inherited = select(team_exclusion.c.patient_id, team_exclusion.c.because_of).where(
+    inherited = select(
+        team_exclusion.c.patient_id, team_exclusion.c.because_of, team_exclusion.c.valid_from.label("since")
+    ).where(
         team_exclusion.c.team_id == team_id,
         team_exclusion.c.subject == inviter,
         not_ended(team_exclusion, act.now),
     )
     out = union(blocking, inherited).subquery("out")
+    is_left_out: ColumnElement[bool] = out.c.patient_id.in_(consenting(team_id, act.now))
+    if removed_at is not None:
+        was_reached = _reached_at(act, team_id, subject, removed_at)
+        is_left_out = and_(is_left_out, or_(out.c.since >= removed_at, out.c.patient_id.not_in(was_reached)))
     await act.connection.execute(
         insert(team_exclusion).from_select(
             ["patient_id", "exclusion_id", "team_id", "subject", "because_of", "valid_from"],
@@ -199,13 +246,34 @@ async def _leave_out(act: Act, team_id: UUID, subject: str) -> None:
                 literal(subject),
                 out.c.because_of,
                 literal(act.now),
-            ).where(out.c.patient_id.in_(_consenting(act, team_id))),
+            ).where(is_left_out),
         )
     )
 
 
-def _consenting(act: Act, team_id: UUID) -> Select[tuple[UUID]]:
-    return select(team_consent.c.patient_id).where(team_consent.c.team_id == team_id, not_ended(team_consent, act.now))
+def _reached_at(act: Act, team_id: UUID, subject: str, instant: datetime) -> Select[tuple[UUID]]:
+    """The patients whose consent, not ended since, reached a member up to an instant."""
+    was_left_out = select(team_exclusion.c.patient_id).where(
+        team_exclusion.c.team_id == team_id,
+        team_exclusion.c.subject == subject,
+        team_exclusion.c.valid_from <= instant,
+        or_(team_exclusion.c.valid_until.is_(None), team_exclusion.c.valid_until >= instant),
+    )
+    return consenting(team_id, act.now).where(
+        team_consent.c.valid_from < instant, team_consent.c.patient_id.not_in(was_left_out)
+    )
+
+
+def consenting(team_id: UUID | ColumnElement[UUID], now: datetime | ColumnElement[datetime]) -> Select[tuple[UUID]]:
+    """The patients who consent to a team: `patient_id`."""
+    return select(team_consent.c.patient_id).where(team_consent.c.team_id == team_id, not_ended(team_consent, now))
+
+
+def has_consented(
+    patient_id: ColumnElement[UUID], team_id: ColumnElement[UUID], now: ColumnElement[datetime]
+) -> ColumnElement[bool]:
+    """SQL condition: the patient consents to the team."""
+    return consenting(team_id, now).where(team_consent.c.patient_id == patient_id).exists()
 
 
 async def _tell_the_journals(act: Act, team_id: UUID, subject: str, action: Action, rule: str) -> None:
@@ -220,7 +288,7 @@ async def _tell_the_journals(act: Act, team_id: UUID, subject: str, action: Acti
         )
         .exists()
     )
-    reached = _consenting(act, team_id).where(~left_out).distinct().cte("reached")
+    reached = consenting(team_id, act.now).where(~left_out).distinct().cte("reached")
     said = _line(act, action, rule)
     lines = journal.written_by(
         reached,
