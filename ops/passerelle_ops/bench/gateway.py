@@ -31,7 +31,7 @@ from passerelle_ops.bench._rounds import Plan, Rounds, Side, measure, samples_of
 from passerelle_ops.bench._statements import Bare
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
-from passerelle_ops.stack.processes import asgi
+from passerelle_ops.stack.processes import gateway
 from passerelle_ops.stack.servers import Stack
 from passerelle_ops.stack.supervisor import Process
 
@@ -103,7 +103,7 @@ def _processes(stack: Stack) -> Sequence[Process]:
 
 def _reference(stack: Stack) -> Process:
     """The same gateway, answering through the Strawberry executor alone."""
-    made = asgi(stack, _REFERENCE, "passerelle_ops.asgi:create_app", ready="/health/ready")
+    made = gateway(stack, _REFERENCE)
     environment = {**(made.command.environment or {}), "PASSERELLE_EXECUTOR": "strawberry"}
     return replace(made, command=replace(made.command, environment=environment))
 
