@@ -129,9 +129,10 @@ async def test_the_database_names_the_rule_and_the_code_that_are_decided(serving
     held += [[], [Relation.AUTHOR, Relation.CARE_TEAM], [Relation.ATTENDING_PHYSICIAN, Relation.AUTHORIZED]]
     held += [[Relation.EMERGENCY, Relation.ATTENDING_PHYSICIAN]]
     seen = set()
-    for kind, actor, mode in product((Kind.AUTHORIZATIONS, Kind.JOURNAL), actors, (Mode.NORMAL, Mode.BREAK_GLASS)):
+    asked = [(Kind.AUTHORIZATIONS, Action.READ), (Kind.JOURNAL, Action.REVIEW)]
+    for (kind, action), actor, mode in product(asked, actors, (Mode.NORMAL, Mode.BREAK_GLASS)):
         context = serving.world.context(actor, mode=mode)
-        bound = {**access.facts_parameters(context), **reach.verdict_parameters(context, kind)}
+        bound = {**access.facts_parameters(context), **reach.verdict_parameters(context, kind, action)}
         bound["access_patient_id"] = record.patient_id
         for relations_, state, blocked in product(held, (None, *DossierState), (False, True)):
             objection = blocked ^ (mode is Mode.NORMAL)
@@ -145,7 +146,7 @@ async def test_the_database_names_the_rule_and_the_code_that_are_decided(serving
                 day=serving.world.clock.now().date(),
                 emergency_objection=objection,
             )
-            decided = decide(facts, kind, Action.READ)
+            decided = decide(facts, kind, action)
             given = {"state": state, "blocked": blocked, "objection": objection, "relations": relations_}
             row = (await serving.world.tenant.database.fetch(statement, {**bound, **given}))[0]
             assert row == (decided.allowed, decided.rule, decided.code), (kind, actor.kind, mode, given)
