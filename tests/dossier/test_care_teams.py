@@ -237,33 +237,80 @@ async def test_whom_a_blocked_member_removes_any_other_brings_back(world: World)
 
     assert not await covered(world, nurse, patient_id)
     assert await told(world, patient_id, person, blocked) == [("withdraw", "team-departure")]
-    async with transaction(world.context(blocked)) as act:  # brought in by him, she stays out of that record
-        await care_teams.add_care_team_member(act, team, nurse.id)
-    assert not await covered(world, nurse, patient_id)
     async with transaction(world.context(founder)) as act:
-        await care_teams.remove_care_team_member(act, team, nurse.id)
         await care_teams.add_care_team_member(act, team, nurse.id)
     assert await covered(world, nurse, patient_id)
+
+
+async def test_nor_does_he_keep_out_whom_he_removes_and_adds_again(world: World) -> None:
+    patient_id, person = await world.patient()
+    founder, blocked, nurse, friend = professional(), professional(), professional(NURSE), professional()
+    team = await found(world, founder, blocked, nurse)
+    world.clock.advance(timedelta(seconds=1))
+    await consent(world, patient_id, person, team)
+    world.clock.advance(timedelta(seconds=1))
+    async with transaction(world.context(person)) as act:
+        await relations.block_professional(act, patient_id, blocked.id)
+    async with transaction(world.context(blocked)) as act:
+        await care_teams.add_care_team_member(act, team, friend.id)
+    for each in (nurse, friend):
+        world.clock.advance(timedelta(seconds=1))
+        for use_case in (care_teams.remove_care_team_member, care_teams.add_care_team_member):
+            async with transaction(world.context(blocked)) as act:
+                await use_case(act, team, each.id)
+    assert [await covered(world, who, patient_id) for who in (nurse, friend)] == [True, False]
+    said = [("withdraw", "team-departure"), ("grant", "team-newcomer")]
+    assert sorted(await told(world, patient_id, person, blocked)) == sorted(said)
+
+
+async def test_whom_he_removed_before_he_was_blocked_stays_out(world: World) -> None:
+    """Nor whom he removed before the patient consented: what the patient saw when he decided is what counts."""
+    patient_id, person = await world.patient()
+    late_id, late = await world.patient()
+    founder, blocked, nurse = professional(), professional(), professional(NURSE)
+    team = await found(world, founder, blocked, nurse)
+    await consent(world, patient_id, person, team)
+    async with transaction(world.context(late)) as act:
+        await relations.block_professional(act, late_id, blocked.id)
+    world.clock.advance(timedelta(seconds=1))
+    async with transaction(world.context(blocked)) as act:
+        await care_teams.remove_care_team_member(act, team, nurse.id)
+    world.clock.advance(timedelta(seconds=1))
+    await consent(world, late_id, late, team)
+    async with transaction(world.context(person)) as act:
+        await relations.block_professional(act, patient_id, blocked.id)
+    async with transaction(world.context(blocked)) as act:
+        await care_teams.add_care_team_member(act, team, nurse.id)
+    assert [await covered(world, nurse, each) for each in (patient_id, late_id)] == [False, False]
 
 
 @dataclass
 class Model:
     """What decision 0086 says, told by hand."""
 
+    now: int = 0
     members: set[int] = field(default_factory=lambda: {0, 1})
-    blocked: set[int] = field(default_factory=set)
-    left_out: dict[int, set[int]] = field(default_factory=dict)  # member: the blocked ones because of whom
+    blocked: dict[int, int] = field(default_factory=dict)  # and since when
+    left_out: dict[int, dict[int, int]] = field(default_factory=dict)  # member: because of whom, and since when
+    removed: dict[int, tuple[int, int]] = field(default_factory=dict)  # whom the consent reached: by whom, and when
 
     def join(self, by: int, who: int) -> None:
         if by in self.members and who not in self.members:
             self.members.add(who)
-            roots = set(self.left_out.get(by, ())) | ({by} if by in self.blocked else set())
-            self.left_out[who] = roots
+            roots = self.left_out.get(by, {}) | ({by: self.blocked[by]} if by in self.blocked else {})
+            remover, at = self.removed.pop(who, (None, 0))
+            self.left_out[who] = {root: self.now for root, since in roots.items() if remover != by or since > at}
+
+    def leave(self, by: int, who: int) -> None:
+        if by in self.members and who in self.members:
+            self.members.discard(who)
+            if not self.left_out.pop(who, None):
+                self.removed[who] = (by, self.now)
 
     def unblock(self, who: int) -> None:
-        self.blocked.discard(who)
+        self.blocked.pop(who, None)
         for roots in self.left_out.values():
-            roots.discard(who)
+            roots.pop(who, None)
 
     def covers(self, who: int) -> bool:
         return who in self.members and who not in self.blocked and not self.left_out.get(who)
@@ -293,6 +340,7 @@ async def test_no_sequence_of_joinings_goes_round_a_block(world: World, steps: l
     model = Model()
     for what, first, second in steps:
         world.clock.advance(timedelta(seconds=1))
+        model.now += 1
         one, other = people[first], people[second]
         if what == "consent":
             await consent(world, patient_id, person, team)
@@ -300,7 +348,7 @@ async def test_no_sequence_of_joinings_goes_round_a_block(world: World, steps: l
         elif what == "block":
             async with transaction(world.context(person)) as act:
                 await relations.block_professional(act, patient_id, one.id)
-            model.blocked.add(first)
+            model.blocked.setdefault(first, model.now)
         elif what == "unblock":
             async with transaction(world.context(person)) as act:
                 await relations.unblock_professional(act, patient_id, one.id)
@@ -314,9 +362,8 @@ async def test_no_sequence_of_joinings_goes_round_a_block(world: World, steps: l
                 assert first not in model.members
             if what == "join":
                 model.join(first, second)
-            elif first in model.members:
-                model.members.discard(second)
-                model.left_out.pop(second, None)
+            else:
+                model.leave(first, second)
         assert [await covered(world, who, patient_id) for who in people] == [model.covers(n) for n in range(5)]
 
 

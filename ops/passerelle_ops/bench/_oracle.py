@@ -8,7 +8,7 @@ who may not see a document.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -41,10 +41,18 @@ class _Tie:
     until: datetime | None = None
     by: str = ""
     team: int = -1
+    ended_by: str = ""
     of_a_minor: bool = False
 
     def holds(self, now: datetime) -> bool:
         return self.since <= now and (self.until is None or now < self.until)
+
+
+@dataclass(slots=True)
+class _LeftOut(_Tie):
+    """Someone whom a consent to his team does not reach."""
+
+    because_of: str = ""
 
 
 @dataclass(slots=True)
@@ -72,8 +80,8 @@ class Oracle:
         self.of_age = _birthday(born, self._number("majority.years"))
         self._ties: dict[Relation, list[_Tie]] = {each: [] for each in Relation}
         self._members: list[_Tie] = []
-        self._left_out: list[tuple[int, str, str]] = []  # team, member, because of whom
-        self._blocks: set[str] = set()
+        self._left_out: list[_LeftOut] = []
+        self._blocks: dict[str, datetime] = {}
         self._objects = False
 
     # What it is told.
@@ -137,23 +145,43 @@ class Oracle:
     def _join(self, step: Step, _: int) -> None:
         if self.is_member(step.which, step.whom):
             return
-        self._members.append(_Tie(step.whom, self.now, team=step.which))
-        self._left_out = [each for each in self._left_out if each[:2] != (step.which, step.whom)]
-        if any(each.team == step.which and each.holds(self.now) for each in self._ties[Relation.CARE_TEAM]):
-            inherited = [why for team, whom, why in self._left_out if (team, whom) == (step.which, step.by)]
-            for why in {*inherited, *({step.by} & self._blocks)}:
-                self._left_out.append((step.which, step.whom, why))
+        team, before = step.which, [each for each in self._members if (each.team, each.whom) == (step.which, step.whom)]
+        removed_at = before[-1].until if before and before[-1].ended_by == step.by else None
+        since = {each.because_of: each.since for each in self._out_of(team, step.by)}
+        since |= {step.by: self._blocks[step.by]} if step.by in self._blocks else {}
+        had = removed_at is not None and self._was_reached(team, step.whom, removed_at)
+        self._end([*self._out_of(team, step.whom)])
+        self._members.append(_Tie(step.whom, self.now, team=team))
+        if any(each.team == team and each.holds(self.now) for each in self._ties[Relation.CARE_TEAM]):
+            for why, stood in since.items():
+                if not (had and removed_at is not None and stood < removed_at):
+                    self._left_out.append(_LeftOut(step.whom, self.now, team=team, because_of=why))
+
+    def _was_reached(self, team: int, who: str, instant: datetime) -> bool:
+        """Whether a consent that still holds reached a member up to an instant."""
+        return any(
+            each.team == team and each.since < instant and each.holds(self.now)
+            for each in self._ties[Relation.CARE_TEAM]
+        ) and not any(
+            (each.team, each.whom) == (team, who)
+            and each.since <= instant
+            and (each.until is None or each.until >= instant)
+            for each in self._left_out
+        )
+
+    def _out_of(self, team: int, who: str) -> Iterator[_LeftOut]:
+        return (each for each in self._left_out if (each.team, each.whom) == (team, who) and each.holds(self.now))
 
     def _leave(self, step: Step, _: int) -> None:
         for each in self._members:
             if (each.team, each.whom) == (step.which, step.whom) and each.holds(self.now):
-                each.until = self.now
+                each.until, each.ended_by = self.now, step.by
 
     def _consent(self, step: Step, _: int) -> None:
         tie = self._tie(step)
         tie.team = step.which
         self._ties[Relation.CARE_TEAM].append(tie)
-        self._left_out = [each for each in self._left_out if each[0] != step.which]
+        self._end([each for each in self._left_out if each.team == step.which])
 
     def _withdraw_consent(self, step: Step, _: int) -> None:
         for each in self._ties[Relation.CARE_TEAM]:
@@ -161,11 +189,11 @@ class Oracle:
                 each.until = self.now
 
     def _block(self, step: Step, _: int) -> None:
-        self._blocks.add(step.whom)
+        self._blocks.setdefault(step.whom, self.now)
 
     def _unblock(self, step: Step, _: int) -> None:
-        self._blocks.discard(step.whom)
-        self._left_out = [each for each in self._left_out if each[2] != step.whom]
+        self._blocks.pop(step.whom, None)
+        self._end([each for each in self._left_out if each.because_of == step.whom])
 
     def _object(self, _: Step, __: int) -> None:
         self._objects = True
@@ -308,7 +336,7 @@ class Oracle:
             if each.whom == who and each.holds(self.now) and not (each.of_a_minor and self.now >= self.of_age):
                 yield Relation.REPRESENTATIVE
         for each in self._ties[Relation.CARE_TEAM]:
-            is_out = any(one[:2] == (each.team, who) for one in self._left_out)
+            is_out = any(self._out_of(each.team, who))
             if each.holds(self.now) and self.is_member(each.team, who) and not is_out:
                 yield Relation.CARE_TEAM
         if CAST[who].kind is ActorKind.PROFESSIONAL and any(
@@ -326,7 +354,7 @@ class Oracle:
         until = self.now + timedelta(days=step.days) if step.days is not None else None
         return _Tie(step.whom, self.now, until, step.by)
 
-    def _end(self, ties: list[_Tie], whom: str | None = None, by: str | None = None) -> None:
+    def _end(self, ties: Sequence[_Tie], whom: str | None = None, by: str | None = None) -> None:
         for each in ties:
             if whom in (None, each.whom) and by in (None, each.by) and each.holds(self.now):
                 each.until = self.now
