@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
+from passerelle_graphql.committed import committed
+from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.following import Streams
 from passerelle_graphql.health import Check
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.persisted import Registered
-from passerelle_graphql.preparation import Preparation
+from passerelle_graphql.preparation import Preparation, Prepared
 from passerelle_graphql.schema import ROOTS, schema
 
 if TYPE_CHECKING:
@@ -66,6 +69,17 @@ class Gateway:
         if self.executor is Executor.STRAWBERRY:
             return None
         return Plans(self.schema, ROOTS, kept=self.limits.kept_operations)
+
+    def warm(self) -> None:
+        """Read and plan the operations of the house before anybody asks: a frame takes longer to make than to use."""
+        self.preparation.warm()
+        if self.plans is None:
+            return
+        for text in sorted(set(committed().values())):
+            document = self.preparation.document(text)
+            for operation in document.operations.values():
+                with suppress(NotCompiled):
+                    self.plans.plan(Prepared(document, operation, {}, {}, 0))
 
     @property
     def schema(self) -> GatewaySchema:

@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         registered_only=settings.operations == "registered",
         checks={"directory": directory_answers},
     )
-    gateway.preparation.warm()
+    gateway.warm()
     return assembled(gateway, lifespan, also=[Route("/metrics", _metrics)] if settings.metrics else [])
 
 
