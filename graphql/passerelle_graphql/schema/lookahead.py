@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from graphql import (
-    FieldNode,
-    FragmentSpreadNode,
-    GraphQLObjectType,
-    InlineFragmentNode,
-    SelectionSetNode,
-    Undefined,
-    value_from_ast,
-)
+from graphql import GraphQLObjectType, Undefined, get_named_type, value_from_ast
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from passerelle_graphql.compiler.selections import Selections
 from passerelle_graphql.context import ResolverInfo
 
 
@@ -30,21 +23,19 @@ class Ahead:
 
 
 def ahead(info: ResolverInfo, type_name: str, field_name: str) -> Ahead | None:
-    """The first selection of `type_name.field_name` below the field that is being resolved."""
-    raw = info._raw_info
-    type_ = raw.schema.type_map[type_name]
-    assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - `type_name` is a name of ours
+    """The first selection of `type_name.field_name` below the field that is being resolved, if it will be."""
+    raw, selections = info._raw_info, _selections(info)
+    type_ = _object_type(info, type_name)
     definition = type_.fields[field_name]
-    below = [
-        each for node in raw.field_nodes for each in _fields(info, node.selection_set) if each.name.value == field_name
-    ]
-    if not below:
+    below = selections.of(type_, (node.selection_set for node in raw.field_nodes))
+    chosen = next((each for each in below if each.name == field_name), None)
+    if chosen is None:
         return None
-    chosen = below[0]
-    variables = cast(dict[str, Any], raw.variable_values)  # Strawberry hands the plain coerced values
     given = {
-        argument.name.value: value_from_ast(argument.value, definition.args[argument.name.value].type, variables)
-        for argument in chosen.arguments or ()
+        argument.name.value: value_from_ast(
+            argument.value, definition.args[argument.name.value].type, dict(_variables(info))
+        )
+        for argument in chosen.nodes[0].arguments or ()
     }
     field: StrawberryField = definition.extensions["strawberry-definition"]
     arguments = convert_arguments(
@@ -53,30 +44,27 @@ def ahead(info: ResolverInfo, type_name: str, field_name: str) -> Ahead | None:
         scalar_registry=info.schema.schema_converter.scalar_registry,
         config=info.schema.config,
     )
-    same = [each for each in below if _key(each) == _key(chosen)]
-    return Ahead(arguments, frozenset(each.name.value for node in same for each in _fields(info, node.selection_set)))
+    inside = selections.below(_object_type(info, get_named_type(definition.type).name), chosen)
+    return Ahead(arguments, frozenset(each.name for each in inside))
 
 
 def selects(info: ResolverInfo, field_name: str) -> bool:
-    """Whether `field_name` is asked directly below the field that is being resolved."""
-    return any(
-        each.name.value == field_name
-        for node in info._raw_info.field_nodes
-        for each in _fields(info, node.selection_set)
-    )
+    """Whether `field_name` is asked directly below the field that is being resolved, which gives one type."""
+    raw = info._raw_info
+    type_ = _object_type(info, get_named_type(raw.return_type).name)
+    below = _selections(info).of(type_, (node.selection_set for node in raw.field_nodes))
+    return any(each.name == field_name for each in below)
 
 
-def _fields(info: ResolverInfo, selections: SelectionSetNode | None) -> Iterator[FieldNode]:
-    if selections is None:
-        return
-    for each in selections.selections:
-        if isinstance(each, FieldNode):
-            yield each
-        elif isinstance(each, InlineFragmentNode):
-            yield from _fields(info, each.selection_set)
-        elif isinstance(each, FragmentSpreadNode):
-            yield from _fields(info, info._raw_info.fragments[each.name.value].selection_set)
+def _selections(info: ResolverInfo) -> Selections:
+    return Selections(info._raw_info.schema, info._raw_info.fragments, _variables(info))
 
 
-def _key(node: FieldNode) -> str:
-    return node.alias.value if node.alias else node.name.value
+def _variables(info: ResolverInfo) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], info._raw_info.variable_values)  # Strawberry hands the plain coerced values
+
+
+def _object_type(info: ResolverInfo, name: str) -> GraphQLObjectType:
+    found = info._raw_info.schema.type_map[name]
+    assert isinstance(found, GraphQLObjectType)  # noqa: S101 - a name of ours
+    return found
