@@ -189,11 +189,22 @@ def listed(type_name: str, fields: Mapping[str, Shape], rows: Sql, order: Sql) -
 
 def later(late: Callable[[Builder, Selected], Late], *columns: Sql) -> Shape:
     """A field that Python writes afterwards, out of columns."""
+    return later_out_of(late, packed(*columns))
 
-    def written(builder: Builder, selected: Selected) -> Sql:
-        return builder.later(late(builder, selected), Sql(f"json_build_array({', '.join(columns)})::text"))
 
-    return written
+def later_out_of(late: Callable[[Builder, Selected], Late], payload: Sql) -> Shape:
+    """The same, out of columns that are `packed` already."""
+    return lambda builder, selected: builder.later(late(builder, selected), payload)
+
+
+def packed(*columns: Sql) -> Sql:
+    """Columns as what a late place carries."""
+    return Sql(f"json_build_array({', '.join(columns)})::text")
+
+
+def unless_null(column: Sql, shape: Shape) -> Shape:
+    """Null where a column is, without a look at the rest."""
+    return lambda builder, selected: Sql(f"case when {column} is null then 'null' else {shape(builder, selected)} end")
 
 
 def needing(part: str, shape: Shape) -> Shape:

@@ -7,17 +7,14 @@ The statement leaves a place: U+0001, the number of the place in the plan, U+000
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import LRUCache
-
 from passerelle.kernel.context import Context
 
-_PLACE = re.compile(rb"\x01(\d+)\x02([^\x01]*)\x01")
-_KEPT: LRUCache[tuple[object, bytes], bytes] = LRUCache(50_000)
+_KEPT_AT_MOST = 50_000
+_kept: dict[tuple[object, bytes], bytes] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +32,36 @@ class Late:
 
 async def filled(body: bytes, places: Sequence[Late], context: Context) -> bytes:
     """The octets with every place filled."""
-    if not places or b"\x01" not in body:
+    if not places:
         return body
-    found: dict[int, Mapping[str, Any]] = {}
-    for number, late in enumerate(places):
-        if late.lookup is not None:
-            payloads = {match[2] for match in _PLACE.finditer(body) if int(match[1]) == number}
-            found[number] = await late.lookup(context, [json.loads(each) for each in sorted(payloads)])
-    kept_as = [(late, late.kept_as(context)) if late.kept_as else None for late in places]
+    pieces = body.split(b"\x01")  # text and places in turn
+    asked = dict.fromkeys(pieces[1::2])
+    if not asked:
+        return body
+    by_number: dict[int, list[bytes]] = {}
+    for place in asked:
+        said, _, payload = place.partition(b"\x02")
+        by_number.setdefault(int(said), []).append(payload)
+    written: dict[bytes, bytes] = {}
+    for number, payloads in by_number.items():
+        for payload, octets in zip(payloads, await _written(places[number], payloads, context), strict=True):
+            written[b"%d\x02%s" % (number, payload)] = octets
+    pieces[1::2] = [written[place] for place in pieces[1::2]]
+    return b"".join(pieces)
 
-    def write(match: re.Match[bytes]) -> bytes:
-        number, payload = int(match[1]), match[2]
-        if (kept := kept_as[number]) is None:
-            return places[number].write(context, json.loads(payload), found.get(number, {}))
-        key = (kept, payload)
-        if (written := _KEPT.get(key)) is None:
-            written = _KEPT[key] = places[number].write(context, json.loads(payload), {})
-        return written
 
-    return _PLACE.sub(write, body)
+async def _written(late: Late, payloads: Sequence[bytes], context: Context) -> list[bytes]:
+    if late.kept_as is None:
+        columns = [json.loads(each) for each in payloads]
+        found = await late.lookup(context, columns) if late.lookup is not None else {}
+        return [late.write(context, each, found) for each in columns]
+    kept_as, written = late.kept_as(context), []
+    for payload in payloads:
+        octets = _kept.get((kept_as, payload))
+        if octets is None:
+            octets = late.write(context, json.loads(payload), {})
+            if len(_kept) >= _KEPT_AT_MOST:
+                _kept.clear()
+            _kept[kept_as, payload] = octets
+        written.append(octets)
+    return written

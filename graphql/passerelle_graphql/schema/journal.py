@@ -18,9 +18,21 @@ from passerelle.kernel import messages
 from passerelle.kernel.context import Context
 from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import shapes
-from passerelle_graphql.compiler.building import Row, Shape, entity, later, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.building import (
+    Row,
+    Shape,
+    entity,
+    later,
+    later_out_of,
+    leaf,
+    listed,
+    needing,
+    packed,
+    row_of,
+    unless_null,
+)
 from passerelle_graphql.compiler.late import Late
-from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, columns_of, given
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
@@ -93,8 +105,7 @@ def structure_name_in_sql(number: Sql) -> Shape:
     def write(_context: Context, values: Sequence[Any], names: Mapping[str, Any]) -> bytes:
         return as_json(names.get(values[0]))
 
-    place = later(lambda _builder, _selected: Late(write=write, lookup=lookup), number)
-    return lambda builder, selected: Sql(f"case when {number} is null then 'null' else {place(builder, selected)} end")
+    return unless_null(number, later(lambda _builder, _selected: Late(write=write, lookup=lookup), number))
 
 
 def _kept_late(make: Callable[..., str | None]) -> Callable[..., Shape]:
@@ -107,12 +118,12 @@ def _kept_late(make: Callable[..., str | None]) -> Callable[..., Shape]:
     return lambda *columns: later(lambda _builder, _selected: late, *columns)
 
 
-def _reason_late(part: Callable[[traces.Reason | None, str | None], str | None]) -> Callable[..., Shape]:
+def _reason_late(part: Callable[[traces.Reason | None, str | None], str | None], asked: Sql) -> Shape:
     """What the rule that decided says, asked again of the pack of that day under the tenant's own parameters."""
 
     def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
-        *asked, day = values
-        said = dict(zip(traces.ASKED, asked, strict=True))
+        *columns, day = values
+        said = dict(zip(traces.ASKED, columns, strict=True))
         reason = traces.reason_of(said, date.fromisoformat(day), context.tenant.parameters)
         return as_json(part(reason, said["code"]))
 
@@ -120,7 +131,7 @@ def _reason_late(part: Callable[[traces.Reason | None, str | None], str | None])
         return part, tuple(context.tenant.parameters.items())
 
     late = Late(write=write, kept_as=kept_as)
-    return lambda *columns: later(lambda _builder, _selected: late, *columns)
+    return later_out_of(lambda _builder, _selected: late, asked)
 
 
 @in_sql(lambda line: leaf(shapes.quoted(shapes.line_cursor(line))))
@@ -246,24 +257,29 @@ async def names_of_structures(context: Context, rows: Sequence[Mapping[str, Any]
     return {number: each.name for number, each in known.items() if each is not None}
 
 
-_DAY = "(timezone('Europe/Paris', {at})::date)::text"
-
-
 def line_fields(row: Row) -> dict[str, Shape]:
-    """The fields of a line over a row with the columns of `journal.JournalLine`."""
-    asked = [*(row[name] for name in traces.ASKED), Sql(_DAY.format(at=row["at"]))]
+    """The fields of a line over a row with the columns of `journal.JournalLine`, and `asked`: what its reason is made
+    of, packed."""
     return fields_of(
         JournalLine,
         {**row, "structure_name": row["actor_establishment"]},
         sentence=_kept_late(traces.sentence_of)(*(row[name] for name in ("kind", "action", "outcome", "rule"))),
-        reason=_kept_late(reason_of_refusal)(row["code"]),
-        why=_reason_late(why)(*asked),
-        source=_reason_late(source)(*asked),
+        reason=unless_null(row["code"], _kept_late(reason_of_refusal)(row["code"])),
+        why=_reason_late(why, row["asked"]),
+        source=_reason_late(source, row["asked"]),
     )
 
 
-_LINES = row_of("line", tuple(journal.JournalLine.__dataclass_fields__))
-_EMERGENCIES = row_of("emergency", tuple(journal.JournalLine.__dataclass_fields__))
+_COLUMNS = tuple(journal.JournalLine.__dataclass_fields__)
+
+
+def columns_over(rows: str) -> Row:
+    """What `line_fields` wants, over a table of lines or what has its columns."""
+    day = Sql(f"(timezone('Europe/Paris', {rows}.at)::date)::text")
+    return {**row_of(rows, _COLUMNS), "asked": packed(*(Sql(f"{rows}.{name}") for name in traces.ASKED), day)}
+
+
+_LINES, _EMERGENCIES = row_of("line", (*_COLUMNS, "asked")), row_of("emergency", (*_COLUMNS, "asked"))
 _CURSOR = shapes.line_cursor(_LINES["line_id"])
 
 
@@ -309,16 +325,16 @@ def _frame(needs: frozenset[str]) -> Frame:
     verdict = it.judged.verdict
     size, before = bindparam("page_size", type_=Integer()), bindparam("before_line", type_=BigInteger())
     also = [it.judged.journal_line, given(size=size, is_first=before.is_(None))]
-    also += [
-        rows.cte(name).prefix_with("materialized")
-        for name, rows in (("line", it.lines), ("emergency", it.emergencies))
-        if name in needs
-    ]
+    for name, rows in (("line", it.lines), ("emergency", it.emergencies)):
+        if name in needs:
+            also.append(select(columns_of(name)).select_from(rows.subquery(f"{name}_found")).cte(name))
+            also[-1] = also[-1].prefix_with("materialized")
     return Frame(
         lambda body: select(
             case((verdict.c.allowed, body)).label("body"), it.judged.told_of_refusal().label("refused")
         ).select_from(verdict),
         also,
+        rows={name: columns_over(f"{name}_found") for name in ("line", "emergency")},
     )
 
 
