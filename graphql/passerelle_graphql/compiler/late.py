@@ -13,8 +13,8 @@ from typing import Any
 
 from passerelle.kernel.context import Context
 
-_KEPT_AT_MOST = 50_000
-_kept: dict[tuple[object, bytes], bytes] = {}
+_KINDS_AT_MOST, _KEPT_AT_MOST = 2_000, 20_000
+_kept: dict[object, dict[bytes, bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,12 @@ async def filled(body: bytes, places: Sequence[Late], context: Context) -> bytes
         return body
     by_number: dict[int, list[bytes]] = {}
     for place in asked:
-        said, _, payload = place.partition(b"\x02")
-        by_number.setdefault(int(said), []).append(payload)
+        by_number.setdefault(int(place[: place.index(b"\x02")]), []).append(place)
     written: dict[bytes, bytes] = {}
-    for number, payloads in by_number.items():
-        for payload, octets in zip(payloads, await _written(places[number], payloads, context), strict=True):
-            written[b"%d\x02%s" % (number, payload)] = octets
+    for number, some in by_number.items():
+        start = some[0].index(b"\x02") + 1
+        payloads = [place[start:] for place in some]
+        written.update(zip(some, await _written(places[number], payloads, context), strict=True))
     pieces[1::2] = [written[place] for place in pieces[1::2]]
     return b"".join(pieces)
 
@@ -55,13 +55,12 @@ async def _written(late: Late, payloads: Sequence[bytes], context: Context) -> l
         columns = [json.loads(each) for each in payloads]
         found = await late.lookup(context, columns) if late.lookup is not None else {}
         return [late.write(context, each, found) for each in columns]
-    kept_as, written = late.kept_as(context), []
+    if len(_kept) > _KINDS_AT_MOST:
+        _kept.clear()
+    kept = _kept.setdefault(late.kept_as(context), {})
+    if len(kept) > _KEPT_AT_MOST:
+        kept.clear()
     for payload in payloads:
-        octets = _kept.get((kept_as, payload))
-        if octets is None:
-            octets = late.write(context, json.loads(payload), {})
-            if len(_kept) >= _KEPT_AT_MOST:
-                _kept.clear()
-            _kept[kept_as, payload] = octets
-        written.append(octets)
-    return written
+        if payload not in kept:
+            kept[payload] = late.write(context, json.loads(payload), {})
+    return [kept[payload] for payload in payloads]
