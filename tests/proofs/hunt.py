@@ -29,8 +29,8 @@ async def violated(named: str, first: int, worlds: int, folder: Path, urls: list
     """What is wrong in the first world that violates the property; None when none does."""
     databases = [Database(each) for each in urls]
     try:
-        if named == "twins":
-            return await _twins(first, worlds, folder, databases)
+        if named in {"twins", "executors"}:
+            return await _twins(named, first, worlds, folder, databases)
         return await _one_tenant(named, first, worlds, folder, databases[0])
     finally:
         for each in databases:
@@ -63,14 +63,16 @@ async def _one_tenant(named: str, first: int, worlds: int, folder: Path, databas
     return None
 
 
-async def _twins(first: int, worlds: int, folder: Path, databases: list[Database]) -> str | None:
-    from passerelle_ops.bench._twins import twins_over
+async def _twins(named: str, first: int, worlds: int, folder: Path, databases: list[Database]) -> str | None:
+    from passerelle_ops.bench._twins import COMPILED, CROSSED, twins_over
 
+    pairs = [COMPILED if named == "twins" else CROSSED]
     async with twins_over(databases[:2], databases[2], folder, BEGAN) as twins:
         for world in range(first, first + worlds):
-            compared = await twins.compare(world, Seeded(f"twins-{world}"), whole=False)
+            compared = await twins.compare(world, Seeded(f"{named}-{world}"), whole=False, pairs=pairs)
             if compared.leaks:
-                return f"world {world}: {compared.leaks[0].reader} {compared.leaks[0].question.body[:60]!r}"
+                leak = compared.leaks[0]
+                return f"world {world}: {leak.reader} {leak.question.path} {leak.question.body[:60]!r}"
     return None
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,13 +20,14 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Template
+from tests.conftest import ROOT, Cloned, Template
 
 SOURCES = ("platform", "policies", "graphql", "tenants", "ops")
 MUTANTS: dict[str, dict[str, Any]] = tomllib.loads((ROOT / "tests/proofs/mutants.toml").read_text("utf-8"))
-PROPERTIES = ("filter", "twins", "outsiders")
+PROPERTIES = ("filter", "twins", "executors", "outsiders")
 HUNTED = 60
 AT_ONCE = 2
+pytestmark = pytest.mark.timeout(900)
 _numbers = count(1)
 
 
@@ -46,30 +47,47 @@ class Grounds:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._cloning = asyncio.Lock()
 
-    async def hunt(self, named: str, first: int, worlds: int, edits: Sequence[dict[str, str]] = ()) -> Hunt:
-        """Hunt in `worlds` worlds over the sources with these edits."""
+    async def hunt(
+        self, named: str, first: int, worlds: int, edits: Sequence[dict[str, str]] = (), *, rewrites: bool = False
+    ) -> Hunt:
+        """Hunt in `worlds` worlds over the sources with these edits; `rewrites` what the database keeps by them."""
         async with self._free, AsyncExitStack() as stack:
             folder = self._folder / str(next(_numbers))
             folder.mkdir()
             async with self._cloning:  # a template is copied once at a time
-                wanted = [self._tenant, self._tenant, self._directory] if named == "twins" else [self._tenant]
-                urls = [await stack.enter_async_context(_cloned(each)) for each in wanted]
-            arguments = (named, str(first), str(worlds), str(folder), *urls)
+                is_pair = named in {"twins", "executors"}
+                wanted = [self._tenant, self._tenant, self._directory] if is_pair else [self._tenant]
+                cloned = [await stack.enter_async_context(_cloned(each)) for each in wanted]
             path = os.pathsep.join([*(str(_planted(folder, each, edits)) for each in SOURCES), str(ROOT)])
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "tests.proofs.hunt", *arguments),
-                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            said, _ = await process.communicate()
-            return Hunt(process.returncode or 0, said.decode()[-2000:])
+            if rewrites:
+                for each in cloned[:2]:
+                    written = await _run(path, "tests.proofs.summaries", each.owner_url)
+                    assert written == Hunt(0, ""), written
+            urls = [each.url for each in cloned]
+            return await _run(path, "tests.proofs.hunt", named, str(first), str(worlds), str(folder), *urls)
+
+
+async def _run(path: str, module: str, *arguments: str) -> Hunt:
+    """How a module of ours ended over these sources."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", module, *arguments),
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.communicate()
+        raise
+    return Hunt(process.returncode or 0, said.decode()[-2000:])
 
 
 @asynccontextmanager
-async def _cloned(template: Template) -> Any:
+async def _cloned(template: Template) -> AsyncIterator[Cloned]:
     async for cloned in template.clone():
-        yield cloned.url
+        yield cloned
 
 
 def _planted(folder: Path, root: str, edits: Sequence[dict[str, str]]) -> Path:
@@ -88,22 +106,39 @@ def _planted(folder: Path, root: str, edits: Sequence[dict[str, str]]) -> Path:
 
 @pytest.fixture(scope="module")
 async def hunts(
-    tenant_template: Template, directory_template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Hunt]:
-    """How every hunt ended, by the name of its fault; those without a fault by the name of the property."""
+    request: pytest.FixtureRequest,
+    tenant_template: Template,
+    directory_template: Template,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Mapping[str, asyncio.Task[Hunt]]]:
+    """The hunts that are wanted, under way: by the name of the fault, or of the property where there is none."""
     grounds = Grounds(tenant_template, directory_template, tmp_path_factory.mktemp("mutants"))
-    asked = {name: grounds.hunt(name, 1, 2) for name in PROPERTIES}
-    for name, mutant in MUTANTS.items():
-        asked[name] = grounds.hunt(mutant["caught_by"], mutant.get("first", 1), HUNTED, mutant["edits"])
-    return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+    wanted = [
+        each.callspec.params["hunted"]
+        for each in request.session.items
+        if hasattr(each, "callspec") and "hunted" in each.callspec.params
+    ]
+    under_way = {name: asyncio.create_task(_hunted(grounds, name)) for name in wanted}
+    yield under_way
+    for each in under_way.values():
+        each.cancel()
+    await asyncio.gather(*under_way.values(), return_exceptions=True)
 
 
-@pytest.mark.parametrize("named", PROPERTIES)
-def test_without_a_fault_nothing_is_found(hunts: dict[str, Hunt], named: str) -> None:
-    assert hunts[named] == Hunt(0, "")
+async def _hunted(grounds: Grounds, name: str) -> Hunt:
+    if name in PROPERTIES:
+        return await grounds.hunt(name, 1, 2)
+    mutant = MUTANTS[name]
+    first, rewrites = mutant.get("first", 1), mutant.get("rewrites", False)
+    return await grounds.hunt(mutant["caught_by"], first, HUNTED, mutant["edits"], rewrites=rewrites)
 
 
-@pytest.mark.parametrize("fault", MUTANTS)
-def test_a_planted_fault_is_caught(hunts: dict[str, Hunt], fault: str) -> None:
-    caught = hunts[fault]
-    assert (caught.code, caught.said.partition(":")[0]) == (1, MUTANTS[fault]["caught_by"]), caught.said
+@pytest.mark.parametrize("hunted", PROPERTIES)
+async def test_without_a_fault_nothing_is_found(hunts: Mapping[str, asyncio.Task[Hunt]], hunted: str) -> None:
+    assert await hunts[hunted] == Hunt(0, "")
+
+
+@pytest.mark.parametrize("hunted", MUTANTS)
+async def test_a_planted_fault_is_caught(hunts: Mapping[str, asyncio.Task[Hunt]], hunted: str) -> None:
+    caught = await hunts[hunted]
+    assert (caught.code, caught.said.partition(":")[0]) == (1, MUTANTS[hunted]["caught_by"]), caught.said

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from passerelle_ops.bench._twins import Twins, twins_over
+from passerelle_ops.bench._twins import CROSSED, Twins, twins_over
 from passerelle_ops.bench._worlds import Seeded
 from tests.conftest import Cloned, Template
 from tests.proofs.conftest import Drawn
@@ -39,6 +39,14 @@ async def twins(
 async def test_a_document_out_of_sight_changes_no_octet(twins: Twins, data: st.DataObject) -> None:
     compared = await twins.compare(next(_worlds), Drawn(data), whole=False)
     assert compared.leaks == []
+
+
+async def test_both_executors_answer_alike(twins: Twins) -> None:
+    """In generated worlds, whoever asks: the one compiles, the other does not."""
+    for seed in ("one", "two"):
+        compared = await twins.compare(next(_worlds), Seeded(f"executors-{seed}"), whole=False, pairs=[CROSSED])
+        assert compared.leaks == []
+        assert compared.examples
 
 
 async def test_nor_whatever_is_asked(twins: Twins) -> None:

@@ -9,7 +9,8 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +33,18 @@ FILTERS: Final[Sequence[Mapping[str, Any]]] = (
     {"types": ["11488-4", "60591-5"], "wholeHistory": True},
     {"authors": [RPPS["nurse"], RPPS["gp"]], "wholeHistory": True},
 )
+_PAGE: Final = """query Page($patientId: ID!, $filter: DocumentFilter, $first: Int, $after: String) {
+  dossier(patientId: $patientId) {
+    ... on Dossier {
+      documents(filter: $filter, first: $first, after: $after) {
+        totalCount
+        nodes { id status masked hiddenUntil hiddenFromRepresentatives formatCode sha256 }
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+      }
+    }
+    ... on Problem { code }
+  }
+}"""
 _ACTS: Final = ("MaskDocument", "UnmaskDocument", "ArchiveDocument", "DeleteDocument", "HideFromPatient")
 _PDF: Final = base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()
 #: Lines are numbered over a whole network: what is between two of a patient's is anybody's (decision 0090).
@@ -71,19 +84,32 @@ def of_the_record(patient_id: UUID, kept: Mapping[str, Any]) -> list[Question]:
         operation("OpenDossier", **about),
         operation("OpenDossier", **about, first=1),
         operation("CountDocuments", **about),
+        _page(about),
     ]
+
+
+def _page(about: Mapping[str, Any]) -> Question:
+    """What the committed operations do not ask of a page."""
+    asked = {"query": _PAGE, "operationName": "Page", "variables": {**about, "first": 1}}
+    return Question("POST", GRAPHQL, json.dumps(asked).encode(), (("content-type", "application/json"),))
 
 
 def next_page(question: Question, answer: Answer) -> Question | None:
     """The page after this one, when the answer says that there is one."""
     asked = json.loads(question.body)
-    if asked["operationName"] != "OpenDossier":
+    if asked["operationName"] not in {"OpenDossier", "Page"}:
         return None
     given = json.loads(answer.body)
     page = (((given.get("data") or {}).get("dossier") or {}).get("documents") or {}).get("pageInfo") or {}
     if not page.get("hasNextPage"):
         return None
-    return operation("OpenDossier", **{**asked["variables"], "after": page["endCursor"]})
+    return _after(question, page["endCursor"])
+
+
+def _after(question: Question, cursor: str) -> Question:
+    asked = json.loads(question.body)
+    asked["variables"]["after"] = cursor
+    return replace(question, body=json.dumps(asked).encode())
 
 
 def of_a_document(document_id: UUID) -> list[Question]:
@@ -122,16 +148,32 @@ def naming(document_id: UUID, unique_id: str, ins: Ins) -> list[Question]:
 
 
 def of_whom(patient_id: UUID) -> list[Question]:
-    """What is not about documents: the journal, who may come in, the emergencies, the notices, the way out."""
+    """What is not about documents: the journal whole and in part, who may come in, the emergencies, the notices, the
+    way out."""
     identifier = node_id(Node.PATIENT, patient_id)
-    journal = operation("Journal", patientId=identifier, first=100)
+    journals = [
+        operation("Journal", patientId=identifier, first=100),
+        operation("Journal", patientId=identifier, first=100, emergenciesOnly=True),
+        operation("Journal", patientId=identifier, first=2, rpps=RPPS["gp"]),
+    ]
     return [
-        Question(journal.method, journal.path, journal.body, journal.headers, numbers_lines=True),
+        *(replace(each, numbers_lines=True) for each in journals),
         operation("Authorizations", patientId=identifier),
         operation("EmergencyAccesses", patientId=identifier, first=20),
         operation("Notices", first=20),
         operation("RecordExport", patientId=identifier),
     ]
+
+
+def lines_before(patient_id: UUID, until: datetime) -> Question:
+    """The journal up to an instant; asking again adds nothing to it."""
+    return operation("Journal", patientId=node_id(Node.PATIENT, patient_id), first=100, until=until.isoformat())
+
+
+def next_lines(question: Question, answer: Answer) -> Question | None:
+    """The page of the journal after this one, in the same database."""
+    page = ((json.loads(answer.body).get("data") or {}).get("journal") or {}).get("pageInfo") or {}
+    return _after(question, page["endCursor"]) if page.get("hasNextPage") else None
 
 
 def comparable(question: Question, answer: Answer) -> Answer:

@@ -1,20 +1,20 @@
-"""Two worlds alike but for one document: the same steps, people, ids and instants in two databases, one gateway each.
+"""Two worlds alike but for one document: the same steps, people, ids and instants in two databases.
 
 Ids are drawn from the step that makes them, so that a document more shifts no other. What is left to differ is what
 is put into one of them. A reader who may not see it is asked in both, octet by octet; then the other gets it too, and
 the twins are alike again.
+
+Each world has a gateway that compiles what it can and one where Strawberry answers everything. Both worlds are asked
+through the first, through the second, or each through another: then the executors are compared as well.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from hashlib import blake2b
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -32,9 +32,10 @@ from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.keys import Keys
-from passerelle_graphql.authentication import new_request_id
+from passerelle_graphql.execution import Executor
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.routes import routes
+from passerelle_ops.bench._ids import Ids
 from passerelle_ops.bench._questions import (
     FILTERS,
     TENANT,
@@ -43,7 +44,9 @@ from passerelle_ops.bench._questions import (
     ask,
     but_visits,
     comparable,
+    lines_before,
     naming,
+    next_lines,
     next_page,
     of_a_document,
     of_the_record,
@@ -64,53 +67,21 @@ from passerelle_ops.demo.issuer import DemoIssuer, create_app
 from passerelle_policies.vocabulary import Mode
 
 Reader: TypeAlias = tuple[str, Mode]
-_READERS: Final[Sequence[Reader]] = (
+#: Who answers in the one world and in the other.
+Pair: TypeAlias = tuple[Executor, Executor]
+COMPILED: Final[Pair] = (Executor.COMPILED, Executor.COMPILED)
+CROSSED: Final[Pair] = (Executor.COMPILED, Executor.STRAWBERRY)
+#: Taken in turns, in an order that no list of questions follows.
+_OTHERWISE: Final = {"attending_physician.sees_masked": True, "attending_physician.reads_journal": True}
+_SHARES: Final = (*(COMPILED,) * 5, CROSSED, (Executor.STRAWBERRY, Executor.STRAWBERRY))
+READERS: Final[Sequence[Reader]] = (
     *((who, Mode.NORMAL) for who in (*PROFESSIONALS, *CITIZENS)),
     *((who, Mode.BREAK_GLASS) for who in PROFESSIONALS),
     ("gp", Mode.REGULATION_CENTRE),
 )
 
 
-class Ids:
-    """Ids drawn from what they are for: the same in both twins."""
-
-    def __init__(self) -> None:
-        self._about, self._count = "", 0
-
-    def about(self, what: str) -> None:
-        """Whatever is drawn next is for this."""
-        self._about, self._count = what, 0
-
-    def __call__(self) -> uuid.UUID:
-        self._count += 1
-        drawn = blake2b(f"{self._about}/{self._count}".encode(), digest_size=16).digest()
-        return uuid.UUID(bytes=drawn, version=4)
-
-    def request_id(self) -> str:
-        """The id of a request, drawn likewise."""
-        return self().hex
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Draw here whatever our own modules would draw at random."""
-        drawn = {"uuid4": (uuid.uuid4, self), "new_request_id": (new_request_id, self.request_id)}
-        modules = [sys.modules[each] for each in sys.modules if each.partition(".")[0].startswith("passerelle")]
-        taken = [
-            (module, name)
-            for module in modules
-            for name, (random, _) in drawn.items()
-            if getattr(module, name, None) is random
-        ]
-        for module, name in taken:
-            setattr(module, name, drawn[name][1])
-        try:
-            yield
-        finally:
-            for module, name in taken:
-                setattr(module, name, drawn[name][0])
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _OneTenant:
     only: Tenant
 
@@ -122,10 +93,11 @@ class _OneTenant:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """An answer that differs: who asked what after which difference, and the two answers."""
+    """An answer that differs: who asked whom what after which difference, and the two answers."""
 
     reader: Reader
     question: Question
+    pair: Pair
     difference: list[Step]
     answers: tuple[object, object]
 
@@ -143,23 +115,39 @@ class Compared:
 class Twins:
     """Two tenants that cannot be told apart, and their gateways."""
 
-    tenants: tuple[Tenant, Tenant]
-    apps: tuple[ASGIApp, ASGIApp]
+    networks: tuple[_OneTenant, _OneTenant]
+    apps: tuple[Mapping[Executor, ASGIApp], Mapping[Executor, ASGIApp]]
     issuer: DemoIssuer
     clock: SetClock
     ids: Ids
     began: datetime
+    _pairs: Sequence[Pair] = _SHARES
     _asked: int = 0
 
-    async def compare(self, world: int, draw: Draw, *, length: int = 8, rounds: int = 3, whole: bool) -> Compared:
+    @property
+    def tenants(self) -> tuple[Tenant, Tenant]:
+        return self.networks[0].only, self.networks[1].only
+
+    async def compare(
+        self,
+        world: int,
+        draw: Draw,
+        *,
+        length: int = 8,
+        rounds: int = 3,
+        whole: bool,
+        pairs: Sequence[Pair] = _SHARES,
+    ) -> Compared:
         """Play one world in both, then `rounds` differences. `whole` asks everything, else a few questions of each
-        kind, drawn. An example is one reader after one difference that he may not see."""
+        kind, drawn; `pairs` are who answers, in turns. An example is one reader after one difference that he may not
+        see."""
+        self._pairs = pairs
         plot, done = drawn_plot(draw, length), Compared()
         self.clock.set(self.began)
         stages = [Stage(each, self.clock, world, plot.born, before=self.ids.about) for each in self.tenants]
         for stage in stages:
             await stage.begin()
-        await self._played(stages, [each for each in plot.steps if each.verb != "announce"])
+        await self.play(stages, [each for each in plot.steps if each.verb != "announce"])
         for number in range(rounds):
             had = set(stages[1].documents)
             difference = drawn_difference(draw, plot)
@@ -170,10 +158,32 @@ class Twins:
                 await self._asked_in_both(stages, new, difference, draw, done, is_first=number == 0, whole=whole)
             for number_of_step, each in enumerate(difference):
                 await stages[0].play(each, key=f"{number}/{number_of_step}")
-            await self._played(stages, [drawn_step(draw, plot, _QUIET) for _ in range(3)])
+            await self.play(stages, [drawn_step(draw, plot, _QUIET) for _ in range(3)])
+        if CROSSED in pairs:
+            await self._asked_in_the_end(stages[0], done)
         return done
 
-    async def _played(self, stages: Sequence[Stage], steps: Sequence[Step]) -> None:
+    async def _asked_in_the_end(self, stage: Stage, done: Compared) -> None:
+        """Both executors tell the same of one journal, before and after the network changes its parameters."""
+        network, as_it_was = self.networks[0], self.networks[0].only
+        self.clock.advance(timedelta(minutes=1))
+        for who in ("patient", "parent"):
+            reader, headers = (who, Mode.NORMAL), self.headers(stage, (who, Mode.NORMAL))
+            for parameters in (as_it_was.parameters, _OTHERWISE):
+                network.only = replace(as_it_was, parameters=parameters)
+                question: Question | None = lines_before(stage.patient_id, self.clock.now())
+                while question is not None:
+                    answers = []
+                    for executor in CROSSED:
+                        self.ids.about("end")
+                        answers.append(await ask(self.apps[0][executor], question, headers))
+                    if answers[0] != answers[1]:
+                        done.leaks.append(Leak(reader, question, CROSSED, [], (answers[0], answers[1])))
+                    question = next_lines(question, answers[0])
+        network.only = as_it_was
+
+    async def play(self, stages: Sequence[Stage], steps: Sequence[Step]) -> None:
+        """Let the same happen in both."""
         for each in steps:
             now = self.clock.now()
             done = []
@@ -195,7 +205,7 @@ class Twins:
         whole: bool,
     ) -> None:
         fuller = stages[1]
-        readers = [each for each in _READERS if not _knows(fuller, each, new)]
+        readers = [each for each in READERS if not _knows(fuller, each, new)]
         # What names the new document comes last: being refused writes a line that the patient may read.
         rounds = [{each: self._about_the_rest(fuller, draw, is_first=is_first, whole=whole) for each in readers}]
         rounds.append({each: self._about_the_new(fuller, new, draw, whole=whole) for each in readers})
@@ -237,14 +247,14 @@ class Twins:
         while pending:
             question = pending.pop(0)
             self._asked += 1
-            answers = []
-            for app in self.apps:
+            answers, pair = [], self._pairs[self._asked % len(self._pairs)]
+            for apps, executor in zip(self.apps, pair, strict=True):
                 self.ids.about(f"ask/{self._asked}")
-                answers.append(await ask(app, question, headers))
+                answers.append(await ask(apps[executor], question, headers))
             done.answers += 1
             left, right = (comparable(question, each) for each in answers)
             if left != right and not (unsaid and question.body and _but_for_visits(left, right, unsaid)):
-                done.leaks.append(Leak(reader, question, difference, (answers[0], answers[1])))
+                done.leaks.append(Leak(reader, question, pair, difference, (answers[0], answers[1])))
             elif question.body and (after := next_page(question, answers[0])):
                 pending.append(after)
 
@@ -330,16 +340,15 @@ async def twins_over(
     )
     async with listening(create_app(folder=folder / "issuer")) as url:
         verifier = TokenVerifier([Issuer(url=url, audience="passerelle", vouches_for=frozenset(BearerKind))], clock)
-        first, second = (
-            Starlette(
-                routes=routes(Gateway(registry=_OneTenant(tenant), verifier=verifier, directory=directory, clock=clock))
-            )
-            for tenant in (left, right)
-        )
+
+        def gateways(network: _OneTenant) -> Mapping[Executor, ASGIApp]:
+            whole = Gateway(registry=network, verifier=verifier, directory=directory, clock=clock)
+            return {each: Starlette(routes=routes(replace(whole, executor=each))) for each in Executor}
+
+        networks = _OneTenant(left), _OneTenant(right)
+        apps = (gateways(networks[0]), gateways(networks[1]))
         with ids.in_place():
-            yield Twins(
-                (left, right), (first, second), DemoIssuer(folder / "issuer", url, clock=clock), clock, ids, began
-            )
+            yield Twins(networks, apps, DemoIssuer(folder / "issuer", url, clock=clock), clock, ids, began)
 
 
 @asynccontextmanager

@@ -38,6 +38,7 @@ from rich.table import Table
 
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
+from passerelle_graphql.execution import Executor
 from passerelle_graphql.ids import Node, node_id
 from passerelle_ops.bench._ground import bare_environment, url_on
 from passerelle_ops.bench._http import connected, request
@@ -227,7 +228,7 @@ async def _timed(place: Place, folder: Path, requests: int) -> float:
         refused = [*stage.documents.values()]
         absent = [twins.ids() for _ in refused]
         headers = dict(twins.headers(stage, ("nurse", Mode.NORMAL)))
-        async with listening(twins.apps[0]) as url, connected(url) as connection:
+        async with listening(twins.apps[0][Executor.COMPILED]) as url, connected(url) as connection:
 
             async def took(document_id: UUID) -> int:
                 where = f"{url}/{TENANT}/documents/{node_id(Node.DOCUMENT, document_id)}/content"
