@@ -16,9 +16,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -32,27 +31,24 @@ from time import perf_counter_ns
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from psycopg import sql
 from rich.table import Table
 
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.ids import Node, node_id
-from passerelle_ops.bench._ground import bare_environment, url_on
+from passerelle_ops.bench._ground import bare_environment
 from passerelle_ops.bench._http import connected, request
 from passerelle_ops.bench._outsiders import watched
+from passerelle_ops.bench._places import places, server
 from passerelle_ops.bench._questions import TENANT
 from passerelle_ops.bench._report import Figure, Report
 from passerelle_ops.bench._stage import Stage
 from passerelle_ops.bench._twins import Twins, listening, twins_over
 from passerelle_ops.bench._worlds import Paper, Seeded, Step
 from passerelle_ops.settings import Settings
-from passerelle_ops.stack.servers import Stack
 from passerelle_ops.terminal import progress, table
 from passerelle_policies.vocabulary import Mode
-from passerelle_tenants.onboarding import Site, prepare_database
 
 EXAMPLES: Final = 100_000
 _QUICK: Final = 2_000
@@ -118,13 +114,14 @@ def measured(examples: int, requests: int, *, dsn: str | None, as_json: bool, pr
         bare_environment(),
         TemporaryDirectory(prefix="passerelle-bench-") as folder,
         progress() as bar,
-        _server(dsn, Path(folder)) as admin,
-        _places(admin, count) as places,
+        server(dsn, Path(folder)) as admin,
+        places(admin, count, ("left", "right", "directory", "outsiders")) as found,
     ):
         task = bar.add_task("Exemples", total=examples)
-        tally = _hunted(places, examples, Path(folder), lambda done: bar.update(task, completed=done))
+        given = [Place(*each) for each in found]
+        tally = _hunted(given, examples, Path(folder), lambda done: bar.update(task, completed=done))
         bar.update(task, completed=examples)
-        ratio = asyncio.run(_timed(places[0], Path(folder) / "timed", requests))
+        ratio = asyncio.run(_timed(given[0], Path(folder) / "timed", requests))
     figures = [
         Figure(name="examples", value=tally.examples, unit="exemples", goal=examples, is_floor=True),
         Figure(name="leaks", value=len(tally.leaks), unit="fuites", goal=0),
@@ -261,45 +258,3 @@ async def _twins(place: Place, folder: Path) -> AsyncIterator[Twins]:
     finally:
         for each in databases:
             await each.close()
-
-
-# The ground.
-
-
-@contextmanager
-def _server(dsn: str | None, folder: Path) -> Iterator[str]:
-    """A server of PostgreSQL, by the DSN of who may create databases there: `dsn`, or one of our own."""
-    if dsn is not None:
-        yield dsn
-        return
-    with Stack(folder / "state", durable=False) as stack:
-        stack.start_servers()
-        if stack.postgres is None:
-            raise LookupError("the server did not start")
-        yield stack.postgres.url()
-
-
-@contextmanager
-def _places(admin: str, count: int) -> Iterator[list[Place]]:
-    """Databases for each process, under a role of their own, all dropped afterwards."""
-    from passerelle_ops.migrations import upgrade_directory, upgrade_tenant
-
-    role, password = f"passerelle_leak_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
-    made: list[str] = []
-
-    def database(name: str) -> str:
-        made.append(f"{role}_{name}")
-        url = url_on(admin, made[-1], role, password)
-        site = Site(owner_url=url_on(admin, made[-1]), serving_url=url, admin_url=admin)
-        migrate = upgrade_directory if name.startswith("directory") else upgrade_tenant
-        asyncio.run(prepare_database(site, migrate))
-        return url
-
-    kinds = ("left", "right", "directory", "outsiders")
-    try:
-        yield [Place(*(database(f"{kind}_{number}") for kind in kinds)) for number in range(count)]
-    finally:
-        with psycopg.connect(admin, autocommit=True) as connection:
-            for each in made:
-                connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(each)))
-            connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))

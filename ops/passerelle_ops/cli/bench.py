@@ -20,7 +20,7 @@ Dsn = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Les mêmes chiffres sur un dixième des données, en une minute.")]
 Examples = Annotated[
     int | None,
-    typer.Option("--examples", metavar="N", min=1, help="« leak » : exemples à tirer."),
+    typer.Option("--examples", metavar="N", min=1, help="« leak », « compile » : exemples à tirer."),
 ]
 PeerUrl = Annotated[
     str | None, typer.Option("--peer", metavar="URL", help="« gateway » : un autre serveur GraphQL, à mesurer aussi.")
@@ -73,7 +73,7 @@ def bench(
     « policy » : ce que coûte une décision. « dossier » : ce que la passerelle ajoute à l’ouverture d’un dossier.
     « gateway » : la passerelle, le SQL seul, l’exécuteur Strawberry et d’autres serveurs, sur deux millions de
     documents. « concurrency » : asynchrone ou synchrone, de l’entrée à la base. « leak » : une réponse trahit-elle un
-    document que son lecteur ne peut pas voir.
+    document que son lecteur ne peut pas voir. « compile » : le compilateur répond-il toujours comme Strawberry.
 
     Chaque mesure prépare ses propres données et vérifie que les réponses comparées sont égales ; « gateway » garde
     les siennes dans ~/.cache/passerelle/bench. Sort avec 1 quand un objectif ne tient pas.

@@ -1,0 +1,64 @@
+"""What Python writes into an answer: no text of anybody's makes a place, or breaks one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.context import Context
+from passerelle_graphql.bodies import as_json
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import Builder
+from passerelle_graphql.compiler.late import Late, filled
+from passerelle_graphql.compiler.selections import Selections
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.schema import schema
+from passerelle_ops.bench._odd_records import TEXTS
+from tests.builders import World, network, operator
+from tests.conftest import Cloned
+
+BACKSLASH = chr(92)
+#: Mostly of what places are made of.
+PIECES = st.text(st.sampled_from('\x01\x0201[]"\\u,é😀x'), max_size=12)
+
+
+def _echo(_context: Context, columns: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
+    return as_json(columns)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=PIECES | st.sampled_from(TEXTS), second=PIECES)
+async def test_a_place_holds_whatever_its_columns_hold(
+    tenant_database: Cloned, tmp_path_factory: pytest.TempPathFactory, clock: SetClock, first: str, second: str
+) -> None:
+    context = World(network(tenant_database.database, tmp_path_factory.mktemp("places")), clock).context(operator())
+    builder, one, other = Builder(Selections(schema._schema, {}, {})), Sql("given.one"), Sql("given.two")
+    for late in (Late(write=_echo), Late(write=_echo, kept_as=lambda _context: "echo")):
+        builder.late.clear()
+        body = shapes.joined(
+            [
+                (False, "["),
+                (True, shapes.free_text(one)),
+                (False, ","),
+                (True, builder.later(late, Sql(f"json_build_array({one}, {other})::text"))),
+                (False, ","),
+                (True, shapes.free_text(other)),
+                (False, ","),
+                (True, builder.later(late, Sql(f"json_build_array({other})::text"))),
+                (False, "]"),
+            ]
+        )
+        # `:` is how SQLAlchemy finds a parameter; the body has none.
+        given = "(select cast(:one as text), cast(:two as text)) as given(one, two)"
+        said = text(f"select {body.replace(':', BACKSLASH + ':')} from {given}")
+        async with tenant_database.database.transaction() as connection:
+            octets = str(await connection.scalar(said, {"one": first, "two": second})).encode()
+        shown = await filled(octets, builder.late, context)
+        assert json.loads(shown) == [first, [first, second], second, [second]]
