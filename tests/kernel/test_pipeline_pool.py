@@ -237,3 +237,32 @@ async def test_who_leaves_just_as_his_turn_comes_leaves_it_to_the_next(opened: O
     with pytest.raises(asyncio.CancelledError):
         await second
     await third
+
+
+async def test_who_leaves_just_as_his_turn_comes_leaves_it_to_a_network_that_has_none(opened: Open) -> None:
+    ceiling = Ceiling(2)
+    restless, late = (opened(pool_size=1, ceiling=ceiling, timeout=2.0) for _ in range(2))
+    has_left = asyncio.Event()
+
+    async def act(database: Database, then: Callable[[], object] = lambda: None) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(text("select 1"))
+        then()
+
+    async def act_late() -> None:
+        while not has_left.is_set():  # noqa: ASYNC110 - asks before the second hears that it is his turn
+            await asyncio.sleep(0)
+        await act(late)
+
+    def leave() -> None:
+        second.cancel()
+        has_left.set()
+
+    first = asyncio.create_task(act(restless, leave))
+    second, third = (asyncio.create_task(act(restless)) for _ in range(2))
+    other = asyncio.create_task(act_late())
+    await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    await asyncio.gather(other, third)
+    await act(restless)

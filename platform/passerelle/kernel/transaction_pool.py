@@ -83,6 +83,8 @@ class Transactions:
                 self._waiting.remove(turn)
             if turn.done() and not turn.cancelled():  # it came just as its owner left
                 self._active -= 1
+                if not self._active and self._is_yielding:
+                    self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
                 self._start_waiting()
             if isinstance(left, TimeoutError):
                 raise TryLater("DATABASE_BUSY", retry_after=1) from left
