@@ -133,6 +133,8 @@ class Followed(Asked):
         """
         visit, loop = self.visit, asyncio.get_running_loop()
         await following.begin(visit.context, patient_id, kind)
+        if self.streams.stopping.is_set():  # meanwhile: the feeds have ended whom they knew
+            raise TryLater("SERVER_STOPPING", retry_after=2)
         every = access.number(visit.context, "subscriptions.check_seconds")
         due = loop.time() + every
         async with self.streams.feeds.of(visit.context.tenant.database, source).follow(patient_id) as heard:

@@ -12,7 +12,7 @@ from strawberry.types import ExecutionResult
 from passerelle_graphql import errors, standing
 from passerelle_graphql.bodies import with_more
 from passerelle_graphql.context import Asked
-from passerelle_graphql.execution import execute
+from passerelle_graphql.execution import answer
 from passerelle_graphql.following import Followed, Visit
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.preparation import Prepared
@@ -25,16 +25,17 @@ async def answers(gateway: Gateway, visit: Visit, parameters: Parameters) -> Asy
     Raises `RequestErrors` and `PasserelleError`, before the first answer, as `http` does: the same document, limits,
     cost and persisted operations hold here. TOO_MANY_SUBSCRIPTIONS, SERVER_STOPPING (TryLater) besides.
     """
-    prepared = gateway.preparation.prepare(parameters)
-    with gateway.streams.place(visit.context.actor.subject):
+    actor, tenant = visit.context.actor, visit.context.tenant
+    prepared = gateway.preparation.prepare(parameters, (tenant.id, actor.id))
+    with gateway.streams.place(actor.subject):
         if prepared.operation.operation is OperationType.SUBSCRIPTION:
             async with aclosing(_followed(gateway, visit, prepared)) as followed:
                 async for each in followed:
                     yield each
         else:
-            asked = Asked(visit.context, prepared, gateway.path_of(visit.context.tenant.id))
-            answer = await execute(gateway.schema, asked, seconds=gateway.limits.seconds)
-            yield with_more(answer.body, standing.extensions(visit.context, asked.emergencies))
+            asked = Asked(visit.context, prepared, gateway.path_of(tenant.id))
+            answered = await answer(gateway.schema, gateway.plans, asked, seconds=gateway.limits.seconds)
+            yield with_more(answered.body, standing.extensions(visit.context, asked.emergencies))
 
 
 async def _followed(gateway: Gateway, visit: Visit, prepared: Prepared) -> AsyncGenerator[bytes, None]:
