@@ -74,10 +74,6 @@ class Installation:
             keys_path=self.state.path / "keys" / f"{tenant_id}.key",
         )
 
-    def owner_url(self, tenant_id: str) -> str:
-        """One network's database under the role that owns it, for the little that no other role may do."""
-        return self._addresses.tenant_owner_url(tenant_id)
-
     async def prepare_directory(self) -> None:
         """Create the directory's database where it is missing, and bring it to its newest revision."""
         # Alembic takes a third of a second to load, and only what migrates needs it.

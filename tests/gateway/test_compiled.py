@@ -85,7 +85,14 @@ async def test_a_dossier_is_answered_alike(serving: Serving, record: Record) -> 
             record.patient_id,
             builders.document(author=author, title=f'Titre "{number}" \\ \n\té', at=_at(number + 1)),
         )
-    for variables in ({}, {"first": 2}, {"first": 0}, {"after": "rien"}, {"filter": {"wholeHistory": True}}):
+    for variables in (
+        {},
+        {"first": 2},
+        {"first": 0},
+        {"after": "rien"},
+        {"first": 2, "after": ""},
+        {"filter": {"wholeHistory": True}},
+    ):
         for client in (record.doctor, record.patient):
             answer = await both(serving, client, WHOLE, id=record.id, **variables)
             assert (b'"Dossier"' in answer) == (variables not in ({"first": 0}, {"after": "rien"}))
@@ -163,6 +170,7 @@ async def test_a_journal_is_answered_alike(serving: Serving, record: Record) -> 
         {},
         {"first": 2},
         {"rpps": record.doctor_actor.id},
+        {"rpps": ""},
         {"only": True},
         {"first": 1000},
         {"first": 0},
@@ -170,6 +178,11 @@ async def test_a_journal_is_answered_alike(serving: Serving, record: Record) -> 
         await both(serving, record.patient, LINES, id=record.id, after=after, **variables)
     await both(serving, record.patient, LINES, id=record.id, first=3, after=after, since="2026-11-01T00:00:00Z")
     await both(serving, record.patient, LINES, id=record.id, after="rien")
+    begun = [
+        await asked(serving, record.patient, LINES, each, id=record.id, first=2, after="")
+        for each in (Executor.COMPILED, Executor.STRAWBERRY)
+    ]
+    assert [each["data"]["journal"]["pageInfo"]["hasPreviousPage"] for each in begun] == [False, False]
 
 
 def _at(day: int) -> str:

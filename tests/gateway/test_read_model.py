@@ -9,9 +9,9 @@ import pytest
 from passerelle.dossier import reading
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.preparation import Preparation
+from passerelle_graphql.read_model import columns_of, shape
 from passerelle_graphql.schema import schema
 from passerelle_graphql.schema.documents import Document
-from passerelle_graphql.read_model import columns_of, shape
 
 _AT = "2026-11-10T09:30:00+01:00"
 ROW = {

@@ -88,7 +88,7 @@ class Plans:
             try:
                 known = self._made(prepared, {each: prepared.coerced.get(each) for each in names})
             except NotCompiled as reason:
-                known = reason
+                known = reason.with_traceback(None)  # whose frames hold the values of this request
             self._kept[key] = known
         if isinstance(known, NotCompiled):
             raise NotCompiled(*known.args, is_expected=known.is_expected)

@@ -18,7 +18,6 @@ from passerelle_graphql.ids import Node
 Sql = NewType("Sql", str)
 
 NULL = Sql("'null'")
-NOTHING = Sql("null")
 
 
 def constant(text: str) -> Sql:

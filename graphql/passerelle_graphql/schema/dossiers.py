@@ -93,7 +93,7 @@ class Dossier:
         page = self.page
         if asked != self.page_asked:
             page = (await _opened(info, self.key, asked)).page
-        return connection(page, asked_of(info), is_first=after is None)
+        return connection(page, asked_of(info), is_first=not after)
 
 
 #: filter, first, after, and whether the total is wanted

@@ -247,7 +247,7 @@ class JournalQuery:
         async with transaction(context) as act:
             found = await traces.read_traces(act, key, chosen, first=size, before_line=before)
         names = await names_of_structures(context, [*found.lines, *found.emergencies])
-        return _connection(found, names, size, is_first=after is None)
+        return _connection(found, names, size, is_first=not after)
 
 
 async def names_of_structures(context: Context, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -275,8 +275,12 @@ _COLUMNS = tuple(journal.JournalLine.__dataclass_fields__)
 
 def columns_over(rows: str) -> Row:
     """What `line_fields` wants, over a table of lines or what has its columns."""
+    row = row_of(rows, _COLUMNS)
+    # What a place carries is kept with its sentence: nobody's own words.
+    facts = Sql(f"{row['facts']} - '{{{','.join(traces.WORDS)}}}'::text[]")
+    asked = (facts if name == "facts" else row[name] for name in traces.ASKED)
     day = Sql(f"(timezone('Europe/Paris', {rows}.at)::date)::text")
-    return {**row_of(rows, _COLUMNS), "asked": packed(*(Sql(f"{rows}.{name}") for name in traces.ASKED), day)}
+    return {**row, "asked": packed(*asked, day)}
 
 
 _LINES, _EMERGENCIES = row_of("line", (*_COLUMNS, "asked")), row_of("emergency", (*_COLUMNS, "asked"))

@@ -112,7 +112,12 @@ class Chosen:
 
     def parameters(self) -> dict[str, Any]:
         """Values for the bind parameters of `shown_lines.is_chosen`."""
-        return {f"chosen_{name}": getattr(self, name) for name in ("since", "until", "rpps", "emergencies_only")}
+        return {
+            "chosen_since": self.since,
+            "chosen_until": self.until,
+            "chosen_rpps": self.rpps or None,
+            "chosen_emergencies_only": self.emergencies_only,
+        }
 
 
 def lines() -> Table:

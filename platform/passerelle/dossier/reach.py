@@ -7,7 +7,7 @@ through exactly what `decide` allows one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
 from functools import lru_cache
@@ -40,7 +40,7 @@ from passerelle.dossier import access
 from passerelle.dossier.tables import document
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
-from passerelle.kernel.pipeline_values import Written
+from passerelle.kernel.pipeline_values import Written, array
 from passerelle_policies.decision import DocumentFacts, Reach, reach
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
 
@@ -54,20 +54,15 @@ def _rendered(lines: tuple[Reach, ...], under_objection: tuple[bool, ...]) -> di
 
     `under_objection`: the line holds where the patient objected to emergencies (true), where he did not (false).
     """
-
-    def texts(values: Iterable[str]) -> str:
-        return "{" + ",".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values) + "}"
-
-    arrays = {
-        "relations": texts(texts(sorted(each.relations)) for each in lines),
-        "types": texts(texts(each.types) for each in lines),
-        "sees_masked": texts(str(each.sees_masked) for each in lines),
-        "sees_hidden_from_patient": texts(str(each.sees_hidden_from_patient) for each in lines),
-        "sees_hidden_from_representatives": texts(str(each.sees_hidden_from_representatives) for each in lines),
-        "rules": texts(each.rule for each in lines),
-        "under_objection": texts(map(str, under_objection)),
+    return {
+        "relations": array([array(sorted(each.relations)) for each in lines]),
+        "types": array([array(tuple(each.types)) for each in lines]),
+        "sees_masked": array([each.sees_masked for each in lines]),
+        "sees_hidden_from_patient": array([each.sees_hidden_from_patient for each in lines]),
+        "sees_hidden_from_representatives": array([each.sees_hidden_from_representatives for each in lines]),
+        "rules": array([each.rule for each in lines]),
+        "under_objection": array(under_objection),
     }
-    return {name: Written(each.encode()) for name, each in arrays.items()}
 
 
 def reach_parameters(

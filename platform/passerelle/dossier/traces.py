@@ -83,6 +83,8 @@ async def read_traces(
 
 #: The columns of a line that its reason is made of, with the legal day on which it was written.
 ASKED = (*journal.ASKED, "facts")
+#: What stands in `facts` beside what was decided on: words that somebody wrote.
+WORDS = ("reason", "motive")
 
 
 def reason_of(said: Mapping[str, Any], day: date, overrides: Overrides) -> Reason | None:
