@@ -25,10 +25,18 @@ select 'index', tablename, indexname, indexdef, '', '', ''
 """
 _APPEND_ONLY = {
     "erasure_certificate",
+    "generic_member",
+    "interaction",
+    "interaction_family",
     "journal",
     "journal_leaf",
     "journal_seal",
+    "medicine",
+    "medicine_substance",
+    "medicine_word",
     "notice_delivery",
+    "presentation",
+    "shortage",
     "token_revocation",
 }
 _ONLY_READ = {"journal_pruned_fact"}
