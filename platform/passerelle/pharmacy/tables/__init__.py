@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from passerelle.pharmacy.tables.dispensing import dispensation, dispensation_line
 from passerelle.pharmacy.tables.medicines import (
     generic_member,
     interaction,
@@ -13,6 +14,7 @@ from passerelle.pharmacy.tables.medicines import (
     reference_edition,
     shortage,
 )
+from passerelle.pharmacy.tables.recalls import recall, recall_delivery
 
 __all__ = [
     "generic_member",
@@ -21,7 +23,11 @@ __all__ = [
     "medicine",
     "medicine_substance",
     "medicine_word",
+    "pharmacy_record",
+    "pharmacy_record_act",
     "presentation",
+    "recall",
+    "recall_delivery",
     "reference_edition",
     "shortage",
 ]
