@@ -24,6 +24,7 @@ select 'index', tablename, indexname, indexdef, '', '', ''
   from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version'
 """
 _APPEND_ONLY = {
+    "dispensation_line",
     "erasure_certificate",
     "generic_member",
     "interaction",
@@ -35,6 +36,7 @@ _APPEND_ONLY = {
     "medicine_substance",
     "medicine_word",
     "notice_delivery",
+    "pharmacy_record_act",
     "presentation",
     "shortage",
     "token_revocation",

@@ -30,6 +30,7 @@ relation = Table(
     Column("motive", Text, comment="of an heir: cause_of_death | memory | rights (L.1110-4 V)"),
     Column("proof", Text),
     Column("withdrawn_by", Text),
+    Column("place", Text, comment="FINESS: it holds for who acts from there, and from nowhere else"),
     PrimaryKeyConstraint("patient_id", "relation_id"),
     Index("ix_relation_subject", "patient_id", "subject"),
     comment="What ties someone to a patient, from when to when. Withdrawing sets valid_until.",

@@ -15,8 +15,11 @@ from passerelle.pharmacy.tables.medicines import (
     shortage,
 )
 from passerelle.pharmacy.tables.recalls import recall, recall_delivery
+from passerelle.pharmacy.tables.records import pharmacy_record, pharmacy_record_act
 
 __all__ = [
+    "dispensation",
+    "dispensation_line",
     "generic_member",
     "interaction",
     "interaction_family",

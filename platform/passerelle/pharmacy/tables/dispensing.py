@@ -1,0 +1,76 @@
+"""What pharmacies dispensed, line by line. Nothing is changed but whether a dispensation still stands."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from passerelle.kernel import metadata
+
+dispensation = Table(
+    "dispensation",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("dispensation_id", Uuid, nullable=False),
+    Column("pharmacy", Text, nullable=False, comment="FINESS"),
+    Column("pharmacy_number", Text, nullable=False, comment="the pharmacy's own number"),
+    Column("version", Integer, nullable=False, comment="from 1; each correction is one more"),
+    Column("status", Text, nullable=False, comment="current | corrected | cancelled"),
+    Column("dispensed_at", DateTime(timezone=True), nullable=False),
+    Column("dispensed_by", Text, nullable=False, comment="kind:id"),
+    Column("prescriber_rpps", Text),
+    Column("prescriber_name", Text),
+    Column("prescribed_on", Date),
+    Column("fingerprint", Text, nullable=False, comment="SHA-256 of what was sent"),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True), comment="when it was corrected or cancelled"),
+    Column("ended_by", Text, comment="kind:id"),
+    Column("end_reason", Text, comment="why it was corrected or cancelled"),
+    PrimaryKeyConstraint("patient_id", "dispensation_id"),
+    UniqueConstraint("pharmacy", "pharmacy_number", "version"),
+    CheckConstraint("status in ('current','corrected','cancelled')", name="status"),
+    comment="One version of one dispensation. Append-only but for its end.",
+)
+
+dispensation_line = Table(
+    "dispensation_line",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("dispensation_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False, comment="from 1, in the order given"),
+    Column("product_class", Text, nullable=False, comment="medicine | biologic | vaccine | device"),
+    Column("cip13", Text(collation="C")),
+    Column("cis", Text(collation="C")),
+    Column("label", Text, nullable=False),
+    Column("substances", ARRAY(Text), nullable=False, comment="folded names, as the table of that day had them"),
+    Column("atc", Text),
+    Column("quantity", Numeric, nullable=False),
+    Column("dose_text", Text),
+    Column("days", Integer, comment="for how many days it lasts"),
+    Column("batch", Text(collation="C")),
+    Column("is_prescribed", Boolean, nullable=False),
+    Column("dispensed_on", Date, nullable=False, comment="legal day of dispensed_at"),
+    PrimaryKeyConstraint("patient_id", "dispensation_id", "number"),
+    ForeignKeyConstraint(
+        ["patient_id", "dispensation_id"], ["dispensation.patient_id", "dispensation.dispensation_id"]
+    ),
+    CheckConstraint("product_class in ('medicine','biologic','vaccine','device')", name="product_class"),
+    Index("ix_dispensation_line_dispensed_on", "patient_id", "dispensed_on"),
+    Index("ix_dispensation_line_batch", "cip13", "batch"),
+    comment="One product of one dispensation. Append-only.",
+)
