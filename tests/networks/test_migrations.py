@@ -24,6 +24,7 @@ select 'index', tablename, indexname, indexdef, '', '', ''
   from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version'
 """
 _APPEND_ONLY = {
+    "check_override",
     "dispensation_line",
     "erasure_certificate",
     "generic_member",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from passerelle.pharmacy.tables.checks import check_override
 from passerelle.pharmacy.tables.dispensing import dispensation, dispensation_line
 from passerelle.pharmacy.tables.medicines import (
     generic_member,
@@ -18,6 +19,7 @@ from passerelle.pharmacy.tables.recalls import recall, recall_delivery
 from passerelle.pharmacy.tables.records import pharmacy_record, pharmacy_record_act
 
 __all__ = [
+    "check_override",
     "dispensation",
     "dispensation_line",
     "generic_member",
