@@ -49,6 +49,10 @@ NEEDED: dict[str, type[Value]] = {
     "notices.newcomer_days": int,
     "patient_lookup.minimum_traits": int,
     "patient_lookup.per_hour": int,
+    "pharmacy.window_months.biologic": int,
+    "pharmacy.window_months.device": int,
+    "pharmacy.window_months.medicine": int,
+    "pharmacy.window_months.vaccine": int,
     "regulation_centre.offered": bool,
     "visibility.shown_is_final": bool,
 }

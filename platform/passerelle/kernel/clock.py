@@ -5,10 +5,11 @@ from __future__ import annotations
 import calendar
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 PARIS = ZoneInfo("Europe/Paris")
+_Day = TypeVar("_Day", bound=date)
 
 
 class Clock(Protocol):
@@ -56,7 +57,7 @@ def written_day(at: datetime) -> str:
     return f"{at.astimezone(PARIS):%d/%m/%Y}"
 
 
-def months_before(instant: datetime, months: int) -> datetime:
+def months_before(instant: _Day, months: int) -> _Day:
     """The same day `months` earlier, or the last day of that month when it is shorter."""
     index = instant.year * 12 + instant.month - 1 - months
     year, month = divmod(index, 12)
