@@ -146,6 +146,10 @@ def _prescription(case: Case) -> Sequence[Section]:
     return (_treatments(case, "Prescription de médicaments"),)
 
 
+def _dispensed(case: Case) -> Sequence[Section]:
+    return (_treatments(case, "Médicaments délivrés"),)
+
+
 def _biology_order(case: Case) -> Sequence[Section]:
     return (Section("30954-2", "Examens demandés", (tuple(result[0] for result in case.results),)),)
 
@@ -278,6 +282,13 @@ KINDS: Final[dict[str, Kind]] = {
             title="Ordonnance de médicaments",
             sections=_prescription,
             template=f"{_MODEL}.39",
+        ),
+        Kind(
+            type_code="60593-1",
+            label="Dispensation médicamenteuse",
+            title="Dispensation de médicaments",
+            sections=_dispensed,
+            template=f"{_MODEL}.54",
         ),
         Kind(
             type_code="PRESC-BIO",

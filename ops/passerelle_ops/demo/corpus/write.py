@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from random import Random
@@ -50,6 +49,10 @@ class Paper:
     """Media type and octets of one more part, shown in the last section."""
     body: tuple[str, bytes] | None = None
     """Media type and octets of a body without sections (CDA level 1)."""
+    sections: str | None = None
+    """The sections as they stand, in the place of those of the kind of document."""
+    fulfils: tuple[str, ...] = ()
+    """Identifiers of the orders that this answers."""
     declaration: str = DECLARATION
 
 
@@ -70,7 +73,8 @@ def write(paper: Paper) -> bytes:
     born = date.fromisoformat(f"{paper.patient.birth_date[:4]}-06-30")
     case = case_for(draw, paper.patient.sex, max(0, paper.at.year - born.year))
     event = kind.event(case)
-    body = _level_one(*paper.body) if paper.body else _structured(kind.sections(case), paper.attachment)
+    sections = "".join(map(_section, kind.sections(case))) if paper.sections is None else paper.sections
+    body = _level_one(*paper.body) if paper.body else _structured(sections, paper.attachment)
     return (
         paper.declaration
         + '<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n'
@@ -79,6 +83,7 @@ def write(paper: Paper) -> bytes:
         + _author(paper)
         + _custodian(paper.structure)
         + _signer(paper)
+        + "".join(f"  <inFulfillmentOf><order>{ii(each)}</order></inFulfillmentOf>\n" for each in paper.fulfils)
         + _act(paper, event)
         + _replaced(paper.replaces)
         + _encounter(paper)
@@ -113,6 +118,12 @@ def _identification(paper: Paper, kind: Kind) -> str:
 def _id(identifier: Ins) -> str:
     extension = f" extension={quoteattr(identifier.value)}" if identifier.value else ""
     return f"<id root={quoteattr(identifier.oid)}{extension}/>"
+
+
+def ii(identifier: str) -> str:
+    """An `id` element from an identifier as XDS writes it."""
+    root, _, extension = identifier.partition("^")
+    return _id(Ins(root, extension))
 
 
 def _record_target(patient: Patient) -> str:
@@ -208,11 +219,9 @@ def _encounter(paper: Paper) -> str:
     )
 
 
-def _structured(sections: Sequence[Section], attachment: tuple[str, bytes] | None) -> str:
-    written = [_section(each) for each in sections]
-    if attachment is not None:
-        written.append(_attached(*attachment))
-    return "<structuredBody>\n" + "".join(written) + "</structuredBody>"
+def _structured(sections: str, attachment: tuple[str, bytes] | None) -> str:
+    annexe = "" if attachment is None else _attached(*attachment)
+    return f"<structuredBody>\n{sections}{annexe}</structuredBody>"
 
 
 def _section(section: Section) -> str:
