@@ -121,11 +121,15 @@ def test_nor_does_any_other_text(root: str, value: str) -> None:
 
 
 NO_NAMES = ["é", "a-b", "a.b", "'", '"a"', "a'b", "$a", "1a", "a;", "ａ", "😀", "a\u200d", "\x01", "%s"]
-ALIASED = '{ one: dossier(patientId: "x") { ... on Dossier { two: state documents { three: totalCount } } } }'
+ALIASED = '{ one: dossier(patientId: "x") { ... on Dossier { two: state four: documents { three: totalCount } } } }'
 
 
 @settings(max_examples=40)
-@given(name=st.sampled_from(ALIASES) | st.from_regex(r"[_A-Za-z][_0-9A-Za-z]{0,40}", fullmatch=True))
+@given(
+    name=(st.sampled_from(ALIASES) | st.from_regex(r"[_A-Za-z][_0-9A-Za-z]{0,40}", fullmatch=True)).filter(
+        lambda name: name != "four"
+    )
+)
 def test_an_alias_is_a_key_of_the_answer_and_nothing_else(name: str) -> None:
     harmless, (aliased,) = _sql(ALIASED)[0], _sql(ALIASED.replace("two", name).replace("three", name))
     key = f'"{name}":'.encode()

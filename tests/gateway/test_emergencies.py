@@ -39,8 +39,8 @@ async def test_every_answer_under_it_shows_it_and_no_other_does(serving: Serving
 
     shown, answer = await _whole(doctor, "OpenDossier", patientId=record.id)
     assert shown["data"]["dossier"]["code"] == "ACCESS_REFUSED"
-    assert (shown["extensions"], answer.headers["Passerelle-Mode"]) == (
-        {"access": {"mode": "BREAK_GLASS"}},
+    assert (shown["extensions"]["access"], answer.headers["Passerelle-Mode"]) == (
+        {"mode": "BREAK_GLASS"},
         "break_glass",
     )
     refused = await doctor.get(content)
@@ -48,16 +48,16 @@ async def test_every_answer_under_it_shows_it_and_no_other_does(serving: Serving
 
     broken, _ = await _whole(doctor, "BreakTheGlass", patientId=record.id, reason=REASON)
     opened = {"patientId": record.id, "until": broken["data"]["breakTheGlass"]["until"]}
-    under = {"access": {"mode": "BREAK_GLASS", "opened": [opened]}}
-    assert broken["extensions"] == under
+    under = {"mode": "BREAK_GLASS", "opened": [opened]}
+    assert broken["extensions"] == {"access": under}
     shown, _ = await _whole(doctor, "OpenDossier", patientId=record.id)
     dossier = shown["data"]["dossier"]
     assert (dossier["emergencyAccess"]["reason"], dossier["emergencyAccess"]["until"]) == (REASON, opened["until"])
     assert dossier["access"]["rule"] == "dossier-break-glass"
     assert all(dossier["access"].values())
-    assert shown["extensions"] == under
+    assert shown["extensions"]["access"] == under
     shown, _ = await _whole(doctor, "OpenDocument", id=node_id(Node.DOCUMENT, document))
-    assert shown["extensions"] == under
+    assert shown["extensions"]["access"] == under
     assert shown["data"]["document"]["access"]["rule"] == "read-break-glass"
     read = await doctor.get(content)
     assert (read.status_code, read.headers["Passerelle-Mode"]) == (200, "break_glass")

@@ -49,8 +49,8 @@ _BARE_PAGE: Final = (
 )
 
 _OTHER_COLUMNS: Final = (
-    "select column_name from information_schema.columns where table_name = 'document' and column_name not in"
-    " ('document_id', 'entry_uuid', 'unique_id', 'chain_id', 'masked', 'hidden_from_patient')"
+    "select column_name from information_schema.columns where table_name = 'document' and is_generated = 'NEVER'"
+    " and column_name not in ('document_id', 'entry_uuid', 'unique_id', 'chain_id', 'masked', 'hidden_from_patient')"
 )
 _COPIED: Final = """
 insert into document (document_id, entry_uuid, unique_id, chain_id, masked, hidden_from_patient, {columns})
