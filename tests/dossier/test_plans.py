@@ -41,7 +41,8 @@ async def test_a_kept_plan_scans_no_table_that_grows(peopled: Cloned, name: str)
 async def test_a_page_is_read_in_the_order_of_its_index(peopled: Cloned) -> None:
     """So that it stops at its end, be there fifty documents or five thousand."""
     nodes = list(_nodes(await _plan(peopled, reading.OPEN_DOSSIER)))
-    assert not [node for node in nodes if "Sort" in node["Node Type"]]
+    sorted_ = [node for node in nodes if "Sort" in node["Node Type"]]
+    assert not [each for node in sorted_ for each in _nodes(node) if each.get("Relation Name") in GROWING]
     assert "ix_document_newest" in {node.get("Index Name") for node in nodes if node["Node Type"] == "Index Scan"}
 
 

@@ -42,7 +42,17 @@ from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.pipeline_values import Written, array
 from passerelle_policies.decision import DocumentFacts, Reach, reach
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import (
+    PHARMACY_KINDS,
+    Action,
+    DocumentStatus,
+    DossierState,
+    Kind,
+    Mode,
+    Relation,
+    Role,
+    Setting,
+)
 
 _NOT_OPEN = "dossier-not-open"
 #: What a journal line keeps of the document that it is about.
@@ -71,7 +81,15 @@ def reach_parameters(
     """Values for the bind parameters of `reach_lines(prefix)`."""
     overrides = tuple(context.tenant.parameters.items())
     return _reach_parameters(
-        access.role_in(context), context.mode, kind, action, legal_day(context.clock), overrides, prefix, is_open
+        access.role_in(context),
+        context.mode,
+        kind,
+        action,
+        legal_day(context.clock),
+        overrides,
+        prefix,
+        is_open,
+        context.actor.setting,
     )
 
 
@@ -85,12 +103,15 @@ def _reach_parameters(
     overrides: tuple[tuple[str, int | str | bool], ...],
     prefix: str,
     is_open: bool,
+    setting: Setting,
 ) -> Mapping[str, Any]:
     lines: tuple[Reach, ...] = ()
     under_objection: tuple[bool, ...] = ()
     # An earlier objection takes away what only an emergency opens (L.1111-17 I); the statement finds out which holds.
     for objected in (False, True):
-        some = reach(role, mode, kind, action, day, dict(overrides), is_open=is_open, is_objected=objected)
+        some = reach(
+            role, mode, kind, action, day, dict(overrides), is_open=is_open, is_objected=objected, setting=setting
+        )
         lines += some
         under_objection += (objected,) * len(some)
     return {f"{prefix}_{name}": each for name, each in _rendered(lines, under_objection).items()}
@@ -221,17 +242,17 @@ def verdict(facts: CTE) -> CTE:
         lines = reach_lines(facts, prefix, author_counts=True)
         return _first_rule(lines, lines.c.by_relation)
 
-    is_open = facts.c.state.is_not_distinct_from(DossierState.OPEN.value)
-    if_open = rule_of("verdict")
-    rule = case((is_open, if_open), else_=rule_of("verdict_otherwise"))
+    matched = _once(facts, if_open=rule_of("verdict"), if_otherwise=rule_of("verdict_otherwise"))
+    is_open = matched.c.state.is_not_distinct_from(DossierState.OPEN.value)
+    rule = case((is_open, matched.c.if_open), else_=matched.c.if_otherwise)
     refused_by = case(
-        (not_(is_let_through(facts)), "block"),
-        (and_(not_(is_open), if_open.is_not(None)), _NOT_OPEN),
+        (not_(is_let_through(matched)), "block"),
+        (and_(not_(is_open), matched.c.if_open.is_not(None)), _NOT_OPEN),
         else_="default-deny",
     )
-    allowed = and_(is_let_through(facts), rule.is_not(None))
+    allowed = and_(is_let_through(matched), rule.is_not(None))
     code = case((refused_by == _NOT_OPEN, "DOSSIER_NOT_OPEN"), else_="ACCESS_REFUSED")
-    return _verdict(facts, allowed, rule, code, refused_by)
+    return _verdict(matched, allowed, rule, code, refused_by)
 
 
 def is_let_through(facts: CTE) -> ColumnElement[bool]:
@@ -257,7 +278,9 @@ def document_verdict(facts: CTE, asked: CTE, rule: ColumnElement[Any]) -> CTE:
         (and_(is_so("masked"), bindparam("verdict_role", type_=Text()) != Role.PERSON.value), "document-masked"),
         else_="default-deny",
     )
-    return _verdict(facts, rule.is_not(None), rule, literal("DOCUMENT_UNKNOWN"), refused_by)
+    matched = _once(facts, shown_by=rule, unknown_by=refused_by)
+    rule = matched.c.shown_by
+    return _verdict(matched, rule.is_not(None), rule, literal("DOCUMENT_UNKNOWN"), matched.c.unknown_by)
 
 
 def document_facts(entry: Any, facts: CTE) -> list[ColumnElement[Any]]:
@@ -307,8 +330,17 @@ def _verdict(
     ).cte("verdict")
 
 
-def verdict_columns(said: CTE, about: ColumnElement[Any] | None = None) -> dict[str, ColumnElement[Any]]:
+def _once(facts: CTE, **found: ColumnElement[Any]) -> CTE:
+    """The facts with what is found of the matrix: materialized, or each mention would look for it anew."""
+    named = [each.label(name) for name, each in found.items()]
+    return select(facts, *named).cte("matched").prefix_with("materialized")
+
+
+def verdict_columns(
+    said: CTE, about: ColumnElement[Any] | None = None, *, tells_setting: bool = False
+) -> dict[str, ColumnElement[Any]]:
     """The columns of a journal line that a verdict fills; `about` is the document's facts in JSON (`access.line`)."""
+    setting = (literal("setting"), bindparam("verdict_setting", type_=Text())) if tells_setting else ()
     return {
         "outcome": case((said.c.allowed, journal.Outcome.ALLOWED.value), else_=journal.Outcome.REFUSED.value),
         "code": said.c.code,
@@ -327,6 +359,7 @@ def verdict_columns(said: CTE, about: ColumnElement[Any] | None = None) -> dict[
             said.c.state,
             literal("document"),
             null() if about is None else about,
+            *setting,
         ),
     }
 
@@ -338,4 +371,5 @@ def verdict_parameters(context: Context, kind: Kind = Kind.DOSSIER, action: Acti
         **reach_parameters(context, kind, action, "verdict_otherwise", is_open=False),
         "verdict_pack": access.pack_in(context).name,
         "verdict_role": access.role_in(context).value,
+        **({"verdict_setting": context.actor.setting.value} if kind in PHARMACY_KINDS else {}),
     }
