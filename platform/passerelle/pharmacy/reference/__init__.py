@@ -1,0 +1,1 @@
+"""Reference data from public files: loaded by edition, looked up, never changed in place."""
