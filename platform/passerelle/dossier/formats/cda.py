@@ -14,6 +14,7 @@ from typing import Final
 from lxml import etree
 
 from passerelle.dossier.formats import cda_people, values
+from passerelle.dossier.formats.examinations import examinations
 from passerelle.dossier.formats.format_code import format_code
 from passerelle.dossier.formats.hl7v3 import NAMESPACE, XSL_NAMESPACE, attribute, content, find, find_all, identifier
 from passerelle.dossier.formats.submission import Author, DocumentMetadata, EventCode, IncomingDocument
@@ -157,7 +158,10 @@ def _structure(authors: tuple[Author, ...]) -> str | None:
 
 
 def _event_codes(document: etree._Element) -> Iterator[EventCode]:
-    """Acts and pathologies, with their translations: imaging gives its modality and region there."""
+    """Acts and pathologies, with their translations: imaging gives its modality and region there.
+
+    A laboratory gives its chapters; the examinations themselves stand in its results.
+    """
     seen = set[tuple[str, str | None]]()
     for path in ("documentationOf/serviceEvent/code", "documentationOf/serviceEvent/code/translation"):
         for element in find_all(document, path):
@@ -168,6 +172,10 @@ def _event_codes(document: etree._Element) -> Iterator[EventCode]:
                 yield EventCode(
                     code=code, system=system, label=values.text(element.get("displayName"), "serviceEvent/code")
                 )
+    for each in examinations(document):
+        if (each.code, each.system) not in seen:
+            seen.add((each.code, each.system))
+            yield each
 
 
 def _time(value: str | None, field: str) -> Hl7Time:
