@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from passerelle.kernel.directory import Directory, EmptyDirectory
+from passerelle.kernel.treatment_protocols import NoTreatmentProtocols, TreatmentProtocols
 from passerelle_policies.vocabulary import Mode, Purpose
 
 if TYPE_CHECKING:
@@ -49,3 +50,4 @@ class Context:
     purpose: Purpose = Purpose.CARE
     mode: Mode = Mode.NORMAL
     directory: Directory = field(default_factory=EmptyDirectory)
+    treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)

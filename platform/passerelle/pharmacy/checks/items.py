@@ -1,0 +1,84 @@
+"""What is compared: the lines of a basket, and what the patient may still be taking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from operator import itemgetter
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Substance:
+    """An active substance: its name, and the folded names under which a table may list it, its own included."""
+
+    name: str
+    known_as: frozenset[str]
+
+    def is_same(self, other: Substance) -> bool:
+        """Two names of one substance share one: a salt and its base."""
+        return not self.known_as.isdisjoint(other.known_as)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One product. `place` is its line in the basket; `dispensed_on` says that it is out of the history instead.
+
+    `ends_on`: the first day that is not covered any more; none when nothing says how long it lasts. `is_known`: the
+    table of medicines lists it.
+    """
+
+    label: str
+    cip13: str | None = None
+    cis: str | None = None
+    substances: tuple[Substance, ...] = ()
+    atc: str | None = None
+    generic_groups: frozenset[str] = frozenset()
+    place: int | None = None
+    dispensed_on: date | None = None
+    ends_on: date | None = None
+    is_known: bool = True
+
+    @property
+    def product(self) -> str:
+        """What makes two items the same product, however often it is dispensed."""
+        return self.cis or self.cip13 or self.label
+
+    def renews(self, other: Item) -> bool:
+        """It is the same medicine again, or another of its generic group."""
+        return self.product == other.product or not self.generic_groups.isdisjoint(other.generic_groups)
+
+
+class Dispensed(NamedTuple):
+    """One line of the history: what it says of itself, and for how many days it lasts."""
+
+    dispensed_on: date
+    label: str
+    cip13: str | None = None
+    cis: str | None = None
+    substances: tuple[str, ...] = ()
+    atc: str | None = None
+    days: int | None = None
+
+    @property
+    def product(self) -> str:
+        """As `Item.product`."""
+        return self.cis or self.cip13 or self.label
+
+
+def still_taken(history: Iterable[Dispensed], today: date, assumed_days: int) -> list[tuple[Dispensed, date | None]]:
+    """What of a history may still be taken today, each product once, by its last line, with the day it ends.
+
+    What is dispensed before the end of the former adds to it. A line that tells no days counts for `assumed_days`;
+    the day on which it ends is not known.
+    """
+    last: dict[str, tuple[Dispensed, date, bool]] = {}
+    for each in sorted(history, key=itemgetter(0)):
+        if each.dispensed_on > today:
+            continue
+        before = last.get(each.product)
+        left = before[1] if before is not None and before[1] > each.dispensed_on else each.dispensed_on
+        is_told = each.days is not None and (before is None or before[2] or before[1] <= each.dispensed_on)
+        last[each.product] = (each, left + timedelta(assumed_days if each.days is None else each.days), is_told)
+    return [(each, ends if is_told else None) for each, ends, is_told in last.values() if ends > today]
