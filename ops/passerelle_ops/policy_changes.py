@@ -11,8 +11,15 @@ from passerelle_policies import nomenclatures
 from passerelle_policies.comparison import Comparison, LineChange, RightsChange
 from passerelle_policies.matrix import NO_TYPE
 from passerelle_policies.packs import Pack, Parameter
-from passerelle_policies.vocabulary import Mode
-from passerelle_policies.words import ACT_WORDS, CONCEALMENT_WORDS, MODE_WORDS, RELATION_WORDS, ROLE_WORDS
+from passerelle_policies.vocabulary import Mode, Setting
+from passerelle_policies.words import (
+    ACT_WORDS,
+    CONCEALMENT_WORDS,
+    MODE_WORDS,
+    RELATION_WORDS,
+    ROLE_WORDS,
+    SETTING_WORDS,
+)
 
 _FEW = 12  # types that a cell names one by one
 
@@ -26,6 +33,7 @@ def as_document(comparison: Comparison) -> dict[str, object]:
             {
                 "role": each.role,
                 "relations": each.relations,
+                "settings": each.settings,
                 "kind": each.kind,
                 "action": each.action,
                 "modes": each.modes,
@@ -90,6 +98,8 @@ def _right(change: RightsChange, comparison: Comparison) -> list[str]:
         what = ", ".join(CONCEALMENT_WORDS[each] for each in change.concealments)
     else:
         what = "dossier ouvert" if change.on_open_record else "dossier non ouvert"
+    if change.settings and set(change.settings) != set(Setting):
+        modes += " ; depuis " + ", ".join(SETTING_WORDS[setting] for setting in change.settings)
     return [
         ROLE_WORDS[change.role],
         ", ".join(RELATION_WORDS[each] for each in change.relations),
@@ -145,6 +155,7 @@ def _what(change: LineChange) -> str:
     same = (
         "roles",
         "relations",
+        "settings",
         "kind",
         "types",
         "actions",

@@ -20,7 +20,17 @@ from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide
 from passerelle_policies.matrix import Concealment
 from passerelle_policies.packs import Overrides, Pack, pack_on, packs
 from passerelle_policies.vocabulary import Action, DocumentStatus, Kind, Purpose
-from passerelle_policies.words import ACTS, ANSWERS, CONCEALMENT_WORDS, MODES, RELATIONS, ROLES, STATES, STATUSES
+from passerelle_policies.words import (
+    ACTS,
+    ANSWERS,
+    CONCEALMENT_WORDS,
+    MODES,
+    RELATIONS,
+    ROLES,
+    SETTINGS,
+    STATES,
+    STATUSES,
+)
 
 DAY = date(2026, 11, 21)
 """The day of every case that names none: fixed, so that a case never changes its pack by itself."""
@@ -28,6 +38,7 @@ DAY = date(2026, 11, 21)
 _KEYS = {
     "qui",
     "lien",
+    "depuis",
     "bloqué",
     "opposition",
     "dossier",
@@ -127,6 +138,7 @@ def _case(article: str, entry: Mapping[str, Any]) -> Case:
             purpose=Purpose.CARE,
             day=entry.get("le", DAY),
             emergency_objection=bool(entry.get("opposition")),
+            setting=SETTINGS[entry.get("depuis", "lieu inconnu")],
         ),
         kind=kind,
         action=action,

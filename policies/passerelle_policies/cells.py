@@ -5,15 +5,17 @@ from __future__ import annotations
 from itertools import product
 from typing import NamedTuple
 
-from passerelle_policies.matrix import NO_TYPE, Line
+from passerelle_policies.matrix import ANY, NO_TYPE, Line
 from passerelle_policies.packs import Pack
 
 
 class Cell(NamedTuple):
-    """One question that the matrix may be asked. `dossier` is `open` or `other`; `type` is `-` where none is meant."""
+    """One question that the matrix may be asked. `dossier` is `open` or `other`; `type` is `-` where none is meant, and
+    `setting` is `*` where no line of the kind looks at it."""
 
     role: str
     relation: str
+    setting: str
     kind: str
     action: str
     mode: str
@@ -29,6 +31,7 @@ def cells_of(pack: Pack, line: Line) -> set[Cell]:
         for words in product(
             sorted(line.roles),
             sorted(line.relations),
+            sorted(line.settings) if line.kind in pack.by_setting else (ANY,),
             (line.kind.value,),
             sorted(line.actions),
             sorted(line.modes),

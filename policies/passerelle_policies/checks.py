@@ -14,6 +14,7 @@ from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
 from passerelle_policies.words import ACT_WORDS
 
 _CREATION = frozenset({Action.PUBLISH})
+_OF_A_PATIENT = frozenset(Kind) - {Kind.PATIENT, Kind.RECALL}
 _BLIND_ROLES = frozenset({Role.ESTABLISHMENT, Role.SYSTEM})  # act on what they filed or on a timer, read nothing
 
 NEEDED: dict[str, type[Value]] = {
@@ -49,6 +50,9 @@ NEEDED: dict[str, type[Value]] = {
     "notices.newcomer_days": int,
     "patient_lookup.minimum_traits": int,
     "patient_lookup.per_hour": int,
+    "pharmacy.objection_days": int,
+    "pharmacy.objection_months": int,
+    "pharmacy.objection_trace_years": int,
     "pharmacy.window_months.biologic": int,
     "pharmacy.window_months.device": int,
     "pharmacy.window_months.medicine": int,
@@ -58,8 +62,18 @@ NEEDED: dict[str, type[Value]] = {
 }
 
 CHOSEN: dict[str, type[Value]] = {
+    "allergies.document_types": str,
+    "allergies.documents_max": int,
     "authorizations.max": int,
     "care_team.members_max": int,
+    "checks.assumed_treatment_days": int,
+    "checks.basket_max": int,
+    "checks.class_atc_level": int,
+    "checks.history_lines_max": int,
+    "checks.renewal_tolerance_days": int,
+    "equivalents.imaging_days": int,
+    "equivalents.laboratory_days": int,
+    "equivalents.listed_max": int,
     "oversight.day_patients": int,
     "oversight.emergencies": int,
     "oversight.habit_days": int,
@@ -71,6 +85,13 @@ CHOSEN: dict[str, type[Value]] = {
     "oversight.ratio": int,
     "oversight.readers": int,
     "oversight.refusals": int,
+    "pharmacy.care_days": int,
+    "pharmacy.dispensations_max": int,
+    "pharmacy.lines_max": int,
+    "pharmacy.presence_minutes": int,
+    "recall.standard_hours": int,
+    "recall.urgent_blocks_dispensing": bool,
+    "recall.urgent_hours": int,
     "subscriptions.check_seconds": int,
 }
 """What only the operator chooses (`operator.toml`)."""
@@ -142,7 +163,7 @@ def _acts_without_sight(pack: Pack) -> Iterator[Fault]:
         if line.kind is not Kind.DOCUMENT or line.effect == "deny":
             continue
         for cell in cells_of(pack, line) - denied:
-            role, relation, kind, action, *rest = cell
+            role, relation, _, kind, action, *rest = cell
             if action == Action.READ:
                 seen.add((role, relation, kind, *rest))
             elif action not in _CREATION and role not in _BLIND_ROLES:
@@ -156,7 +177,7 @@ def _acts_without_sight(pack: Pack) -> Iterator[Fault]:
 
 def _reading_without_relation(pack: Pack) -> Iterator[Fault]:
     for line in pack.lines:
-        reads = line.kind in (Kind.DOCUMENT, Kind.DOSSIER, Kind.JOURNAL, Kind.AUTHORIZATIONS)
+        reads = line.kind in _OF_A_PATIENT
         if (
             line.effect == "allow"
             and reads

@@ -16,10 +16,10 @@ from passerelle_policies.decision import reach_under
 from passerelle_policies.facts import Reach
 from passerelle_policies.matrix import NO_TYPE, Concealment, Line
 from passerelle_policies.packs import Pack, Parameter, Value
-from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role, Setting
 from passerelle_policies.words import ACT_WORDS
 
-_Right: TypeAlias = tuple[Role, Relation, Kind, Action, Mode, Concealment, bool]
+_Right: TypeAlias = tuple[Role, Relation, Setting | None, Kind, Action, Mode, Concealment, bool]
 _Word = TypeVar("_Word")
 _SAME = ("role", "kind", "action", "on_open_record", "gained", "lost")
 
@@ -29,13 +29,14 @@ class RightsChange:
     """What one role gains and loses, under each of `relations`, in each of `modes`, for what is so concealed.
 
     `gained` and `lost` hold document types. Where no document is meant both are empty or `-`, and `on_open_record`
-    says for which records.
+    says for which records. `settings` is empty where neither pack looks at it.
     """
 
     role: Role
     kind: Kind
     action: Action
     relations: tuple[Relation, ...]
+    settings: tuple[Setting, ...]
     modes: tuple[Mode, ...]
     concealments: tuple[Concealment, ...]
     on_open_record: bool
@@ -74,12 +75,13 @@ class Comparison:
 
 def compare(before: Pack, after: Pack) -> Comparison:
     """What changes when `after` takes the place of `before`."""
+    by_setting = before.by_setting | after.by_setting
     lines_before = {line.rule: line for line in before.lines}
     lines_after = {line.rule: line for line in after.lines}
     return Comparison(
         before=before,
         after=after,
-        rights=tuple(_rights_changed(_rights(before), _rights(after))),
+        rights=tuple(_rights_changed(_rights(before, by_setting), _rights(after, by_setting))),
         parameters=tuple(
             ParameterChange(name=name, before=before.parameters.get(name), after=after.parameters.get(name))
             for name in sorted({**before.parameters, **after.parameters})
@@ -97,13 +99,15 @@ def _said(parameter: Parameter | None) -> tuple[Value, bool] | None:
     return (parameter.value, parameter.is_overridable) if parameter else None
 
 
-def _rights(pack: Pack) -> Mapping[_Right, frozenset[str]]:
+def _rights(pack: Pack, by_setting: frozenset[Kind]) -> Mapping[_Right, frozenset[str]]:
     found: dict[_Right, set[str]] = {}
     for role, mode, (kind, action), is_open in product(Role, Mode, ACT_WORDS, (True, False)):
-        for line in reach_under(pack, role, mode, kind, action, is_open=is_open):
-            for relation, concealment in product(line.relations, _shown(line)):
-                right = (role, relation, kind, action, mode, concealment, is_open)
-                found.setdefault(right, set()).update(line.types or (NO_TYPE,))
+        settings: tuple[Setting | None, ...] = tuple(Setting) if kind in by_setting else (None,)
+        for setting in settings:
+            for line in reach_under(pack, role, mode, kind, action, is_open=is_open, setting=setting or Setting.NONE):
+                for relation, concealment in product(line.relations, _shown(line)):
+                    right = (role, relation, setting, kind, action, mode, concealment, is_open)
+                    found.setdefault(right, set()).update(line.types or (NO_TYPE,))
     return {right: frozenset(types) for right, types in found.items()}
 
 
@@ -125,7 +129,7 @@ def _rights_changed(
     changes: list[RightsChange] = []
     nothing: frozenset[str] = frozenset()
     for right in {**before, **after}:
-        role, relation, kind, action, mode, concealment, is_open = right
+        role, relation, setting, kind, action, mode, concealment, is_open = right
         gained = after.get(right, nothing) - before.get(right, nothing)
         lost = before.get(right, nothing) - after.get(right, nothing)
         if gained or lost:
@@ -135,6 +139,7 @@ def _rights_changed(
                     kind=kind,
                     action=action,
                     relations=(relation,),
+                    settings=(setting,) if setting else (),
                     modes=(mode,),
                     concealments=(concealment,),
                     on_open_record=is_open,
@@ -160,6 +165,10 @@ def _join_modes(one: RightsChange, other: RightsChange) -> RightsChange:
     return replace(one, modes=_ordered(Mode, one.modes + other.modes))
 
 
+def _join_settings(one: RightsChange, other: RightsChange) -> RightsChange:
+    return replace(one, settings=_ordered(Setting, one.settings + other.settings))
+
+
 def _join_relations(one: RightsChange, other: RightsChange) -> RightsChange:
     return replace(one, relations=_ordered(Relation, one.relations + other.relations))
 
@@ -169,9 +178,10 @@ def _ordered(vocabulary: Iterable[_Word], words: Iterable[_Word]) -> tuple[_Word
     return tuple(word for word in vocabulary if word in found)
 
 
-# Changes alike in all the rest are told as one, first over concealments, then modes, then relations.
+# Changes alike in all the rest are told as one, first over concealments, then modes, settings, relations.
 _JOINS: tuple[tuple[Callable[[RightsChange], Hashable], Callable[[RightsChange, RightsChange], RightsChange]], ...] = (
-    (attrgetter(*_SAME, "relations", "modes"), _join_concealments),
-    (attrgetter(*_SAME, "relations", "concealments"), _join_modes),
-    (attrgetter(*_SAME, "modes", "concealments"), _join_relations),
+    (attrgetter(*_SAME, "relations", "settings", "modes"), _join_concealments),
+    (attrgetter(*_SAME, "relations", "settings", "concealments"), _join_modes),
+    (attrgetter(*_SAME, "relations", "modes", "concealments"), _join_settings),
+    (attrgetter(*_SAME, "settings", "modes", "concealments"), _join_relations),
 )

@@ -28,13 +28,16 @@ from passerelle_policies.facts import Decision, DocumentFacts, Facts, Reach
 from passerelle_policies.matrix import Line
 from passerelle_policies.packs import NO_OVERRIDES, Overrides, Pack, pack_on
 from passerelle_policies.vocabulary import (
+    PHARMACY_KINDS,
     Action,
     DocumentStatus,
     DossierState,
     Kind,
     Mode,
+    PharmacyRecordState,
     Relation,
     Role,
+    Setting,
 )
 
 __all__ = [
@@ -60,7 +63,18 @@ TYPE_NOT_IN_DMP = "TYPE_NOT_IN_DMP"
 TYPE_REFUSED = "TYPE_REFUSED"
 VISIBILITY_REFUSED = "VISIBILITY_REFUSED"
 
+_AMENDING = frozenset({Action.REPLACE, Action.CANCEL})  # what one filed oneself
 _FEEDING = frozenset({Action.PUBLISH, Action.REPLACE})
+_FEEDING_PHARMACY = frozenset(
+    {
+        Action.PUBLISH,
+        Action.REPLACE,
+        Action.CANCEL,
+        Action.ATTEST_PRESENCE,
+        Action.ATTEST_CARE,
+        Action.INFORM,
+    }
+)
 _ENTERING = frozenset({Action.READ, Action.BREAK_GLASS, Action.EXPORT})
 _KEPT_AT_MOST = 200_000
 _EVERYONE = frozenset({Relation.NONE})
@@ -123,6 +137,7 @@ def reach(
     *,
     is_open: bool = True,
     is_objected: bool = False,
+    setting: Setting = Setting.NONE,
 ) -> tuple[Reach, ...]:
     """The filter lines of `role` on `day`, for a record that is open (or is not), and an actor who is not blocked.
 
@@ -130,7 +145,9 @@ def reach(
     A document passes when the actor holds one of a line's relations (everyone holds NONE, its author holds AUTHOR)
     and `Reach.shows` it. `decide` says the same of each document one by one.
     """
-    return reach_under(pack_on(day), role, mode, kind, action, overrides, is_open=is_open, is_objected=is_objected)
+    return reach_under(
+        pack_on(day), role, mode, kind, action, overrides, is_open=is_open, is_objected=is_objected, setting=setting
+    )
 
 
 def reach_under(
@@ -143,9 +160,10 @@ def reach_under(
     *,
     is_open: bool = True,
     is_objected: bool = False,
+    setting: Setting = Setting.NONE,
 ) -> tuple[Reach, ...]:
     """`reach` under a pack that need not be in force. Packs are told apart by their names."""
-    column = compiled(pack, role, mode, kind, action, overrides, is_objected=is_objected)
+    column = compiled(pack, role, mode, kind, action, overrides, is_objected=is_objected, setting=setting)
     return column.open if is_open else column.otherwise
 
 
@@ -180,7 +198,9 @@ def _decide(
         action=action,
         document=document,
         overrides=overrides,
-        compiled=compiled(pack, facts.role, facts.mode, kind, action, overrides, is_objected=is_objected),
+        compiled=compiled(
+            pack, facts.role, facts.mode, kind, action, overrides, is_objected=is_objected, setting=facts.setting
+        ),
         relations=_standing(facts, is_blocked, kind, action, document),
     )
     if kind is Kind.DOCUMENT and document is not None and document.status is DocumentStatus.DELETED:
@@ -189,7 +209,7 @@ def _decide(
         return _refusal(asked, "document-withheld", DOCUMENT_UNKNOWN)
     if is_blocked and _is_stopped(kind, action, pack, overrides):
         return _refusal(asked, "block", _code_of_refusal(kind, action, document))
-    is_open = facts.dossier_state is DossierState.OPEN
+    is_open = facts.dossier_state in (DossierState.OPEN, PharmacyRecordState.OPEN)
     line = asked.compiled.allowing(is_open, asked.relations, document)
     if line is not None:
         return Decision(
@@ -215,6 +235,8 @@ def _is_stopped(kind: Kind, action: Action, pack: Pack, overrides: Overrides) ->
         return pack.holds("block.stops_feeding", overrides)
     if kind is Kind.DOSSIER:
         return action in _ENTERING
+    if kind in PHARMACY_KINDS:
+        return kind is not Kind.RECALL and action not in _FEEDING_PHARMACY
     return kind is not Kind.PATIENT
 
 
@@ -228,7 +250,7 @@ def _standing(
         if document.by_actor and _counts_as_author(facts, document):
             relations |= _AUTHOR
     if is_blocked:
-        relations &= _EVERYONE | (_AUTHOR if action is Action.REPLACE else frozenset())
+        relations &= _EVERYONE | (_AUTHOR if action in _AMENDING else frozenset())
     return relations
 
 

@@ -17,7 +17,7 @@ from passerelle_policies.compilation import Compiled, alike_types, merged, rules
 from passerelle_policies.facts import Reach
 from passerelle_policies.matrix import NO_TYPE, Concealment, Line, terms_matching
 from passerelle_policies.packs import NO_OVERRIDES, Overrides, Pack
-from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role, Setting
 
 
 def ask_casbin(
@@ -32,10 +32,11 @@ def ask_casbin(
     *,
     is_open: bool = True,
     overrides: Overrides = NO_OVERRIDES,
+    setting: Setting = Setting.NONE,
 ) -> tuple[bool, str]:
     """Casbin's own answer on the whole matrix, with the line that made it: the judge of what is compiled and kept."""
     enforcer = _whole_matrix(pack.name, _gates(pack, overrides), pack)
-    return _enforce(enforcer, (role, relation, kind, type_code, action, mode, concealment, _dossier(is_open)))
+    return _enforce(enforcer, (role, relation, setting, kind, type_code, action, mode, concealment, _dossier(is_open)))
 
 
 def compiled(
@@ -47,6 +48,7 @@ def compiled(
     overrides: Overrides = NO_OVERRIDES,
     *,
     is_objected: bool = False,
+    setting: Setting = Setting.NONE,
 ) -> Compiled:
     """Every answer of Casbin to one column of the matrix, under a tenant's parameters.
 
@@ -54,15 +56,24 @@ def compiled(
     """
     gates = _gates(pack, overrides)
     is_objected = is_objected and mode is not Mode.NORMAL
-    key = (pack.name, role, mode, kind, action, gates, is_objected)
+    setting = setting if kind in pack.by_setting else Setting.NONE  # or one column would be compiled for each of them
+    key = (pack.name, role, mode, kind, action, gates, is_objected, setting)
     kept = _tables.get(key)
     if kept is None:
-        kept = _tables[key] = _compile(pack, role, mode, kind, action, gates, is_objected=is_objected)
+        kept = _tables[key] = _compile(pack, role, mode, kind, action, gates, is_objected=is_objected, setting=setting)
     return kept
 
 
 def _compile(
-    pack: Pack, role: Role, mode: Mode, kind: Kind, action: Action, gates: frozenset[str], *, is_objected: bool
+    pack: Pack,
+    role: Role,
+    mode: Mode,
+    kind: Kind,
+    action: Action,
+    gates: frozenset[str],
+    *,
+    is_objected: bool,
+    setting: Setting,
 ) -> Compiled:
     lines = [
         line
@@ -71,6 +82,7 @@ def _compile(
         and kind is line.kind
         and action in line.actions
         and mode in line.modes
+        and setting in line.settings
         and (not line.when or line.when in gates)
         and (not is_objected or Mode.NORMAL in line.modes or line.effect == "deny")
     ]
@@ -87,7 +99,7 @@ def _compile(
             for sample, types in alike.items():
                 cell: dict[Concealment, str] = {}
                 for concealment in Concealment:
-                    asked = (role, relation, kind, sample, action, mode, concealment, _dossier(is_open))
+                    asked = (role, relation, setting, kind, sample, action, mode, concealment, _dossier(is_open))
                     allowed, rule = _enforce(enforcer, asked)
                     if allowed:
                         cell[concealment] = rule
@@ -140,6 +152,7 @@ def _row(line: Line) -> list[str]:
     return [
         "|".join(sorted(line.roles)),
         "|".join(sorted(line.relations)),
+        "|".join(sorted(line.settings)),
         line.kind.value,
         "|".join(line.types) or NO_TYPE,
         "|".join(sorted(line.actions)),

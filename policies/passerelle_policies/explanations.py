@@ -19,7 +19,7 @@ from passerelle_policies.facts import DocumentFacts, Facts, FactValue
 from passerelle_policies.matrix import Concealment, Line
 from passerelle_policies.packs import NO_OVERRIDES, Overrides, Pack
 from passerelle_policies.roles import PROFESSIONAL_ROLES
-from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import PHARMACY_KINDS, Action, Kind, Mode, Relation, Role, Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Question:
 
 
 _ROLE, _RELATIONS, _MODE, _STATE, _TYPE = "role", "relations", "mode", "dossier_state", "type_code"
-_OBJECTION = "emergency_objection"
+_OBJECTION, _SETTING = "emergency_objection", "setting"
 #: The refusals that also say how to get in.
 WITH_WAYS_IN = frozenset({"ACCESS_REFUSED", "DOCUMENT_UNKNOWN"})
 _CONCEALMENTS = (Concealment.MASKED, Concealment.HIDDEN_FROM_PATIENT, Concealment.HIDDEN_FROM_REPRESENTATIVES)
@@ -60,6 +60,8 @@ def facts_behind(question: Question, rule: str, line: Line | None) -> Mapping[st
     names = set(_names_of(question, line)) if line else set(_LOOKED_AT[rule])
     if question.facts.emergency_objection and question.facts.mode is not Mode.NORMAL:
         names |= {_OBJECTION, _MODE}
+    if rule == "default-deny" and question.kind in question.pack.by_setting:
+        names.add(_SETTING)
     if question.facts.blocked and rule != "document-deleted":
         names.add("blocked")
     relations = _held(question.relations & line.relations if line else question.relations)
@@ -73,6 +75,8 @@ def _held(relations: frozenset[Relation]) -> frozenset[Relation]:
 
 def _names_of(question: Question, line: Line) -> Iterator[str]:
     yield from (_ROLE, _RELATIONS)
+    if line.settings != frozenset(Setting):
+        yield _SETTING
     if line.modes != frozenset(Mode):
         yield _MODE
     if line.needs_open_dossier and line.effect == "allow":
@@ -89,6 +93,7 @@ def _values(question: Question, relations: Iterable[Relation]) -> Iterator[tuple
     facts, document = question.facts, question.document
     yield _ROLE, facts.role.value
     yield _RELATIONS, tuple(sorted(each.value for each in relations))
+    yield _SETTING, facts.setting.value
     yield _MODE, facts.mode.value
     yield _STATE, facts.dossier_state.value if facts.dossier_state else None
     yield "blocked", facts.blocked
@@ -113,12 +118,14 @@ def text_behind(rule: str, line: Line | None, pack: Pack) -> str:
     return line.source if line else _sentences()["source"].get(rule, pack.source)
 
 
-def told_when_refused(code: str, role: Role, pack: Pack, overrides: Overrides = NO_OVERRIDES) -> str:
+def told_when_refused(
+    code: str, role: Role, pack: Pack, overrides: Overrides = NO_OVERRIDES, *, kind: Kind = Kind.DOSSIER
+) -> str:
     """The sentence for whoever is refused with that code: the same whatever is there, with the ways in for his role."""
     said = _sentences()["told"][code]
     if code not in WITH_WAYS_IN:
         return said
-    return " ".join((said, *how_to_get_access(role, pack, overrides)))
+    return " ".join((said, *how_to_get_access(role, pack, overrides, kind=kind)))
 
 
 def told_to_the_refused(question: Question, code: str) -> str:
@@ -129,23 +136,33 @@ def told_to_the_refused(question: Question, code: str) -> str:
             code = "DOCUMENT_UNKNOWN"
         elif question.kind is Kind.DOSSIER and question.relations <= {Relation.EMERGENCY, Relation.NONE}:
             code = "ACCESS_REFUSED"
-    return told_when_refused(code, question.facts.role, question.pack, question.overrides)
+    return told_when_refused(code, question.facts.role, question.pack, question.overrides, kind=question.kind)
 
 
-def how_to_get_access(role: Role, pack: Pack, overrides: Overrides = NO_OVERRIDES) -> tuple[str, ...]:
+def how_to_get_access(
+    role: Role, pack: Pack, overrides: Overrides = NO_OVERRIDES, *, kind: Kind = Kind.DOSSIER
+) -> tuple[str, ...]:
     """What a refused professional of `role` may do to get into a record, in French; nothing for a citizen or a task.
+
+    The record is the pharmacy's where `kind` is of what that one holds, the shared one otherwise.
 
     Read from the lines that let his profession in, so that it is offered only what the rules of the day offer.
     """
     if role not in PROFESSIONAL_ROLES:
         return ()
     team = "care_team" if pack.holds("care_team.requires_consent", overrides) else "care_team_deemed"
-    ways = (
+    ways: tuple[tuple[str, Relation, Action, Mode], ...] = (
         ("authorized", Relation.AUTHORIZED, Action.READ, Mode.NORMAL),
         (team, Relation.CARE_TEAM, Action.READ, Mode.NORMAL),
         ("break_glass", Relation.NONE, Action.BREAK_GLASS, Mode.BREAK_GLASS),
         ("regulation_centre", Relation.NONE, Action.READ, Mode.REGULATION_CENTRE),
     )
+    if kind in PHARMACY_KINDS:
+        ways = (
+            ("patient_present", Relation.PATIENT_PRESENT, Action.READ, Mode.NORMAL),
+            ("establishment_care", Relation.ESTABLISHMENT_CARE, Action.READ, Mode.NORMAL),
+        )
+    entered = Kind.PHARMACY_RECORD if kind in PHARMACY_KINDS else Kind.DOSSIER
     said = _sentences()["access"]
     return tuple(
         said[way]
@@ -157,7 +174,7 @@ def how_to_get_access(role: Role, pack: Pack, overrides: Overrides = NO_OVERRIDE
             and mode in line.modes
             and (not line.when or pack.holds(line.when, overrides))
             for line in pack.lines
-            if line.kind is Kind.DOSSIER and line.effect == "allow"
+            if line.kind is entered and line.effect == "allow"
         )
     )
 

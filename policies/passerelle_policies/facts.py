@@ -12,17 +12,18 @@ from typing import TypeAlias
 
 from passerelle_policies.vocabulary import (
     DocumentStatus,
-    DossierState,
     Mode,
     Purpose,
+    RecordState,
     Relation,
     Role,
+    Setting,
 )
 
 FactValue: TypeAlias = str | bool | tuple[str, ...] | None
 _AT_MOST = 100_000
 _that_decide = attrgetter(
-    "role", "relations", "dossier_state", "mode", "blocked", "emergency_objection", "day"
+    "role", "relations", "dossier_state", "mode", "blocked", "emergency_objection", "day", "setting"
 )  # the purpose decides nothing
 _of_document = attrgetter(
     "type_code", "status", "masked", "hidden_from_patient", "hidden_from_representatives", "by_actor", "withheld"
@@ -59,7 +60,8 @@ class DocumentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What holds between an actor and a patient on a day. `dossier_state` is None where there is no record.
+    """What holds between an actor and a patient on a day. `dossier_state` is None where there is no record; of what
+    the pharmacy record holds, it is that record's.
 
     `relations` need not name NONE, which everyone has. AUTHOR in it says that the record holds a document of the
     actor: it opens the record, and counts for a document only by `DocumentFacts.by_actor`.
@@ -70,11 +72,12 @@ class Facts:
     role: Role
     relations: frozenset[Relation]
     blocked: bool
-    dossier_state: DossierState | None
+    dossier_state: RecordState | None
     mode: Mode
     purpose: Purpose
     day: date
     emergency_objection: bool = False
+    setting: Setting = Setting.NONE
     number: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

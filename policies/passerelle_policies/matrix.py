@@ -1,11 +1,12 @@
 """The habilitation matrix as it is written: one line, one sentence of law.
 
-A cell holds one word, several joined by `|`, or `*` for all. `types` holds document type codes (34133-9) or
-named sets: `dmp:*` (ASS_X16), `class:11` (a class), `group:social` (a set of the pack); `-` where no document is
-meant. `even_if` names the concealments that the line reaches through. `dossier` is `open` when the line holds
-only on an open record, `any` otherwise. `when` names a yes-or-no parameter without which the line sleeps.
-A `deny` line takes away, under the same relation, what the `allow` lines give. `sentence` says the line in the
-third person, to the patient and the data-protection officer; `to_professional` says it to whom it lets in.
+A cell holds one word, several joined by `|`, or `*` for all. `types` holds document type codes (34133-9) or named
+sets: `dmp:*` (ASS_X16), `class:11` (a class), `group:social` (a set of the pack); `-` where no document is meant.
+`setting` names the places that the line is acted upon from. `even_if` names the concealments that the line reaches
+through. `dossier` is `open` when the line holds only on an open record, `any` otherwise. `when` names a yes-or-no
+parameter without which the line sleeps. A `deny` line takes away, under the same relation, what the `allow` lines
+give. `sentence` says the line in the third person, to the patient and the data-protection officer; `to_professional`
+says it to whom it lets in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeVar
 
-from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role, Setting
 
 ANY = "*"
 NO_TYPE = "-"
@@ -44,6 +45,7 @@ class Line:
     rule: str
     roles: frozenset[Role]
     relations: frozenset[Relation]
+    settings: frozenset[Setting]
     kind: Kind
     types: tuple[str, ...]
     actions: frozenset[Action]
@@ -62,6 +64,7 @@ COLUMNS = (
     "rule",
     "role",
     "relation",
+    "setting",
     "kind",
     "types",
     "action",
@@ -132,6 +135,7 @@ def _line(row: dict[str, str]) -> Line:
         rule=row["rule"],
         roles=_words(row["role"], Role),
         relations=_words(row["relation"], Relation),
+        settings=_words(row["setting"], Setting),
         kind=Kind(row["kind"]),
         types=() if row["types"] == NO_TYPE else tuple(row["types"].split("|")),
         actions=_words(row["action"], Action),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from passerelle_policies.vocabulary import Role
+from passerelle_policies.vocabulary import Role, Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,12 @@ def author_specialty(code: str) -> Code | None:
 def facility_type(code: str) -> Code | None:
     """The healthcareFacilityTypeCode of `code` (JDV_J02), or None."""
     return _codes("facility_types").get(code)
+
+
+@cache
+def settings() -> Mapping[str, Setting]:
+    """The setting of each healthcareFacilityTypeCode that is a pharmacy or a health establishment."""
+    return {row["code"]: Setting(row["setting"]) for row in _rows("settings")}
 
 
 def practice_setting(code: str) -> Code | None:

@@ -23,7 +23,7 @@ from typing import TypeAlias
 from passerelle_policies import nomenclatures
 from passerelle_policies.matrix import InvalidPack, Line, amended, read_matrix
 from passerelle_policies.nomenclatures import Code
-from passerelle_policies.vocabulary import Action, Kind
+from passerelle_policies.vocabulary import Action, Kind, Setting
 from passerelle_policies.words import ACTS
 
 Value: TypeAlias = int | str | bool
@@ -57,7 +57,8 @@ class Parameter:
 class Pack:
     """The rules in force from one day until the next pack's.
 
-    `nobody` holds the acts that it opens to nobody, on purpose.
+    `nobody` holds the acts that it opens to nobody, on purpose; `by_setting`, the kinds of which a line asks from where
+    one acts.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Pack:
     extends: str | None = None
     nobody: frozenset[tuple[Kind, Action]] = frozenset()
     gates: tuple[str, ...] = field(default=())
+    by_setting: frozenset[Kind] = frozenset()
     sets_of_type: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -183,6 +185,7 @@ def load_pack(folder: Traversable, beside: Traversable) -> Pack:
         extends=chain[1].name if len(chain) > 1 else None,
         nobody=_acts(about.get("nobody", []), name),
         gates=gates,
+        by_setting=frozenset(line.kind for line in lines if line.settings != frozenset(Setting)),
         sets_of_type={code: frozenset(each) for code, each in sets_of_type.items()},
     )
 

@@ -1,11 +1,11 @@
-"""From who an actor is to the role that the matrix knows him by."""
+"""From who an actor is, and from where he acts, to the role and the setting that the matrix knows him by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from passerelle_policies import nomenclatures
-from passerelle_policies.vocabulary import ActorKind, Relation, Role
+from passerelle_policies.vocabulary import ActorKind, Relation, Role, Setting
 
 _BY_KIND: Mapping[ActorKind, Role] = {
     ActorKind.PERSON: Role.PERSON,
@@ -28,7 +28,14 @@ HEALTH_ROLES = frozenset(
 PROFESSIONAL_ROLES = HEALTH_ROLES | {Role.SOCIAL_WORKER, Role.SECRETARY, Role.OTHER}
 
 _OF_PROFESSIONALS = frozenset(
-    {Relation.CARE_TEAM, Relation.AUTHORIZED, Relation.AUTHOR, Relation.EMERGENCY, Relation.NONE}
+    {
+        Relation.CARE_TEAM,
+        Relation.AUTHORIZED,
+        Relation.AUTHOR,
+        Relation.EMERGENCY,
+        Relation.ESTABLISHMENT_CARE,
+        Relation.NONE,
+    }
 )
 
 
@@ -38,11 +45,13 @@ def relations_of(role: Role) -> frozenset[Relation]:
         case Role.PERSON:
             return frozenset({Relation.PATIENT, Relation.REPRESENTATIVE, Relation.HEIR, Relation.AUTHOR, Relation.NONE})
         case Role.ESTABLISHMENT:
-            return frozenset({Relation.AUTHOR, Relation.NONE})
+            return frozenset({Relation.AUTHOR, Relation.ESTABLISHMENT_CARE, Relation.NONE})
         case Role.SYSTEM | Role.DATA_PROTECTION_OFFICER:
             return frozenset({Relation.NONE})
         case Role.PHYSICIAN:
             return _OF_PROFESSIONALS | {Relation.ATTENDING_PHYSICIAN}
+        case Role.PHARMACIST:
+            return _OF_PROFESSIONALS | {Relation.PATIENT_PRESENT}
         case _:
             return _OF_PROFESSIONALS
 
@@ -59,3 +68,10 @@ def role_of(profession_code: str | None, actor_kind: ActorKind) -> Role:
     if profession is None or not profession.is_in_force:
         return Role.OTHER
     return profession.role
+
+
+def setting_of(facility_type: str | None) -> Setting:
+    """The setting of an establishment, from its category (JDV_J02); NONE when that is not known."""
+    if facility_type is None or nomenclatures.facility_type(facility_type) is None:
+        return Setting.NONE
+    return nomenclatures.settings().get(facility_type, Setting.TOWN)

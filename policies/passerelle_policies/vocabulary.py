@@ -7,6 +7,7 @@ that the State publishes (professions, document types) are data: see `nomenclatu
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class ActorKind(StrEnum):
@@ -49,7 +50,22 @@ class Relation(StrEnum):
     AUTHOR = "author"  # of the document in question
     EMERGENCY = "emergency"  # has broken the glass of this record, for as long as that lasts
     HEIR = "heir"  # ayant droit of a patient who died, for as long as the rule says
+    PATIENT_PRESENT = "patient_present"  # the patient is at this pharmacist's counter, and it is recorded
+    ESTABLISHMENT_CARE = "establishment_care"  # he is in care in this health establishment, and it is recorded
     NONE = "none"  # required of nobody: a line under it holds for anyone of the role
+
+
+BEFORE_THE_PATIENT = (Relation.PATIENT_PRESENT, Relation.ESTABLISHMENT_CARE)
+"""What opens the pharmacy record, and says nothing to whoever asks for the shared one."""
+
+
+class Setting(StrEnum):
+    """From where the actor acts, by the category of his establishment (`roles.setting_of`)."""
+
+    PHARMACY = "pharmacy"  # officine
+    HEALTH_ESTABLISHMENT = "health_establishment"  # établissement de santé, its own pharmacy (PUI) included
+    TOWN = "town"  # any other place: a practice, a health centre, a home
+    NONE = "none"  # from no place that is known: a citizen, a task
 
 
 class Kind(StrEnum):
@@ -60,6 +76,13 @@ class Kind(StrEnum):
     DOCUMENT = "document"
     JOURNAL = "journal"
     AUTHORIZATIONS = "authorizations"  # the consents, teams and blocks of one patient
+    PHARMACY_RECORD = "pharmacy_record"  # dossier pharmaceutique (DP): its life, and who is before the patient
+    DISPENSATION = "dispensation"  # what the pharmacy record holds
+    RECALL = "recall"  # of a product and batch, or an alert: about no patient
+
+
+PHARMACY_KINDS = frozenset({Kind.PHARMACY_RECORD, Kind.DISPENSATION, Kind.RECALL})
+"""What the pharmacy record's own state stands before, and not the shared record's."""
 
 
 class Action(StrEnum):
@@ -102,6 +125,13 @@ class Action(StrEnum):
     DECLARE_DEATH = "declare_death"
     SEARCH = "search"  # across the journals of a network
     REVIEW = "review"  # an emergency access, afterwards
+    ATTEST_PRESENCE = "attest_presence"  # that the patient is at the counter
+    ATTEST_CARE = "attest_care"  # that the patient is in care in this establishment
+    CANCEL = "cancel"  # a dispensation that did not take place
+    CHECK = "check"  # what is about to be dispensed
+    OVERRIDE = "override"  # what a check found, with a reason
+    ACKNOWLEDGE = "acknowledge"  # a recall
+    ESCALATE = "escalate"  # a recall that nobody acknowledged
 
 
 class Mode(StrEnum):
@@ -129,6 +159,25 @@ class DossierState(StrEnum):
     SUSPENDED = "suspended"
     CLOSED = "closed"
     PURGED = "purged"
+
+
+class PharmacyRecordState(StrEnum):
+    """The life cycle of a pharmacy record (R.1111-20-1 to R.1111-20-6)."""
+
+    INFORMED = "informed"  # the patient was told and may still object
+    OPEN = "open"
+    OBJECTED = "objected"  # for a time that the rules set, nobody opens it but at his wish
+    CLOSED = "closed"
+
+
+RecordState: TypeAlias = DossierState | PharmacyRecordState
+
+
+def record_state(kind: Kind, word: str | None) -> RecordState | None:
+    """The state that stands before this kind, from its word; None where there is no record."""
+    if word is None:
+        return None
+    return PharmacyRecordState(word) if kind in PHARMACY_KINDS else DossierState(word)
 
 
 class DocumentStatus(StrEnum):

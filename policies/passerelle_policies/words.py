@@ -9,7 +9,18 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from passerelle_policies.matrix import Concealment
-from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind, Mode, Relation, Role
+from passerelle_policies.vocabulary import (
+    Action,
+    DocumentStatus,
+    DossierState,
+    Kind,
+    Mode,
+    PharmacyRecordState,
+    RecordState,
+    Relation,
+    Role,
+    Setting,
+)
 
 _Word = TypeVar("_Word", bound=StrEnum)
 _NO_DOSSIER = "none"
@@ -24,11 +35,15 @@ def _both_ways(vocabulary: type[_Word], told: Mapping[str, str]) -> tuple[dict[_
 
 ROLE_WORDS, ROLES = _both_ways(Role, _told["role"])
 RELATION_WORDS, RELATIONS = _both_ways(Relation, _told["relation"])
+SETTING_WORDS, SETTINGS = _both_ways(Setting, _told["setting"])
 MODE_WORDS, MODES = _both_ways(Mode, _told["mode"])
 STATUS_WORDS, STATUSES = _both_ways(DocumentStatus, _told["status"])
 CONCEALMENT_WORDS, CONCEALMENTS = _both_ways(Concealment, _told["concealment"])
 
-STATES: Mapping[str, DossierState | None] = {
+PHARMACY_STATES: Mapping[str, PharmacyRecordState] = {
+    said: PharmacyRecordState(word) for word, said in _told["pharmacy_state"].items()
+}
+STATES: Mapping[str, RecordState | None] = dict[str, RecordState | None](PHARMACY_STATES) | {
     said: None if word == _NO_DOSSIER else DossierState(word) for word, said in _told["state"].items()
 }
 ACT_WORDS: Mapping[tuple[Kind, Action], str] = {

@@ -26,9 +26,9 @@ from tests.dossier.happenings import Region, steps
 
 IN_FORCE = packs()[-1]
 LINE = {
-    "rule": "x-essai", "role": "", "relation": "", "kind": "document", "types": "dmp:*", "action": "read", "mode": "*",
-    "even_if": "", "dossier": "open", "when": "", "effect": "", "established": "yes", "source": "essai",
-    "sentence": "Essai.", "to_professional": "",
+    "rule": "x-essai", "role": "", "relation": "", "setting": "*", "kind": "document", "types": "dmp:*",
+    "action": "read", "mode": "*", "even_if": "", "dossier": "open", "when": "", "effect": "", "established": "yes",
+    "source": "essai", "sentence": "Essai.", "to_professional": "",
 }  # fmt: skip
 Draft = Callable[..., Pack]
 _years = count(2040)

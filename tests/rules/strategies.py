@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from passerelle_policies.decision import DocumentFacts, Facts
 from passerelle_policies.packs import pack_on
-from passerelle_policies.vocabulary import DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
+from passerelle_policies.vocabulary import (
+    DocumentStatus,
+    DossierState,
+    Kind,
+    Mode,
+    PharmacyRecordState,
+    Purpose,
+    Relation,
+    Role,
+    Setting,
+)
 from passerelle_policies.words import ACT_WORDS
 
 TODAY = date(2026, 11, 21)
@@ -38,9 +48,10 @@ facts = st.builds(
     role=st.sampled_from(list(Role)),
     relations=relations,
     blocked=st.booleans(),
-    dossier_state=st.sampled_from([*DossierState, None]),
+    dossier_state=st.sampled_from([*DossierState, PharmacyRecordState.OBJECTED, None]),
     mode=st.sampled_from(list(Mode)),
     purpose=st.sampled_from(list(Purpose)),
     day=days,
     emergency_objection=st.booleans(),
+    setting=st.sampled_from(list(Setting)),
 )

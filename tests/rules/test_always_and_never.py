@@ -54,7 +54,7 @@ def test_without_relation_nothing_is_read_in_normal_mode(
     outsider = replace(facts, relations=frozenset({Relation.NONE}), mode=Mode.NORMAL)
     about = replace(document, by_actor=False)
     kind, action = question
-    if action is Action.READ and kind is not Kind.PATIENT:
+    if action is Action.READ and kind not in (Kind.PATIENT, Kind.RECALL):  # a recall is about no patient
         assert not decide(outsider, kind, action, about).allowed
 
 
@@ -108,6 +108,7 @@ def test_a_block_beats_every_access(
     kind, action = question
     decision = decide(blocked, kind, action, document, overrides=overrides)
     is_access = kind in (Kind.JOURNAL, Kind.AUTHORIZATIONS) or (kind is Kind.DOSSIER and action is Action.READ)
+    is_access |= kind in (Kind.PHARMACY_RECORD, Kind.DISPENSATION) and action is Action.READ
     is_access |= kind is Kind.DOCUMENT and action not in (Action.PUBLISH, Action.REPLACE)
     if is_access:
         assert not decision.allowed

@@ -9,9 +9,9 @@ import pytest
 
 from passerelle_policies.cells import cells_of
 from passerelle_policies.decision import DocumentFacts, Facts, Reach, ask_casbin, decide, reach
-from passerelle_policies.matrix import NO_TYPE, Concealment
+from passerelle_policies.matrix import ANY, NO_TYPE, Concealment
 from passerelle_policies.packs import Overrides, Pack, packs
-from passerelle_policies.vocabulary import DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role
+from passerelle_policies.vocabulary import DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role, Setting
 from tests.rules.strategies import GATES, QUESTIONS, TODAY
 
 ALL_ASLEEP: Overrides = {}
@@ -23,10 +23,21 @@ SEED = 20251015
 def compiled_cells(pack: Pack, overrides: Overrides) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for role, mode, (kind, action) in product(Role, Mode, QUESTIONS):
-        for line in reach(role, mode, kind, action, pack.effective, overrides):
-            found.update(
-                product((role,), line.relations, (kind,), (action,), (mode,), line.types or (NO_TYPE,), shown_by(line))
-            )
+        for setting in Setting if kind in pack.by_setting else (ANY,):
+            given = Setting.NONE if setting == ANY else Setting(setting)
+            for line in reach(role, mode, kind, action, pack.effective, overrides, setting=given):
+                found.update(
+                    product(
+                        (role,),
+                        line.relations,
+                        (setting,),
+                        (kind,),
+                        (action,),
+                        (mode,),
+                        line.types or (NO_TYPE,),
+                        shown_by(line),
+                    )
+                )
     return found
 
 
@@ -67,14 +78,18 @@ def test_sampled_cells_are_what_casbin_says(overrides: Overrides) -> None:
     for sample in range(SAMPLED):
         role, relation, mode = draw.choice(list(Role)), draw.choice(list(Relation)), draw.choice(list(Mode))
         kind, action = draw.choice(QUESTIONS)
+        setting = draw.choice(list(Setting))
         if sample % 2:  # few of all questions are answered: every other one is asked under a line of the matrix
             line = draw.choice(pack.lines)
             role, relation = draw.choice(sorted(line.roles)), draw.choice(sorted(line.relations))
             kind, action, mode = line.kind, draw.choice(sorted(line.actions)), draw.choice(sorted(line.modes))
+            setting = draw.choice(sorted(line.settings))
         type_code = draw.choice(types) if kind is Kind.DOCUMENT else NO_TYPE
         concealment = draw.choice(list(Concealment))
-        allowed, _ = ask_casbin(pack, role, relation, kind, type_code, action, mode, concealment, overrides=overrides)
-        lines = reach(role, mode, kind, action, TODAY, overrides)
+        allowed, _ = ask_casbin(
+            pack, role, relation, kind, type_code, action, mode, concealment, overrides=overrides, setting=setting
+        )
+        lines = reach(role, mode, kind, action, TODAY, overrides, setting=setting)
         compiled = any(
             relation in line.relations
             and concealment in shown_by(line)

@@ -70,13 +70,13 @@ def row(
 ) -> Change:
     """A further line of the matrix about documents."""
     return add(
-        f"x-rule,{role},{relation},document,{types},{action},{mode},{even_if},{dossier},{when},{effect},yes,texte,Phrase.,Vous."
+        f"x-rule,{role},{relation},*,document,{types},{action},{mode},{even_if},{dossier},{when},{effect},yes,texte,Phrase.,Vous."
     )
 
 
 def gated(rule: str) -> str:
     """A line that gives no more than `read-physician`, but only when a parameter holds."""
-    return f"{rule},physician,authorized,document,11488-4,read,*,,open,{SEES_MASKED},allow,yes,texte,Phrase.,Vous."
+    return f"{rule},physician,authorized,*,document,11488-4,read,*,,open,{SEES_MASKED},allow,yes,texte,Phrase.,Vous."
 
 
 def repeat_first_row(text: str) -> str:
@@ -128,7 +128,7 @@ SEES_MASKED = "attending_physician.sees_masked"
         (MATRIX, row(types="-", action="read"), "TYPES_MISPLACED", "x-rule"),
         (MATRIX, row(action=""), "CELL_EMPTY", "x-rule"),
         (MATRIX, swap("dmp:*,publish,", "class:10,publish,"), "TYPE_PUBLISHED_BY_NOBODY", "34133-9"),
-        (MATRIX, swap("patient,document,dmp:*,read,", "patient,document,class:10,read,"), TYPE_NOT_READ, "34133-9"),
+        (MATRIX, swap("patient,*,document,dmp:*,read,", "patient,*,document,class:10,read,"), TYPE_NOT_READ, "34133-9"),
         (MATRIX, row(role="person", relation="patient", types="REMB", action="read", effect="deny"), *PATIENT_REMB),
         ("groups.csv", add("unused,11488-4,x"), "GROUP_UNUSED", "group:unused"),
         (PARAMETERS, swap(YEARS, "dossier.retention_decades"), "PARAMETER_MISSING", YEARS),
@@ -187,7 +187,9 @@ def test_a_line_that_never_answers_or_says_the_contrary_is_told_of(
 
 def test_a_line_that_answers_only_while_another_sleeps_is_no_fault(write: Write) -> None:
     masked = "masked|hidden_from_patient|hidden_from_representatives"
-    line = f"x-rule,physician,attending_physician,document,dmp:*,read,*,{masked},open,{{}},allow,no,texte,Phrase.,Vous."
+    line = (
+        f"x-rule,physician,attending_physician,*,document,dmp:*,read,*,{masked},open,{{}},allow,no,texte,Phrase.,Vous."
+    )
     assert check_pack(write(MATRIX, add(line.format("attending_physician.reads_journal")))) == []
     faults = check_pack(write(MATRIX, swap("attending_physician.reads_journal,allow", f"{SEES_MASKED},allow", 9)))
     assert [each.code for each in faults] == ["LINE_UNREACHABLE"]
@@ -241,7 +243,7 @@ def extend(tmp_path: Path) -> Callable[[str, str], Pack]:
 
 LAST = "2025-10-15-team-consent"
 SEEN = "masked|hidden_from_representatives"
-NEWER = f"read-own,person,patient,document,dmp:*,read,normal,{SEEN},open,,allow,yes,texte,Phrase.,Vous.\n"
+NEWER = f"read-own,person,patient,*,document,dmp:*,read,normal,{SEEN},open,,allow,yes,texte,Phrase.,Vous.\n"
 FURTHER = NEWER.replace("read-own,", "read-own-further,")
 
 

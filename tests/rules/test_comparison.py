@@ -21,8 +21,8 @@ BASE = "2021-mon-espace-sante"
 EVERY_MODE = tuple(Mode)
 UNMASKED = (Concealment.PLAIN, Concealment.HIDDEN_FROM_PATIENT, Concealment.HIDDEN_FROM_REPRESENTATIVES)
 SEES_MASKED = '["attending_physician.sees_masked"]\nvalue = '
-DENTIST_LOSES = "x-rule,dentist,care_team|authorized,document,11488-4|REMB,read,*,*,open,,deny,yes,texte,Phrase.,\n"
-SECRETARY_OPENS = "other_health|secretary|establishment,none,dossier,-,open"
+DENTIST_LOSES = "x-rule,dentist,care_team|authorized,*,document,11488-4|REMB,read,*,*,open,,deny,yes,texte,Phrase.,\n"
+SECRETARY_OPENS = "other_health|secretary|establishment,none,*,dossier,-,open"
 Change: TypeAlias = Callable[[str], str]
 Write: TypeAlias = Callable[[str, Change], Pack]
 
@@ -57,9 +57,10 @@ def cells(pack: Pack) -> set[Cell]:
 
 def told(comparison: Comparison, types: Callable[[RightsChange], Iterable[str]]) -> list[Cell]:
     return [
-        Cell(each.role, relation, each.kind, each.action, mode, code, concealment, dossier)
+        Cell(each.role, relation, setting, each.kind, each.action, mode, code, concealment, dossier)
         for each in comparison.rights
         for relation, mode, concealment, code in product(each.relations, each.modes, each.concealments, types(each))
+        for setting in each.settings or ("*",)
         for dossier in ["open" if each.on_open_record else "other"]
     ]
 

@@ -244,7 +244,7 @@ async def test_a_pack_is_replayed_on_what_was_really_asked(house: House, run: Ru
     )
     (folder / "matrix.csv").write_text(
         "rule,role,relation,kind,types,action,mode,even_if,dossier,when,effect,established,source,sentence,to_professional\n"
-        "x-essai,physician,authorized,document,11488-4,read,*,,open,,deny,yes,essai,Essai.,\n",
+        "x-essai,physician,authorized,*,document,11488-4,read,*,,open,,deny,yes,essai,Essai.,\n",
         "utf-8",
     )
     code, out, _ = await run("policy", "replay", str(folder), "--since", str(house.day), "--json")

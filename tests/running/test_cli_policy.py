@@ -181,7 +181,7 @@ def append(path: Path, line: str) -> None:
 
 
 def test_a_dead_line_and_a_case_astray_are_told_and_the_exit_code_says_so(rules: Path) -> None:
-    idle = "x-idle,physician,care_team,document,11488-4,read,normal,,open,,allow,yes,texte,Phrase.,Vous."
+    idle = "x-idle,physician,care_team,*,document,11488-4,read,normal,,open,,allow,yes,texte,Phrase.,Vous."
     append(rules / "packs" / RULING / "matrix.csv", idle)
     astray = '- article: "Essai"\n  cas: [{qui: médecin, fait: consulter le dossier, attendu: autorisé}]'
     (rules / "cases" / "99-essai.yaml").write_text(astray, "utf-8")
@@ -204,7 +204,7 @@ def test_a_dead_line_and_a_case_astray_are_told_and_the_exit_code_says_so(rules:
 
 
 def test_a_line_that_no_case_tries_is_told_of(rules: Path) -> None:
-    new = "x-new,dentist,care_team|authorized,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,"
+    new = "x-new,dentist,care_team|authorized,*,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,"
     append(rules / "packs" / BASE / "matrix.csv", new)
 
     done = policy(rules, "check", "--json")
@@ -234,7 +234,7 @@ def test_what_cannot_be_read_is_a_fault_not_a_crash(rules: Path) -> None:
 
 
 def test_a_comparison_names_the_profession_the_relation_and_the_types(rules: Path) -> None:
-    loss = "x-loss,dentist,care_team|authorized,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,Vous."
+    loss = "x-loss,dentist,care_team|authorized,*,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,Vous."
     append(rules / "packs" / RULING / "matrix.csv", loss)
 
     (change,) = json.loads(policy(rules, "diff", BASE, RULING, "--json").stdout)["rights"]
@@ -252,7 +252,7 @@ def test_a_comparison_names_the_profession_the_relation_and_the_types(rules: Pat
 
 
 def test_many_types_are_told_by_their_classes(rules: Path) -> None:
-    loss = "x-loss,dentist,care_team|authorized,document,class:10|REMB,read,*,*,open,,deny,yes,texte,Phrase.,Vous."
+    loss = "x-loss,dentist,care_team|authorized,*,document,class:10|REMB,read,*,*,open,,deny,yes,texte,Phrase.,Vous."
     append(rules / "packs" / RULING / "matrix.csv", loss)
     append(rules / "packs" / RULING / "pack.toml", 'removed = ["dossier-open-consent"]')
 

@@ -38,6 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
+from passerelle.dossier import refusals
 from passerelle.dossier.tables import (
     block,
     care_team_member,
@@ -58,14 +59,24 @@ from passerelle.kernel.errors import Refused
 from passerelle_policies.decision import Decision, DocumentFacts, Facts, decide, is_above_blocks
 from passerelle_policies.packs import Pack, pack_on
 from passerelle_policies.roles import role_of
-from passerelle_policies.vocabulary import Action, ActorKind, DocumentStatus, DossierState, Kind, Relation, Role
+from passerelle_policies.vocabulary import (
+    BEFORE_THE_PATIENT,
+    PHARMACY_KINDS,
+    Action,
+    ActorKind,
+    DocumentStatus,
+    Kind,
+    Relation,
+    Role,
+    record_state,
+)
 
 _NOW = bindparam("access_now", type_=DateTime(timezone=True))
-_SUBJECT = bindparam("access_subject", type_=Text())
+SUBJECT = bindparam("access_subject", type_=Text())
 _PERSON = bindparam("access_person", type_=Text())
 ACTOR_ID = bindparam("access_actor_id", type_=Text())
 ABOVE_BLOCKS = bindparam("access_above_blocks", type_=Boolean())
-_TODAY = bindparam("access_today", type_=Date())
+TODAY = bindparam("access_today", type_=Date())
 _OF_AGE_BORN_BY = bindparam("access_of_age_born_by", type_=Text())
 OF_A_MINOR = "minor"
 
@@ -106,11 +117,12 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
     An unknown patient has no state.
     """
     # A death ends every tie but authorship, and is the beginning of an heir's.
-    is_alive = civil_status.is_alive(patient_id, _TODAY)
+    is_alive = civil_status.is_alive(patient_id, TODAY)
     of_person = and_(patients.is_person(patient_id, _PERSON), is_alive)
     declared = select(relation.c.relation).where(
         relation.c.patient_id == patient_id,
-        relation.c.subject == _SUBJECT,
+        relation.c.subject == SUBJECT,
+        *(relation.c.relation != each.value for each in BEFORE_THE_PATIENT),
         in_force(relation.c.valid_from, relation.c.valid_until),
         is_alive == (relation.c.relation != Relation.HEIR.value),
         or_(
@@ -122,7 +134,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         select(literal(1))
         .where(
             team_exclusion.c.patient_id == patient_id,
-            team_exclusion.c.subject == _SUBJECT,
+            team_exclusion.c.subject == SUBJECT,
             team_exclusion.c.team_id == team_consent.c.team_id,
             in_force(team_exclusion.c.valid_from, team_exclusion.c.valid_until),
         )
@@ -133,7 +145,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         .select_from(team_consent.join(care_team_member, care_team_member.c.team_id == team_consent.c.team_id))
         .where(
             team_consent.c.patient_id == patient_id,
-            care_team_member.c.subject == _SUBJECT,
+            care_team_member.c.subject == SUBJECT,
             in_force(team_consent.c.valid_from, team_consent.c.valid_until),
             in_force(care_team_member.c.valid_from, care_team_member.c.valid_until),
             not_(left_out),
@@ -162,7 +174,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         select(literal(1))
         .where(
             emergency_access.c.patient_id == patient_id,
-            emergency_access.c.subject == _SUBJECT,
+            emergency_access.c.subject == SUBJECT,
             in_force(emergency_access.c.valid_from, emergency_access.c.valid_until),
         )
         .exists()
@@ -178,7 +190,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
         select(literal(1))
         .where(
             block.c.patient_id == patient_id,
-            block.c.subject == _SUBJECT,
+            block.c.subject == SUBJECT,
             in_force(block.c.valid_from, block.c.valid_until),
         )
         .exists()
@@ -193,7 +205,7 @@ def facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
     )
     withheld = select(document_withholding.c.document_id).where(
         document_withholding.c.patient_id == patient_id,
-        document_withholding.c.subject == _SUBJECT,
+        document_withholding.c.subject == SUBJECT,
         in_force(document_withholding.c.valid_from, document_withholding.c.valid_until),
     )
     return select(
@@ -232,19 +244,20 @@ def of_age_born_by(context: Context) -> str:
     return f"{day.year - number(context, 'majority.years'):04}{day:%m%d}"
 
 
-def facts_from(context: Context, row: Row[Any] | Mapping[str, Any]) -> Facts:
-    """The facts of a decision out of a row of `facts_row`."""
+def facts_from(context: Context, row: Row[Any] | Mapping[str, Any], kind: Kind = Kind.DOSSIER) -> Facts:
+    """The facts of a decision about `kind` out of a row of `facts_row`."""
     said = row if isinstance(row, Mapping) else row._mapping
     held = frozenset(Relation(each) for each in said["relations"])
     return Facts(
         role=role_in(context),
         relations=held,
         blocked=said["blocked"],
-        dossier_state=DossierState(said["state"]) if said["state"] else None,
+        dossier_state=record_state(kind, said["state"]),
         mode=context.mode,
         purpose=context.purpose,
         day=legal_day(context.clock),
         emergency_objection=said["objection"],
+        setting=context.actor.setting,
     )
 
 
@@ -319,6 +332,7 @@ def line(
             "objection": facts.emergency_objection,
             "state": facts.dossier_state.value if facts.dossier_state else None,
             "document": about.as_json() if about else None,
+            **({"setting": facts.setting.value} if kind in PHARMACY_KINDS else {}),
         },
     )
 
@@ -329,12 +343,19 @@ async def require(act: Act, patient_id: UUID, kind: Kind, action: Action, *, rea
     A `reason` that the actor gives stands in the line beside the facts.
     """
     facts = await facts_of(act.context, act.connection, patient_id)
+    return await require_upon(act, facts, patient_id, kind, action, reason=reason)
+
+
+async def require_upon(
+    act: Act, facts: Facts, patient_id: UUID, kind: Kind, action: Action, *, reason: str | None = None
+) -> Decision:
+    """`require`, of facts that are gathered already."""
     decision = decide(facts, kind, action, overrides=act.context.tenant.parameters)
     said = line(decision, kind, action, patient_id, facts)
     if reason is not None:
         said = replace(said, facts={**said.facts, "reason": reason})
     if not decision.allowed:
-        raise Refused(code_told(decision, facts, kind, action), line=said)
+        raise Refused(refusals.code_told(decision, facts, kind, action), line=said)
     await journal.append(act.connection, act.context, said)
     return decision
 
@@ -365,17 +386,6 @@ async def require_document(act: Act, document_id: UUID, action: Action) -> Row[A
         raise Refused((may_know and decision.code) or "DOCUMENT_UNKNOWN", line=said)
     await journal.append(act.connection, context, said)
     return row
-
-
-def code_told(decision: Decision, facts: Facts, kind: Kind, action: Action) -> str:
-    """The code of a refusal as the refused is told it: whoever would come in by an emergency alone does not learn
-    whether the record is closed, or not there."""
-    comes_by_emergency = action is Action.BREAK_GLASS or (
-        action is Action.READ and facts.relations <= {Relation.EMERGENCY}
-    )
-    if decision.code == "DOSSIER_NOT_OPEN" and kind is Kind.DOSSIER and comes_by_emergency:
-        return "ACCESS_REFUSED"
-    return decision.code or "ACCESS_REFUSED"
 
 
 def unknown_document(context: Context) -> Decision:

@@ -18,7 +18,7 @@ from sqlalchemy import Select, Text, Uuid, bindparam, cast, func, literal, not_,
 from passerelle.audit import journal
 from passerelle.audit.feed import Fresh, FreshLines
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import access, reach, reading, traces, visits
+from passerelle.dossier import access, reach, reading, refusals, traces, visits
 from passerelle.dossier.events import DocumentMetadataChanged, DocumentMoved, DocumentPublished
 from passerelle.dossier.tables import document
 from passerelle.kernel.context import Context
@@ -119,7 +119,7 @@ def _about(context: Context, patient_id: UUID) -> dict[str, Any]:
 def _decide(context: Context, facts: Facts, kind: Kind) -> None:
     decision = decide(facts, kind, Action.READ, overrides=context.tenant.parameters)
     if not decision.allowed:
-        raise Refused(access.code_told(decision, facts, kind, Action.READ))
+        raise Refused(refusals.code_told(decision, facts, kind, Action.READ))
 
 
 _PATIENT = bindparam("access_patient_id", type_=Uuid())

@@ -16,7 +16,7 @@ from passerelle.audit.journal import NOBODY
 from passerelle.audit.pruning_statements import FACT, Reason, stated
 from passerelle.audit.transactions import Act, transaction
 from passerelle.audit.verification import count_lines
-from passerelle.dossier import access
+from passerelle.dossier import access, refusals
 from passerelle.dossier.newcomers import WATERMARK
 from passerelle.kernel.clock import PARIS, months_before
 from passerelle.kernel.context import Context
@@ -114,7 +114,7 @@ async def _decided(act: Act) -> tuple[str, journal.Line]:
     decision = decide(facts, Kind.JOURNAL, Action.PURGE, overrides=act.context.tenant.parameters)
     said = access.line(decision, Kind.JOURNAL, Action.PURGE, NOBODY, facts)
     if not decision.allowed:
-        raise Refused(access.code_told(decision, facts, Kind.JOURNAL, Action.PURGE), line=said)
+        raise Refused(refusals.code_told(decision, facts, Kind.JOURNAL, Action.PURGE), line=said)
     return decision.rule, said
 
 

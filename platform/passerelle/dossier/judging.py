@@ -6,19 +6,19 @@ What a face shows hangs on `Judged.verdict`: it is there only where `allowed` is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Uuid, and_, bindparam, case, func, literal, not_, select
+from sqlalchemy import CTE, ColumnElement, Select, Uuid, and_, bindparam, case, func, literal, not_, select
 
 from passerelle.audit import journal
-from passerelle.dossier import access, reach
+from passerelle.dossier import access, reach, refusals
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Refused
 from passerelle_policies.decision import decide
-from passerelle_policies.vocabulary import Action, Kind
+from passerelle_policies.vocabulary import PHARMACY_KINDS, Action, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,20 @@ class Judged:
 
 
 def judged(
-    kind: Kind, *returning: str, action: Action = Action.READ, provided: ColumnElement[bool] | None = None
+    kind: Kind,
+    *returning: str,
+    action: Action = Action.READ,
+    provided: ColumnElement[bool] | None = None,
+    facts_row: Callable[[ColumnElement[UUID]], Select[Any]] = access.facts_row,
 ) -> Judged:
     """Reading the record's `kind`; `returning` names columns of the journal line that are wanted back.
 
     `action` where the matrix has another word for this reading. `provided` is what must hold besides for there to be
-    anything to read: where it does not, whoever is let in finds nothing, and no line is written.
+    anything to read: where it does not, whoever is let in finds nothing, and no line is written. `facts_row` gathers
+    the facts, for a domain that has others.
     """
     patient_id = bindparam("access_patient_id", type_=Uuid())
-    facts = access.facts_row(patient_id).cte("facts")
+    facts = facts_row(patient_id).cte("facts")
     verdict = reach.verdict(facts)
     line = journal.written_by(
         verdict,
@@ -69,7 +74,7 @@ def judged(
         patient_id=verdict.c.patient_id,
         kind=literal(kind.value),
         action=literal(action.value),
-        **reach.verdict_columns(verdict),
+        **reach.verdict_columns(verdict, tells_setting=kind in PHARMACY_KINDS),
     )
     return Judged(kind=kind, patient_id=patient_id, facts=facts, verdict=verdict, journal_line=line)
 
@@ -86,6 +91,6 @@ def parameters(context: Context, kind: Kind, patient_id: UUID, *, action: Action
 
 def refusal(context: Context, kind: Kind, told: Mapping[str, Any], *, action: Action = Action.READ) -> Refused:
     """The refusal of a verdict that is journalled already; `told` has the facts by name."""
-    facts = access.facts_from(context, told)
+    facts = access.facts_from(context, told, kind)
     decision = decide(facts, kind, action, overrides=context.tenant.parameters)
-    return Refused(access.code_told(decision, facts, kind, action), rule=decision.rule)
+    return Refused(refusals.code_told(decision, facts, kind, action), rule=decision.rule)

@@ -23,7 +23,7 @@ from sqlalchemy import Row, or_, select
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import access, portability_history
+from passerelle.dossier import access, portability_history, refusals
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.formats import rendering
 from passerelle.dossier.heirs import HeirLink
@@ -192,7 +192,7 @@ async def _decided(act: Act, patient_id: UUID, facts: Facts) -> journal.Line:
     decision = decide(facts, Kind.DOSSIER, Action.EXPORT, overrides=context.tenant.parameters)
     said = access.line(decision, Kind.DOSSIER, Action.EXPORT, patient_id, facts)
     if not decision.allowed:
-        raise Refused(access.code_told(decision, facts, Kind.DOSSIER, Action.EXPORT), line=said)
+        raise Refused(refusals.code_told(decision, facts, Kind.DOSSIER, Action.EXPORT), line=said)
     if facts.dossier_state is DossierState.PURGED:
         raise Conflict("EXPORT_OF_NOTHING")
     limit = access.number(context, "export.per_day")

@@ -21,12 +21,13 @@ from passerelle_policies.vocabulary import (
     Action,
     ActorKind,
     DocumentStatus,
-    DossierState,
     Kind,
     Mode,
     Purpose,
     Relation,
     Role,
+    Setting,
+    record_state,
 )
 
 #: What the rules themselves refuse with; any other code is the state of things, or the door.
@@ -107,9 +108,10 @@ def _facts(said: Mapping[str, Any], kind: Kind, day: date) -> Facts | Unanswerab
         role=Role(told["role"]),
         relations=frozenset(Relation(each) for each in told["relations"]),
         blocked=told["blocked"],
-        dossier_state=DossierState(told["state"]) if told["state"] else None,
+        dossier_state=record_state(kind, told["state"]),
         mode=Mode(said["mode"]),
         purpose=Purpose(said["purpose"]),
         day=day,
         emergency_objection=told["objection"],
+        setting=Setting(told.get("setting", Setting.NONE)),
     )

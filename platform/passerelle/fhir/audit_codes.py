@@ -86,6 +86,13 @@ ACTS = {
     Action.BREAK_GLASS: Act(SECURITY_ALERT, _OVERRIDE, "E"),
     Action.EXPORT: Act(EXPORT, _READ, "R"),
     Action.SEARCH: Act(AUDIT_LOG_USED, _SEARCH, "E"),
+    Action.ATTEST_PRESENCE: _ACCESS_RIGHTS,
+    Action.ATTEST_CARE: _ACCESS_RIGHTS,
+    Action.CANCEL: _CHANGED,
+    Action.CHECK: Act(PATIENT_RECORD, _OPERATION, "E"),
+    Action.OVERRIDE: _CHANGED,
+    Action.ACKNOWLEDGE: _CHANGED,
+    Action.ESCALATE: _CHANGED,
     Action.REVIEW: Act(AUDIT_LOG_USED, _OPERATION, "E"),
 }
 
@@ -107,4 +114,6 @@ def act_of(kind: str, action: str) -> Act:
     act = ACTS[Action(action)]
     if kind == Kind.JOURNAL:
         return Act(AUDIT_LOG_USED, act.subtype, act.action)
+    if act.type is AUDIT_LOG_USED:  # a word of the journal's said of something else
+        return Act(QUERY, act.subtype, act.action)
     return act

@@ -24,6 +24,8 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database, Statement
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle_policies.roles import setting_of
+from passerelle_policies.vocabulary import Setting
 
 KEPT_SECONDS: Final = 60.0
 _KEPT_ENTRIES: Final = 20_000
@@ -98,6 +100,21 @@ _ESTABLISHMENT = Statement(
         establishment.c.category,
     ).where(establishment.c.finess == _FINESS_GIVEN)
 )
+_OF_NETWORK = Statement(
+    select(establishment.c.finess, establishment.c.name, establishment.c.basin, establishment.c.category)
+    .where(establishment.c.tenant_id == bindparam("tenant_id", type_=Text()))
+    .order_by(establishment.c.finess)
+)
+_PRACTISING = Statement(
+    select(professional.c.rpps, professional.c.profession)
+    .select_from(professional.join(practice))
+    .where(
+        practice.c.tenant_id == bindparam("tenant_id", type_=Text()),
+        practice.c.finess == _FINESS_GIVEN,
+        professional.c.is_active,
+    )
+    .order_by(professional.c.rpps)
+)
 _PERSON = Statement(select(literal(1)).where(patient.c.person_key == bindparam("person_key", type_=Text())))
 
 
@@ -149,12 +166,25 @@ class Directory:
         self._establishments[finess] = found
         return found
 
+    async def establishments_of(self, tenant_id: str) -> list[Establishment]:
+        """Every establishment of a network, by FINESS number; read anew each time."""
+        rows = await self.database.fetch(_OF_NETWORK, {"tenant_id": tenant_id})
+        return [
+            Establishment(finess=number, name=name, basin=basin, tenant_id=tenant_id, category=category)
+            for number, name, basin, category in rows
+        ]
+
+    async def practising_at(self, tenant_id: str, finess: str) -> dict[str, str]:
+        """The profession of each active professional who practises there, by RPPS number; read anew each time."""
+        rows = await self.database.fetch(_PRACTISING, {"tenant_id": tenant_id, "finess": finess})
+        return {str(row[0]): str(row[1]) for row in rows}
+
     async def actor_for(self, bearer: Bearer, tenant: Tenant, structure: str | None = None) -> Actor:
         """Who the bearer of a token is in a tenant; `structure` (FINESS) is the one he says he acts from.
 
         A professional is known who has a practice there; his profession is the directory's, which no token
-        overrides (a student's is not taken over at all). A person is known whose identity is registered there,
-        an officer whose token names that network.
+        overrides (a student's is not taken over at all), and so is the setting that he acts from. A person is known
+        whose identity is registered there, an officer whose token names that network.
         Refused: ACTOR_UNKNOWN_HERE, STRUCTURE_NOT_IN_TOKEN.
         """
         if bearer.person is not None:
@@ -176,13 +206,20 @@ class Directory:
         actor = bearer.actor(tenant.keys, structure)
         activity = claimed.activity(structure)
         is_student = activity is not None and activity.category == STUDENT
+        place = structure or (places[0] if len(places) == 1 else None)
         return replace(
             actor,
             name=known.name,
             profession=None if is_student else known.profession,
             specialty=None if is_student else known.specialty,
-            establishment=structure or (places[0] if len(places) == 1 else None),
+            establishment=place,
+            setting=await self.setting_of(place),
         )
+
+    async def setting_of(self, finess: str | None) -> Setting:
+        """From what kind of place someone acts who acts from there; NONE for a place that is not in the directory."""
+        at = await self.establishment(finess) if finess else None
+        return setting_of(at.category) if at else Setting.NONE
 
     async def _person(self, bearer: Bearer, person: Person, tenant: Tenant, structure: str | None) -> Actor:
         if person.ins.oid in TEST_OIDS and not tenant.is_test:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from passerelle_policies.vocabulary import ActorKind
+from passerelle_policies.vocabulary import ActorKind, Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Actor:
     `id` is the RPPS number of a professional, the keyed hash of the INS of a person (never the INS itself),
     the FINESS number of an establishment, the name of a task for the system. `profession` is a code of
     TRE_G15, `specialty` of TRE_R38 (savoir-faire), `establishment` the structure he acts from (FINESS),
-    `software` the client that acts for him.
+    `setting` what the directory says that structure is, `software` the client that acts for him.
     """
 
     kind: ActorKind
@@ -24,6 +24,7 @@ class Actor:
     specialty: str | None = None
     establishment: str | None = None
     software: str | None = None
+    setting: Setting = Setting.NONE
 
     @property
     def subject(self) -> str:
