@@ -1,0 +1,82 @@
+"""What documents name is found in the edition in force by its codes, or stays named and unknown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.database import Database
+from passerelle.pharmacy.formats.dispensation import read_dispensation
+from passerelle.pharmacy.formats.prescription import read_prescription
+from passerelle.pharmacy.formats.products import Product
+from passerelle.pharmacy.naming import Known, named
+from passerelle.pharmacy.product_classes import ProductClass
+from passerelle.pharmacy.reference.loading import load_starter
+from tests.conftest import Cloned
+from tests.formats.samples import SHARED, needs_shared
+
+CIP13, CIP7, CIS = "3400933516390", "3351639", "63107752"
+
+
+@pytest.fixture(scope="module")
+async def starter(tenant_database: Cloned) -> Database:
+    await load_starter(tenant_database.database, SetClock(datetime(2026, 11, 16, 9, tzinfo=UTC)))
+    return tenant_database.database
+
+
+@pytest.mark.parametrize(
+    ("codes", "known", "box"),
+    [
+        ({"cip13": CIP13, "cis": "60000000"}, Known.CIP13, CIP13),
+        ({"cip7": CIP7}, Known.CIP7, CIP13),
+        ({"cip13": "3400930000007", "cip7": CIP7}, Known.CIP7, CIP13),
+        ({"cis": CIS}, Known.CIS, None),
+        ({"cip13": "3400930000008", "cis": CIS}, Known.CIS, None),
+        ({"cip13": "3400930000007"}, Known.UNKNOWN, "3400930000007"),
+        ({"ucd": "9000001", "atc": "J07BB02"}, Known.UNKNOWN, None),
+        ({"cis": "6310775"}, Known.UNKNOWN, None),
+        ({}, Known.UNKNOWN, None),
+    ],
+)
+async def test_by_the_finest_code_that_is_known(
+    starter: Database, codes: dict[str, str], known: Known, box: str | None
+) -> None:
+    product = Product(label="Comme le document le dit", **codes)  # type: ignore[arg-type]
+    found = await named(starter, product)
+    assert (found.known, found.cip13, found.label) == (known, box, product.label)
+    assert (found.medicine is None) == (known is Known.UNKNOWN)
+    if found.medicine is not None:
+        assert (found.cis, found.atc, found.product_class) == (CIS, "N02BE01", ProductClass.MEDICINE)
+
+
+async def test_an_unknown_product_has_the_class_that_it_shows(starter: Database) -> None:
+    classes = {
+        ProductClass.VACCINE: Product(label="Grippe", atc="J07BB02"),
+        ProductClass.DEVICE: Product(label="Lit médical", emdn="V0806"),
+        ProductClass.MEDICINE: Product(label="Préparation magistrale"),
+    }
+    assert {each: (await named(starter, product)).product_class for each, product in classes.items()} == {
+        each: each for each in classes
+    }
+
+
+@needs_shared
+async def test_the_published_documents_name_what_is_found_and_what_is_not(starter: Database) -> None:
+    folder = SHARED / "cda" / "ci-sis-2022-2025"
+    products = [
+        each.product
+        for lines in (
+            *(read_prescription(path.read_bytes()).lines for path in sorted(folder.glob("eP-MED-DM_*.xml"))),
+            *(read_dispensation(path.read_bytes()).lines for path in sorted(folder.glob("eDISP-MED_*.xml"))),
+        )
+        for each in lines
+    ]
+    found = [await named(starter, each) for each in products]
+    assert Counter((each.known.value, each.product_class.value) for each in found) == {
+        ("cip13", "medicine"): 4,  # the same paracetamol each time
+        ("unknown", "medicine"): 4,  # a magistral preparation
+        ("unknown", "device"): 3,  # a bed
+    }
