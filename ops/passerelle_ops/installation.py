@@ -19,6 +19,7 @@ from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.outages import outages_told
+from passerelle.pharmacy.reference.loading import load_starter
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
@@ -94,7 +95,7 @@ class Installation:
         with outages_told():
             await refuse_taken(network, self.directory)  # here too: the passwords of its roles are drawn next
             premises = self.premises(network.id)
-            return await onboard(
+            is_new = await onboard(
                 network,
                 Site(
                     owner_url=self._addresses.tenant_owner_url(network.id),
@@ -107,6 +108,10 @@ class Installation:
                 clock=self.clock,
                 on_step=on_step,
             )
+            if network.is_test:
+                # A real network loads published lists, or is told that it has none.
+                await self._fill(premises)
+            return is_new
 
     async def close(self) -> None:
         """Close every pool."""
@@ -114,6 +119,14 @@ class Installation:
             await self._registry.close()
         if "directory" in self.__dict__:
             await self.directory.database.close()
+
+    async def _fill(self, premises: Premises) -> None:
+        """Give an empty network the small lists of medicines and interactions that ship with us."""
+        database = Database(premises.database_url, pool_size=1, ceiling=self._ceiling)
+        try:
+            await load_starter(database, self.clock)
+        finally:
+            await database.close()
 
     def _administrator_url(self) -> str | None:
         return self._addresses.administrator_url() if self._addresses.is_embedded else None

@@ -11,51 +11,11 @@ from sqlalchemy import text
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.messages import catalogue
-from passerelle.pharmacy.reference.coverage import coverage
-from passerelle.pharmacy.reference.editions import Edition, editions
+from passerelle.pharmacy.reference.editions import editions
 from passerelle.pharmacy.reference.loading import load_published
 from passerelle.pharmacy.reference.sources import Source
 from tests.conftest import Cloned
 from tests.pharmacy.reference import published
-
-
-def _figures(edition: Edition) -> dict[str, tuple[int, int, int]]:
-    return {each["file"]: (each["read"], each["kept"], each["refused"]) for each in edition.files}
-
-
-@published.needs_published
-async def test_every_published_file_loads(tenant_database: Cloned, clock: SetClock) -> None:
-    database = tenant_database.database
-    (medicines,) = await load_published(database, clock, Source.BDPM, published.BDPM)
-    older, newer = await load_published(database, clock, Source.INTERACTIONS, published.INTERACTIONS)
-
-    assert (medicines.dated, older.dated, newer.dated) == (date(2026, 5, 1), date(2016, 8, 1), date(2019, 9, 1))
-    assert (medicines.is_in_force, older.is_in_force, newer.is_in_force) == (True, False, True)
-    assert _figures(medicines) == {
-        "CIS_bdpm.txt": (5151, 5151, 0),
-        "CIS_COMPO_bdpm.txt": (8384, 8384, 0),
-        "CIS_GENER_bdpm.txt": (3453, 3453, 0),
-        "CIS_CPD_bdpm.txt": (11336, 11336, 0),
-        "CIS_MITM.txt": (5143, 5143, 0),
-        "CIS_CIP_bdpm.txt": (7792, 7792, 0),
-        "CIS_CIP_Dispo_Spec.txt": (419, 419, 0),
-    }
-    assert _figures(older)["thesaurus_2016_08.tsv"] == (1463, 1463, 0)
-    assert _figures(newer)["thesaurus_2019_09_paires.csv"] == (1532, 1532, 0)
-    assert _figures(newer)["molecule_famille_2019_09.csv"] == (1994, 1994, 0)
-    assert {each["file"]: each["encoding"] for each in medicines.files if each["encoding"] == "utf-8"} == {
-        "CIS_CIP_bdpm.txt": "utf-8"
-    }
-    async with database.transaction() as connection:
-        accented = await connection.scalar(text("select count(*) from presentation where label like '%comprimé%'"))
-        name = await connection.scalar(text("select name from medicine where cis = '60003620'"))
-    assert accented
-    assert name == "BECLOSPIN 800 microgrammes/2ml suspension pour inhalation par nébuliseur"
-
-    found = {each.table: each for each in await coverage(database)}
-    assert found["bdpm"].names == 1710
-    assert found["bdpm"].resolved >= 984  # what is left is in no line of the thesaurus: amino acids, factor VIII…
-    assert found["interactions"].resolved >= 580  # two medicines in three were cut out of this list of medicines
 
 
 async def test_lines_that_cannot_be_used_are_counted_named_and_left_out(

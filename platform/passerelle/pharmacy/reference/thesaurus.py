@@ -98,10 +98,10 @@ def families_of(name: str, remark: str) -> Iterator[tuple[str, str]]:
     """What the remark beside a name tells: its families (« Voir aussi : »), or, in brackets, its members."""
     if see_also := _SEE_ALSO.match(remark):
         for family in remark[see_also.end() :].split(" - "):
-            yield substance_name(name), folded(family)
+            yield substance_name(name), substance_name(family)
     elif members := _bracketed(remark.strip()):
         for member in _listed(members):
-            yield substance_name(member), folded(name)
+            yield substance_name(member), substance_name(name)
 
 
 def _interactions(path: Path, files: list[Figures], members: dict[tuple[str, str], None]) -> Iterator[tuple[Any, ...]]:
@@ -130,7 +130,7 @@ def _families(path: Path, files: list[Figures], members: dict[tuple[str, str], N
     figures = Figures(path.name)
     files.append(figures)
     for number, record in records(path, figures, _MEMBER):
-        member = (substance_name(record["molecule"]), folded(record["famille"]))
+        member = (substance_name(record["molecule"]), substance_name(record["famille"]))
         if all(member):
             members.setdefault(member)
             figures.kept += 1
