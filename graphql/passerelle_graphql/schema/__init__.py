@@ -16,6 +16,7 @@ from passerelle_graphql.schema.emergencies import (
     EmergencyMutation,
     EmergencyQuery,
 )
+from passerelle_graphql.schema.equivalent_results import EQUIVALENT_RESULTS, EquivalentResultsQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.me import ME, MeQuery
@@ -48,6 +49,7 @@ class Query(
     EmergencyQuery,
     NoticesQuery,
     PortabilityQuery,
+    EquivalentResultsQuery,
 ):
     pass
 
@@ -92,4 +94,5 @@ ROOTS = (
     CARE_TEAM,
     RECORD_EXPORT,
     ERASURE_CERTIFICATE,
+    EQUIVALENT_RESULTS,
 )

@@ -66,14 +66,11 @@ async def test_an_unknown_product_has_the_class_that_it_shows(starter: Database)
 @needs_shared
 async def test_the_published_documents_name_what_is_found_and_what_is_not(starter: Database) -> None:
     folder = SHARED / "cda" / "ci-sis-2022-2025"
-    products = [
-        each.product
-        for lines in (
-            *(read_prescription(path.read_bytes()).lines for path in sorted(folder.glob("eP-MED-DM_*.xml"))),
-            *(read_dispensation(path.read_bytes()).lines for path in sorted(folder.glob("eDISP-MED_*.xml"))),
-        )
-        for each in lines
-    ]
+    products: list[Product] = []
+    for path in sorted(folder.glob("eP-MED-DM_*.xml")):
+        products += [each.product for each in read_prescription(path.read_bytes()).lines]
+    for path in sorted(folder.glob("eDISP-MED_*.xml")):
+        products += [each.product for each in read_dispensation(path.read_bytes()).lines]
     found = [await named(starter, each) for each in products]
     assert Counter((each.known.value, each.product_class.value) for each in found) == {
         ("cip13", "medicine"): 4,  # the same paracetamol each time
