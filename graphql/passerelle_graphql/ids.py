@@ -27,6 +27,7 @@ class Node(StrEnum):
     LINE = "j"
     EMERGENCY = "e"
     NOTICE = "n"
+    DISPENSATION = "o"
 
 
 def node_id(kind: Node, key: UUID) -> ID:

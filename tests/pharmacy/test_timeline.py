@@ -4,48 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Uuid, bindparam, insert, select
+from sqlalchemy import Uuid, bindparam, select
 
 from passerelle.pharmacy import history, timeline, windows
-from passerelle.pharmacy.tables.dispensing import dispensation, dispensation_line
 from tests.conftest import Cloned
+from tests.pharmacy.lines import TODAY, dispensed, line
 
-ON = date(2026, 11, 16)
 LINES = history.shown_lines(bindparam("patient_id", type_=Uuid())).cte("line")
 SPANS = select(timeline.spans(LINES).subquery())
 
 
-def line(days_ago: int, substances: Sequence[str], days: int | None, **more: Any) -> dict[str, Any]:
-    return {
-        "product_class": "medicine",
-        "label": "PRODUIT D'ESSAI",
-        "substances": list(substances),
-        "days": days,
-        "quantity": 1,
-        "is_prescribed": True,
-        "dispensed_on": ON - timedelta(days=days_ago),
-        **more,
-    }
-
-
-async def spans_of(cloned: Cloned, lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+async def spans_of(cloned: Cloned, lines: Sequence[dict[str, Any]]) -> list[Mapping[str, Any]]:
     """What the database makes of the lines of a new patient, each in a dispensation of its own."""
     patient_id = uuid4()
     async with cloned.database.transaction() as connection:
-        for number, each in enumerate(lines):
-            key = {"patient_id": patient_id, "dispensation_id": UUID(int=number + 1)}
-            at = datetime(each["dispensed_on"].year, 1, 1, tzinfo=UTC)
-            about = {"pharmacy": "310000001", "pharmacy_number": str(uuid4()), "version": 1, "status": "current"}
-            whole = {**key, **about, "dispensed_at": at, "dispensed_by": "x", "fingerprint": "x", "recorded_at": at}
-            await connection.execute(insert(dispensation).values(whole))
-            await connection.execute(insert(dispensation_line).values({**key, "number": 1, **each}))
-        given_values = {"patient_id": patient_id, "history_place": None, **windows.parameters(ON)}
+        await dispensed(connection, patient_id, lines)
+        given_values = {"patient_id": patient_id, "history_place": None, **windows.parameters(TODAY)}
         return [dict(row) for row in (await connection.execute(SPANS, given_values)).mappings()]
 
 
@@ -73,8 +53,8 @@ async def test_gaps_and_overlaps(tenant_database: Cloned) -> None:
         ("warfarine", True, 1),
     ]
     ramipril = timeline.by_substance(spans, size=3)[2]
-    assert (ramipril.dispensings, len(ramipril.spans), ramipril.first_on) == (5, 3, ON - timedelta(days=300))
-    assert ramipril.lasts_until == ON - timedelta(days=70)
+    assert (ramipril.dispensings, len(ramipril.spans), ramipril.first_on) == (5, 3, TODAY - timedelta(days=300))
+    assert ramipril.lasts_until == TODAY - timedelta(days=70)
 
 
 @given(

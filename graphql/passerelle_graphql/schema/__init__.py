@@ -8,6 +8,8 @@ from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
+from passerelle_graphql.schema.dispensing_history import DispensingHistoryQuery
+from passerelle_graphql.schema.dispensing_history_root import DISPENSING_HISTORY
 from passerelle_graphql.schema.documents import DOCUMENT, DocumentQuery
 from passerelle_graphql.schema.dossiers import DOSSIER, DossierMutation, DossierQuery
 from passerelle_graphql.schema.emergencies import (
@@ -49,6 +51,7 @@ class Query(
     EmergencyQuery,
     NoticesQuery,
     PortabilityQuery,
+    DispensingHistoryQuery,
     EquivalentResultsQuery,
 ):
     pass
@@ -94,5 +97,6 @@ ROOTS = (
     CARE_TEAM,
     RECORD_EXPORT,
     ERASURE_CERTIFICATE,
+    DISPENSING_HISTORY,
     EQUIVALENT_RESULTS,
 )

@@ -15,6 +15,8 @@ from passerelle.dossier.representation import RepresentationBasis as Representat
 from passerelle.dossier.team_consents import InformedHow as InformedHow
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle.notices.kinds import NoticeKind as NoticeKind
+from passerelle.pharmacy.product_classes import ProductClass as ProductClass
+from passerelle.pharmacy.vaccines import VaccineStatus as VaccineStatus
 from passerelle_policies.vocabulary import ActorKind as ActorKind
 from passerelle_policies.vocabulary import DocumentStatus as DocumentStatus
 from passerelle_policies.vocabulary import DossierState as DossierState
@@ -42,3 +44,5 @@ strawberry.enum(HeirLink, description="Ce qui lie quelqu'un à une personne déc
 strawberry.enum(HeirMotive, description="Les trois motifs de la loi (L.1110-4 V).")
 strawberry.enum(InformedHow, description="Comment le patient a été informé avant de consentir.")
 strawberry.enum(NoticeKind, description="Ce dont un avis parle.")
+strawberry.enum(ProductClass, description="La classe d'un produit dispensé : chacune a sa fenêtre.")
+strawberry.enum(VaccineStatus, description="Ce qui peut être dit d'une vaccination.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, NewType
 from uuid import UUID
@@ -84,6 +84,12 @@ def identified(kind: Node) -> Callable[[UUID], strawberry.ID]:
 def instant(value: datetime | str | None) -> datetime | None:
     """An instant as a row holds it, native or out of JSON."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+@in_sql(lambda column: leaf(shapes.quoted(Sql(f"({column})::text"))))
+def day(value: date | None) -> date | None:
+    """A day as a row holds it."""
+    return value
 
 
 def write_instant(value: datetime) -> str:

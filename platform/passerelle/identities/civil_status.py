@@ -29,6 +29,11 @@ def was_born_by(patient_id: ColumnElement[Any], day: ColumnElement[str]) -> Colu
     return select(literal(1)).where(patient.c.patient_id == patient_id, born <= day).exists()
 
 
+def birth_date_of(patient_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    """SQL value: the birth date of a patient, as given."""
+    return select(patient.c.birth_date).where(patient.c.patient_id == patient_id).scalar_subquery()
+
+
 def first_day(birth_date: str) -> date | None:
     """The earliest day that an HL7 birth date of any precision may stand for; nothing when it says none."""
     if (said := _DAY.match(birth_date)) is None:

@@ -13,8 +13,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import CTE, Select, Text, any_, case, cast, func, literal, select, true
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy import CTE, Select, case, func, or_, select, true
+from sqlalchemy.dialects.postgresql import array
 
 from passerelle.pharmacy.product_classes import ProductClass
 
@@ -23,7 +23,7 @@ SPAN = (
     "substance", "is_resolved", "place", "dispensation_id", "line_number", "label", "dispensed_on", "lasts_until",
     "gap_days", "overlap_days",
 )  # fmt: skip
-_TAKEN = (ProductClass.MEDICINE.value, ProductClass.BIOLOGIC.value)
+_TAKEN = (ProductClass.MEDICINE, ProductClass.BIOLOGIC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def spans(lines: CTE) -> Select[Any]:
             until.label("lasts_until"),
         )
         .join_from(lines, substance, true())
-        .where(lines.c.product_class == any_(cast(literal(list(_TAKEN)), ARRAY(Text()))))
+        .where(or_(*(lines.c.product_class == each.value for each in _TAKEN)))
         .subquery("taken")
     )
     of_one = (taken.c.substance, taken.c.is_resolved)
