@@ -28,6 +28,7 @@ from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
+from passerelle.kernel.treatment_protocols import TreatmentProtocols
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose
@@ -72,6 +73,8 @@ class Door(Protocol):
     def directory(self) -> Actors: ...
     @property
     def clock(self) -> Clock: ...
+    @property
+    def treatment_protocols(self) -> TreatmentProtocols: ...
     @property
     def kept_actors(self) -> KeptActors: ...
 
@@ -138,6 +141,7 @@ async def admit(door: Door, tenant_id: str, head: Heading, request_id: str) -> C
         purpose=purpose,
         mode=mode,
         directory=door.directory,
+        treatment_protocols=door.treatment_protocols,
     )
 
 

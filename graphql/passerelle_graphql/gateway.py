@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from passerelle.kernel.clock import Clock, SystemClock
+from passerelle.kernel.treatment_protocols import NoTreatmentProtocols, TreatmentProtocols
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled
@@ -38,6 +39,7 @@ class Gateway:
     verifier: Verifier
     directory: Actors
     clock: Clock = field(default_factory=SystemClock)
+    treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False
     executor: Executor = Executor.COMPILED
