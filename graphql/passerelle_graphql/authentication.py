@@ -25,10 +25,9 @@ from passerelle.identities.bearers import Bearer
 from passerelle.identities.tokens import bearer_token
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock, legal_day
-from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.context import Context, Tenant, TreatmentProtocols
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
-from passerelle.kernel.treatment_protocols import TreatmentProtocols
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose

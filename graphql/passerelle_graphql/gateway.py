@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from passerelle.kernel.clock import Clock, SystemClock
-from passerelle.kernel.treatment_protocols import NoTreatmentProtocols, TreatmentProtocols
+from passerelle.kernel.context import NoTreatmentProtocols, TreatmentProtocols
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled

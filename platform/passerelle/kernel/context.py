@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from passerelle.kernel.directory import Directory, EmptyDirectory
-from passerelle.kernel.treatment_protocols import NoTreatmentProtocols, TreatmentProtocols
 from passerelle_policies.vocabulary import Mode, Purpose
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from passerelle.kernel.actors import Actor
     from passerelle.kernel.clock import Clock
     from passerelle.kernel.contents import Contents
@@ -37,6 +38,25 @@ class Tenant:
     parameters: Mapping[str, int | str | bool] = field(default_factory=dict)
     identity_status_when_unsaid: Mapping[str, str] = field(default_factory=dict)
     opens_dossier: bool = False
+
+
+class TreatmentProtocols(Protocol):
+    """The substances of the protocols that a patient is under; the oncology domain answers, when it is there.
+
+    Who asks gets names only, and tells nobody which: a warning says that there is an overlap, not with what. Whoever
+    answers leaves out what the patient masked, or keeps from this actor: that gives no warning, and no other trace.
+    """
+
+    async def substances(self, context: Context, patient_id: UUID, /) -> frozenset[str]:
+        """Folded names (`pharmacy.reference.names`) of what the running protocols give."""
+        ...
+
+
+class NoTreatmentProtocols:
+    """Knows of none: what a request has that was given nobody to ask."""
+
+    async def substances(self, _context: Context, _patient_id: UUID, /) -> frozenset[str]:
+        return frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
