@@ -74,6 +74,7 @@ def bench(
     « gateway » : la passerelle, le SQL seul, l’exécuteur Strawberry et d’autres serveurs, sur deux millions de
     documents. « concurrency » : asynchrone ou synchrone, de l’entrée à la base. « leak » : une réponse trahit-elle un
     document que son lecteur ne peut pas voir. « compile » : le compilateur répond-il toujours comme Strawberry.
+    « pharmacy » : ouvrir un dossier pharmaceutique de deux mille lignes, parmi dix mille dispensations ou un million.
 
     Chaque mesure prépare ses propres données et vérifie que les réponses comparées sont égales ; « gateway » garde
     les siennes dans ~/.cache/passerelle/bench. Sort avec 1 quand un objectif ne tient pas.

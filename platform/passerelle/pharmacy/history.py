@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Date, Integer, Select, Text, Uuid, and_, bindparam, or_, select, tuple_
+from sqlalchemy import CTE, ColumnElement, Date, Integer, Select, Text, Uuid, bindparam, or_, select, tuple_
 
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
@@ -54,23 +54,16 @@ def shown_lines(patient_id: ColumnElement[UUID], *conditions: ColumnElement[bool
 
     For a reader who was let in: add the condition that he was, or ask after `access.require`.
     """
-    here = dispensation.c.pharmacy.is_not_distinct_from(bindparam("history_place", type_=Text()))
+    of_patient = select(
+        dispensation.c.dispensation_id,
+        dispensation.c.pharmacy.is_not_distinct_from(bindparam("history_place", type_=Text())).label("here"),
+    ).where(dispensation.c.patient_id == patient_id, dispensation.c.status == "current", *conditions)
+    # Read once for the patient: looking each line's up would cost more than the lines.
+    standing = of_patient.cte("standing").prefix_with("materialized")
     return (
-        select(*(dispensation_line.c[name] for name in SHOWN), here.label("dispensed_here"))
-        .join_from(
-            dispensation_line,
-            dispensation,
-            and_(
-                dispensation.c.patient_id == dispensation_line.c.patient_id,
-                dispensation.c.dispensation_id == dispensation_line.c.dispensation_id,
-            ),
-        )
-        .where(
-            dispensation_line.c.patient_id == patient_id,
-            dispensation.c.status == "current",
-            windows.is_within(dispensation_line),
-            *conditions,
-        )
+        select(*(dispensation_line.c[name] for name in SHOWN), standing.c.here.label("dispensed_here"))
+        .join_from(dispensation_line, standing, standing.c.dispensation_id == dispensation_line.c.dispensation_id)
+        .where(dispensation_line.c.patient_id == patient_id, windows.is_within(dispensation_line))
     )
 
 

@@ -46,8 +46,9 @@ def spans(lines: CTE) -> Select[Any]:
     """Every dispensing of every substance in `lines` (`history.shown_lines`): columns `SPAN`."""
     named = func.cardinality(lines.c.substances) > 0
     names = case((named, lines.c.substances), else_=array([lines.c.label]))
-    substance = select(func.unnest(names).label("substance")).distinct().correlate(lines).lateral("substance_of_line")
-    until = lines.c.dispensed_on + lines.c.days
+    # In code points, as Python sorts: an order of words would cost half of the sorting.
+    name = func.unnest(names).collate("C").label("substance")
+    substance = select(name).distinct().correlate(lines).lateral("substance_of_line")
     taken = (
         select(
             substance.c.substance,
@@ -56,7 +57,7 @@ def spans(lines: CTE) -> Select[Any]:
             lines.c.number.label("line_number"),
             lines.c.label,
             lines.c.dispensed_on,
-            until.label("lasts_until"),
+            (lines.c.dispensed_on + lines.c.days).label("lasts_until"),
         )
         .join_from(lines, substance, true())
         .where(or_(*(lines.c.product_class == each.value for each in _TAKEN)))
@@ -65,11 +66,12 @@ def spans(lines: CTE) -> Select[Any]:
     of_one = (taken.c.substance, taken.c.is_resolved)
     key = (taken.c.dispensed_on, taken.c.dispensation_id, taken.c.line_number)
     before = func.max(taken.c.lasts_until).over(partition_by=of_one, order_by=key, rows=(None, -1))
+    number = func.row_number().over(partition_by=of_one, order_by=key)
     told = select(
         taken,
         before.label("covered_until"),
         func.lag(taken.c.lasts_until).over(partition_by=of_one, order_by=key).is_(None).label("is_after_unknown"),
-        func.row_number().over(partition_by=of_one, order_by=[each.desc() for each in key]).label("place"),
+        (func.count().over(partition_by=of_one) - number + 1).label("place"),
     ).subquery("told")
     day, covered, end = told.c.dispensed_on, told.c.covered_until, told.c.lasts_until
     gap = case((told.c.is_after_unknown, None), else_=func.greatest(day - covered, 0))
