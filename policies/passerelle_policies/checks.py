@@ -74,6 +74,8 @@ CHOSEN: dict[str, type[Value]] = {
     "equivalents.imaging_days": int,
     "equivalents.laboratory_days": int,
     "equivalents.listed_max": int,
+    "medicines.alternatives_max": int,
+    "medicines.search_letters_min": int,
     "oversight.day_patients": int,
     "oversight.emergencies": int,
     "oversight.habit_days": int,

@@ -22,6 +22,7 @@ from passerelle_graphql.schema.equivalent_results import EQUIVALENT_RESULTS, Equ
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.me import ME, MeQuery
+from passerelle_graphql.schema.medicines import MEDICINE, MEDICINES, MedicinesQuery
 from passerelle_graphql.schema.notices import NOTICES, NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.oversight import OversightQuery
 from passerelle_graphql.schema.patients import PATIENT, PatientMutation, PatientQuery
@@ -41,6 +42,7 @@ from passerelle_graphql.schema.visibility import VisibilityMutation
 @strawberry.type(description="Lire. Chaque lecture est au journal du patient.")
 class Query(
     MeQuery,
+    MedicinesQuery,
     PatientQuery,
     DossierQuery,
     DocumentQuery,
@@ -90,6 +92,8 @@ ROOTS = (
     JOURNAL,
     AUTHORIZATIONS,
     ME,
+    MEDICINE,
+    MEDICINES,
     PATIENT,
     NOTICES,
     EMERGENCY_ACCESSES,

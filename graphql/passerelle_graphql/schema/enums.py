@@ -16,6 +16,9 @@ from passerelle.dossier.team_consents import InformedHow as InformedHow
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle.notices.kinds import NoticeKind as NoticeKind
 from passerelle.pharmacy.product_classes import ProductClass as ProductClass
+from passerelle.pharmacy.reference.sources import ReferenceOrigin as ReferenceOrigin
+from passerelle.pharmacy.reference.sources import ShortageStatus as ShortageStatus
+from passerelle.pharmacy.reference.sources import SubstanceNature as SubstanceNature
 from passerelle.pharmacy.vaccines import VaccineStatus as VaccineStatus
 from passerelle_policies.vocabulary import ActorKind as ActorKind
 from passerelle_policies.vocabulary import DocumentStatus as DocumentStatus
@@ -46,3 +49,6 @@ strawberry.enum(InformedHow, description="Comment le patient a été informé av
 strawberry.enum(NoticeKind, description="Ce dont un avis parle.")
 strawberry.enum(ProductClass, description="La classe d'un produit dispensé : chacune a sa fenêtre.")
 strawberry.enum(VaccineStatus, description="Ce qui peut être dit d'une vaccination.")
+strawberry.enum(ReferenceOrigin, name="ReferenceOrigin", description="D'où vient une liste.")
+strawberry.enum(ShortageStatus, description="La disponibilité d'un médicament, selon l'ANSM.")
+strawberry.enum(SubstanceNature, description="Substance active, ou fraction thérapeutique.")

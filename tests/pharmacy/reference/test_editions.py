@@ -11,7 +11,7 @@ from passerelle.kernel.clock import SetClock
 from passerelle.kernel.errors import Conflict
 from passerelle.pharmacy.reference.editions import editions, in_force, restore
 from passerelle.pharmacy.reference.loading import load_published, load_starter
-from passerelle.pharmacy.reference.sources import Origin, Source
+from passerelle.pharmacy.reference.sources import ReferenceOrigin, Source
 from tests.conftest import Cloned
 
 
@@ -44,7 +44,7 @@ async def test_the_starter_set_fills_what_is_empty_and_nothing_else(tenant_datab
 
     (loaded,) = await load_starter(database, clock)  # the interactions were loaded above
 
-    assert (loaded.source, loaded.origin, loaded.is_in_force) == (Source.BDPM, Origin.STARTER, True)
+    assert (loaded.source, loaded.origin, loaded.is_in_force) == (Source.BDPM, ReferenceOrigin.STARTER, True)
     assert not any(each["refused"] for each in loaded.files)
     assert await load_starter(database, clock) == []
     assert [each.edition_id for each in await editions(database)] == [loaded.edition_id, *before]

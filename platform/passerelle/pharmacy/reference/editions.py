@@ -22,7 +22,7 @@ from passerelle.kernel.database import Database
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.pharmacy.reference.lines import Figures
 from passerelle.pharmacy.reference.parts import Part
-from passerelle.pharmacy.reference.sources import Origin, Source
+from passerelle.pharmacy.reference.sources import ReferenceOrigin, Source
 from passerelle.pharmacy.tables import reference_edition
 
 # Two imports of one source take turns.
@@ -37,7 +37,7 @@ class Edition:
     edition_id: UUID
     source: Source
     dated: date
-    origin: Origin
+    origin: ReferenceOrigin
     loaded_at: datetime
     files: list[dict[str, Any]]
     in_force_from: datetime | None
@@ -61,7 +61,7 @@ async def load(
     parts: Parts,
     *,
     dated: date,
-    origin: Origin = Origin.PUBLISHED,
+    origin: ReferenceOrigin = ReferenceOrigin.PUBLISHED,
     puts_in_force: bool = True,
     on_row: Callable[[str], None] = lambda _: None,
 ) -> Edition | None:
@@ -72,7 +72,7 @@ async def load(
     """
     async with database.transaction() as connection:
         await connection.execute(_TURN, {"source": source.value})
-        if origin is Origin.STARTER and source in await in_force(connection):
+        if origin is ReferenceOrigin.STARTER and source in await in_force(connection):
             return None
         edition_id, now = uuid4(), clock.now()
         await connection.execute(
@@ -165,4 +165,4 @@ async def _copy(connection: AsyncConnection, edition_id: UUID, part: Part, on_ro
 
 
 def _edition(row: RowMapping) -> Edition:
-    return Edition(**{**row, "source": Source(row["source"]), "origin": Origin(row["origin"])})
+    return Edition(**{**row, "source": Source(row["source"]), "origin": ReferenceOrigin(row["origin"])})

@@ -12,7 +12,7 @@ from passerelle.kernel.database import Database
 from passerelle.kernel.errors import InvalidInput
 from passerelle.pharmacy.reference import bdpm, thesaurus
 from passerelle.pharmacy.reference.editions import Edition, Parts, load
-from passerelle.pharmacy.reference.sources import Origin, Source
+from passerelle.pharmacy.reference.sources import ReferenceOrigin, Source
 
 
 async def load_published(
@@ -47,18 +47,13 @@ async def load_published(
 
 async def load_starter(database: Database, clock: Clock) -> list[Edition]:
     """Load the small sets that ship with the project, where nothing of their source is in force yet."""
-    folder = STARTER
-    tables = thesaurus.tables(folder)[0]
+    sources = (
+        (Source.BDPM, partial(bdpm.parts, STARTER)),
+        (Source.INTERACTIONS, partial(thesaurus.parts, thesaurus.tables(STARTER)[0])),
+    )
     loaded = [
-        await load(database, clock, Source.BDPM, partial(bdpm.parts, folder), dated=DATED, origin=Origin.STARTER),
-        await load(
-            database,
-            clock,
-            Source.INTERACTIONS,
-            partial(thesaurus.parts, tables),
-            dated=DATED,
-            origin=Origin.STARTER,
-        ),
+        await load(database, clock, source, parts, dated=DATED, origin=ReferenceOrigin.STARTER)
+        for source, parts in sources
     ]
     return [each for each in loaded if each is not None]
 

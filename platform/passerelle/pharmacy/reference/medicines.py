@@ -18,6 +18,7 @@ from passerelle.kernel.database import Database, Statement
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.pharmacy.reference.cip import is_cip7, is_cip13, is_cis
 from passerelle.pharmacy.reference.names import words
+from passerelle.pharmacy.reference.sources import ReferenceOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class Medicine:
     is_major_interest: bool
     conditions: tuple[str, ...]
     dated: date
+    origin: ReferenceOrigin
     substances: tuple[Substance, ...]
     presentations: tuple[Presentation, ...]
     shortages: tuple[Shortage, ...]
@@ -112,12 +114,12 @@ class Page:
 _MOST_WORDS: Final = 8
 _PLAIN: Final = (
     *("cis", "name", "form", "routes", "holder", "is_marketed", "atc", "product_class", "generic_group"),
-    *("generic_type", "is_major_interest", "conditions", "dated"),
+    *("generic_type", "is_major_interest", "conditions", "dated", "origin"),
 )
 _IN_FORCE: Final = "in_force_from is not null and in_force_until is null"
-_EDITION: Final = f"with edition as (select source, edition_id, dated from reference_edition where {_IN_FORCE})"  # noqa: S608
+_EDITION: Final = f"with edition as (select source, edition_id, dated, origin from reference_edition where {_IN_FORCE})"  # noqa: S608
 _COLUMNS: Final = """m.cis, m.name, m.form, m.routes, m.holder, m.is_marketed, m.atc, m.product_class, m.generic_group,
-  m.generic_type, m.is_major_interest, m.conditions, e.dated,
+  m.generic_type, m.is_major_interest, m.conditions, e.dated, e.origin,
   (select coalesce(jsonb_agg(jsonb_build_object('code', s.substance_code, 'name', s.name, 'strength', s.strength,
       'reference', s.reference, 'nature', s.nature, 'link', s.link, 'known_as', s.known_as, 'families', (
         select coalesce(jsonb_agg(distinct f.family), jsonb '[]') from interaction_family f
@@ -148,6 +150,7 @@ _BY_CIP13 = _sql(
 _BY_CIP7 = _sql(
     f"{_FROM} join presentation b on b.edition_id = m.edition_id and b.cis = m.cis where b.cip7 = :code", code=Text()
 )
+_BY_CODE: Final = {"cis": _BY_CIS, "cip13": _BY_CIP13, "cip7": _BY_CIP7}
 # The rows of the word that is asked most of are found first; only those of the page are read whole.
 _SEARCH = _sql(
     f"{_FROM} join page using (cis) order by m.search_name, m.cis",
@@ -187,52 +190,47 @@ _LOADED = Statement(text("select 1 from reference_edition where source = 'bdpm' 
 async def medicine(
     database: Database, *, cip13: str | None = None, cip7: str | None = None, cis: str | None = None
 ) -> Medicine | None:
-    """The medicine of one code; null when the edition in force does not know it.
-
-    Refused: MEDICINE_ONE_CODE unless one is given, CIP_INVALID, CIS_INVALID, MEDICINES_NOT_LOADED.
-    """
-    match (cip13, cip7, cis):
-        case (str(code), None, None) if is_cip13(code):
-            statement = _BY_CIP13
-        case (None, str(code), None) if is_cip7(code):
-            statement = _BY_CIP7
-        case (None, None, str(code)) if is_cis(code):
-            statement = _BY_CIS
-        case (None, None, str()):
-            raise InvalidInput("CIS_INVALID")
-        case (str(), None, None) | (None, str(), None):
-            raise InvalidInput("CIP_INVALID")
-        case _:
-            raise InvalidInput("MEDICINE_ONE_CODE")
-    found = await _fetched(database, statement, {"code": code})
+    """The medicine of one code; null when the list in force has it not. Refused: `coded`, MEDICINES_NOT_LOADED."""
+    ((name, code),) = ((name, code) for name, code in coded(cip13, cip7, cis).items() if code is not None)
+    found = await _fetched(database, _BY_CODE[name], {"code": code})
     return found[0] if found else None
+
+
+def coded(cip13: str | None, cip7: str | None, cis: str | None) -> dict[str, str | None]:
+    """The one code that was given, and two nulls. Refused: MEDICINE_ONE_CODE, CIP_INVALID, CIS_INVALID."""
+    if sum(code is not None for code in (cip13, cip7, cis)) != 1:
+        raise InvalidInput("MEDICINE_ONE_CODE")
+    if cis is not None and not is_cis(cis):
+        raise InvalidInput("CIS_INVALID")
+    if (cip13 is not None and not is_cip13(cip13)) or (cip7 is not None and not is_cip7(cip7)):
+        raise InvalidInput("CIP_INVALID")
+    return {"cip13": cip13, "cip7": cip7, "cis": cis}
 
 
 async def search(database: Database, asked: str, *, least: int, first: int, after: str | None = None) -> Page:
     """Medicines whose name or substances have words that begin with every word of `asked`, by name.
 
-    Accents, capitals and order do not matter. Refused: MEDICINE_SEARCH_SHORT when no word has `least` letters,
-    CURSOR_INVALID, MEDICINES_NOT_LOADED.
+    Accents, capitals and order do not matter. Refused: as `sought`, MEDICINES_NOT_LOADED.
     """
-    sought = words(asked)[:_MOST_WORDS]
-    lead = max(sought, key=len, default="")
+    found = await _fetched(database, _SEARCH, {**sought(asked, least=least, after=after), "size": first + 1})
+    shown = tuple(found[:first])
+    return Page(shown, shown[-1].cis if len(found) > first else None)
+
+
+def sought(asked: str, *, least: int, after: str | None) -> dict[str, Any]:
+    """What a search binds. Refused: MEDICINE_SEARCH_SHORT when no word has `least` letters, CURSOR_INVALID."""
+    given = words(asked)[:_MOST_WORDS]
+    lead = max(given, key=len, default="")
     if len(lead) < least:
         raise InvalidInput("MEDICINE_SEARCH_SHORT", least=least)
     if after is not None and not is_cis(after):
         raise InvalidInput("CURSOR_INVALID")
-    found = await _fetched(
-        database,
-        _SEARCH,
-        {
-            "lead": lead,
-            "lead_end": f"{lead}~",  # after every letter and digit
-            "patterns": [f"% {word}%" for word in sought],
-            "after": after,
-            "size": first + 1,
-        },
-    )
-    shown = tuple(found[:first])
-    return Page(shown, shown[-1].cis if len(found) > first else None)
+    return {
+        "lead": lead,
+        "lead_end": f"{lead}~",  # after every letter and digit
+        "patterns": [f"% {word}%" for word in given],
+        "after": after,
+    }
 
 
 async def alternatives(database: Database, cis: str, *, most: int) -> list[Medicine]:
@@ -258,8 +256,10 @@ async def _fetched(database: Database, statement: Statement, values: Mapping[str
 def _medicine(row: Sequence[Any]) -> Medicine:
     *plain, substances, presentations, shortages = row
     values = dict(zip(_PLAIN, plain, strict=True))
+    origin = values.pop("origin")
     return Medicine(
         **{**values, "routes": tuple(values["routes"]), "conditions": tuple(values["conditions"])},
+        origin=ReferenceOrigin(origin),
         substances=tuple(
             Substance(**{**each, "known_as": tuple(each["known_as"]), "families": tuple(each["families"])})
             for each in substances

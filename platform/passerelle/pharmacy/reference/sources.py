@@ -12,8 +12,24 @@ class Source(StrEnum):
     INTERACTIONS = "interactions"
 
 
-class Origin(StrEnum):
+class ReferenceOrigin(StrEnum):
     """Published by its authority, or the small set that ships with the project."""
 
     PUBLISHED = "published"
     STARTER = "starter"
+
+
+class ShortageStatus(StrEnum):
+    """What the ANSM says of a medicine's availability."""
+
+    OUT = "out"
+    STRAINED = "strained"
+    STOPPED = "stopped"
+    BACK = "back"
+
+
+class SubstanceNature(StrEnum):
+    """What the composition says of a substance: SA, FT."""
+
+    ACTIVE = "SA"
+    FRACTION = "FT"
