@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from passerelle.kernel.database import Database
-from passerelle.pharmacy.formats import products
+from passerelle.kernel.errors import Conflict
+from passerelle.pharmacy.formats.products import Product
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.reference import cip, medicines
 from passerelle.pharmacy.reference.product_classes import product_class
@@ -27,63 +28,57 @@ class Known(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A product as the record keeps it. `medicine` is what the edition in force says of it."""
+    """A product and what the edition in force says of it, if anything."""
 
     label: str
     known: Known
     medicine: medicines.Medicine | None
     product_class: ProductClass
-    cip13: str | None
-    cis: str | None
-    atc: str | None
 
 
-async def named(database: Database, product: products.Product) -> Named:
-    """Look a document's product up by its CIP13, else its CIP7, else its CIS.
-
-    Refused: MEDICINES_NOT_LOADED.
-    """
-    known, found = Known.UNKNOWN, None
+def box_of(product: Product) -> str | None:
+    """The CIP13 that a document gives, or that its CIP7 is the national part of; None when it has no sound one."""
     if product.cip13 is not None and cip.is_cip13(product.cip13):
-        known, found = Known.CIP13, await medicines.medicine(database, cip13=product.cip13)
-    if found is None and product.cip7 is not None and cip.is_cip7(product.cip7):
-        known, found = Known.CIP7, await medicines.medicine(database, cip7=product.cip7)
-    if found is None and product.cis is not None and cip.is_cis(product.cis):
-        known, found = Known.CIS, await medicines.medicine(database, cis=product.cis)
-    if found is None:
-        return Named(
-            label=product.label,
-            known=Known.UNKNOWN,
-            medicine=None,
-            product_class=_class_of(product),
-            cip13=product.cip13 if product.cip13 and cip.is_cip13(product.cip13) else None,
-            cis=product.cis,
-            atc=product.atc,
-        )
-    return Named(
-        label=product.label,
-        known=known,
-        medicine=found,
-        product_class=ProductClass(found.product_class),
-        cip13=_box(found, product),
-        cis=found.cis,
-        atc=found.atc or product.atc,
-    )
+        return product.cip13
+    if product.cip7 is not None and cip.is_cip7(product.cip7):
+        return next(code for digit in range(10) if cip.is_cip13(code := f"34009{product.cip7}{digit}"))
+    return None
 
 
-def _class_of(product: products.Product) -> ProductClass:
-    """Of a product that the edition does not know: what its ATC code or its words say."""
+def cis_of(product: Product) -> str | None:
+    """The CIS that a document gives, when it can be one."""
+    return product.cis if product.cis is not None and cip.is_cis(product.cis) else None
+
+
+async def named(database: Database, product: Product) -> Named:
+    """Look a document's product up by its CIP13, else its CIP7, else its CIS. With no edition, nothing is known."""
+    try:
+        known, found = await _found(database, product)
+    except Conflict as nothing_loaded:
+        if nothing_loaded.code != "MEDICINES_NOT_LOADED":
+            raise
+        known, found = Known.UNKNOWN, None
+    said = class_of(product) if found is None else ProductClass(found.product_class)
+    return Named(label=product.label, known=known, medicine=found, product_class=said)
+
+
+async def _found(database: Database, product: Product) -> tuple[Known, medicines.Medicine | None]:
+    if product.cip13 is not None and cip.is_cip13(product.cip13):
+        found = await medicines.medicine(database, cip13=product.cip13)
+        if found is not None:
+            return Known.CIP13, found
+    if product.cip7 is not None and cip.is_cip7(product.cip7):
+        found = await medicines.medicine(database, cip7=product.cip7)
+        if found is not None:
+            return Known.CIP7, found
+    cis = cis_of(product)
+    if cis is not None and (found := await medicines.medicine(database, cis=cis)) is not None:
+        return Known.CIS, found
+    return Known.UNKNOWN, None
+
+
+def class_of(product: Product) -> ProductClass:
+    """The class that a document shows by itself: a device's codes, an ATC code, its words."""
     if product.emdn or product.lpp:
         return ProductClass.DEVICE
     return ProductClass(product_class(product.atc, product.label, product.substances))
-
-
-def _box(found: medicines.Medicine, product: products.Product) -> str | None:
-    """The CIP13 of the box: the one given, or that of the box whose CIP7 was."""
-    boxes = {each.cip13 for each in found.presentations}
-    if product.cip13 in boxes:
-        return product.cip13
-    by_cip7 = [each.cip13 for each in found.presentations if each.cip7 == product.cip7]
-    if by_cip7:
-        return by_cip7[0]
-    return product.cip13 if product.cip13 and cip.is_cip13(product.cip13) else None

@@ -12,7 +12,7 @@ from passerelle.kernel.database import Database
 from passerelle.pharmacy.formats.dispensation import read_dispensation
 from passerelle.pharmacy.formats.prescription import read_prescription
 from passerelle.pharmacy.formats.products import Product
-from passerelle.pharmacy.naming import Known, named
+from passerelle.pharmacy.naming import Known, box_of, cis_of, named
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.reference.loading import load_starter
 from tests.conftest import Cloned
@@ -28,28 +28,29 @@ async def starter(tenant_database: Cloned) -> Database:
 
 
 @pytest.mark.parametrize(
-    ("codes", "known", "box"),
+    ("codes", "known", "box", "cis"),
     [
-        ({"cip13": CIP13, "cis": "60000000"}, Known.CIP13, CIP13),
-        ({"cip7": CIP7}, Known.CIP7, CIP13),
-        ({"cip13": "3400930000007", "cip7": CIP7}, Known.CIP7, CIP13),
-        ({"cis": CIS}, Known.CIS, None),
-        ({"cip13": "3400930000008", "cis": CIS}, Known.CIS, None),
-        ({"cip13": "3400930000007"}, Known.UNKNOWN, "3400930000007"),
-        ({"ucd": "9000001", "atc": "J07BB02"}, Known.UNKNOWN, None),
-        ({"cis": "6310775"}, Known.UNKNOWN, None),
-        ({}, Known.UNKNOWN, None),
+        ({"cip13": CIP13, "cis": "60000000"}, Known.CIP13, CIP13, "60000000"),
+        ({"cip7": CIP7}, Known.CIP7, CIP13, None),
+        ({"cip13": "3400930000007", "cip7": CIP7}, Known.CIP7, "3400930000007", None),
+        ({"cis": CIS}, Known.CIS, None, CIS),
+        ({"cip13": "3400930000008", "cis": CIS}, Known.CIS, None, CIS),
+        ({"cip13": "3400930000007"}, Known.UNKNOWN, "3400930000007", None),
+        ({"ucd": "9000001", "atc": "J07BB02"}, Known.UNKNOWN, None, None),
+        ({"cis": "6310775"}, Known.UNKNOWN, None, None),
+        ({}, Known.UNKNOWN, None, None),
     ],
 )
 async def test_by_the_finest_code_that_is_known(
-    starter: Database, codes: dict[str, str], known: Known, box: str | None
+    starter: Database, codes: dict[str, str], known: Known, box: str | None, cis: str | None
 ) -> None:
     product = Product(label="Comme le document le dit", **codes)  # type: ignore[arg-type]
     found = await named(starter, product)
-    assert (found.known, found.cip13, found.label) == (known, box, product.label)
+    assert (found.known, found.label) == (known, product.label)
+    assert (box_of(product), cis_of(product)) == (box, cis)
     assert (found.medicine is None) == (known is Known.UNKNOWN)
     if found.medicine is not None:
-        assert (found.cis, found.atc, found.product_class) == (CIS, "N02BE01", ProductClass.MEDICINE)
+        assert (found.medicine.cis, found.product_class) == (CIS, ProductClass.MEDICINE)
 
 
 async def test_an_unknown_product_has_the_class_that_it_shows(starter: Database) -> None:
