@@ -24,6 +24,7 @@ _GIVEN: dict[str, Any] = {
     "String!": "motif",
     "DateTime!": "2026-11-01T00:00:00Z",
     "ActInput!": {"code": "3016-3", "system": "2.16.840.1.113883.6.1"},
+    "[BasketLineInput!]!": [{"label": "essai"}],
     "PatientLookup!": {"ins": {"oid": "1.2.250.1.213.1.4.10", "value": "280019900000107"}},
 }
 

@@ -8,6 +8,11 @@ from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
+from passerelle_graphql.schema.dispensing_checks import (
+    DISPENSING_CHECKS,
+    DispensingChecksMutation,
+    DispensingChecksQuery,
+)
 from passerelle_graphql.schema.dispensing_history import DispensingHistoryQuery
 from passerelle_graphql.schema.dispensing_history_root import DISPENSING_HISTORY
 from passerelle_graphql.schema.documents import DOCUMENT, DocumentQuery
@@ -55,6 +60,7 @@ class Query(
     PortabilityQuery,
     DispensingHistoryQuery,
     EquivalentResultsQuery,
+    DispensingChecksQuery,
 ):
     pass
 
@@ -72,6 +78,7 @@ class Mutation(
     EmergencyMutation,
     NoticesMutation,
     PortabilityMutation,
+    DispensingChecksMutation,
 ):
     pass
 
@@ -103,4 +110,5 @@ ROOTS = (
     ERASURE_CERTIFICATE,
     DISPENSING_HISTORY,
     EQUIVALENT_RESULTS,
+    DISPENSING_CHECKS,
 )
