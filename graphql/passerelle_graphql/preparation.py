@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from graphql import (
@@ -41,6 +42,7 @@ from passerelle_graphql.cost import PriceList, Total
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.one_of import OneOfRule
 from passerelle_graphql.persisted import Kept, Owner, Registered, sha256
+from passerelle_graphql.plainly_valid import is_plainly_valid
 from passerelle_graphql.requests import Parameters, is_text
 from passerelle_graphql.sensitive import looks_like_matricule, refuse_over_get, uses_identifying
 from passerelle_graphql.variables import misfits
@@ -59,21 +61,28 @@ class RequestErrors(Exception):
         self.shown = shown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Readied:
     """What one operation of a document needs for each request, made once."""
 
+    schema: GraphQLSchema
+    ast: DocumentNode
     node: OperationDefinitionNode
     variables: Coercion
     price: Total
-    is_identifying: bool
+
+    @cached_property
+    def is_identifying(self) -> bool:
+        """Looked for when a GET asks."""
+        return uses_identifying(self.schema, self.ast, self.node)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document that passed the limits and validation; `field_names` are those it asks for anywhere.
 
-    `for_all`: nothing in it can designate a person.
+    `for_all`: nothing in it can designate a person. `is_plain`: no variable of it stands where null may not and may be
+    null (`plainly_valid`).
     """
 
     text: str
@@ -82,6 +91,7 @@ class Document:
     fragments: Mapping[str, FragmentDefinitionNode]
     field_names: frozenset[str]
     for_all: bool = False
+    is_plain: bool = False
     readied: dict[str | None, Readied] = field(default_factory=dict)
 
 
@@ -211,9 +221,11 @@ class Preparation:
             raise RequestErrors([errors.syntax_error(unreadable, tokens=self._limits.tokens)]) from unreadable
         except InvalidInput as refused:
             raise RequestErrors([errors.formatted(refused)]) from refused
-        faults = validate(self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions)
-        if faults:
-            raise RequestErrors(errors.validation_errors(faults))
+        is_plain = is_plainly_valid(self._schema, ast)
+        if not is_plain:
+            faults = validate(self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions)
+            if faults:
+                raise RequestErrors(errors.validation_errors(faults))
         return Document(
             text=text,
             ast=ast,
@@ -225,6 +237,7 @@ class Preparation:
             fragments={each.name.value: each for each in ast.definitions if isinstance(each, FragmentDefinitionNode)},
             field_names=frozenset(contents.names),
             for_all=not contents.has_values and not looks_like_matricule(text),
+            is_plain=is_plain,
         )
 
     def _readied(self, document: Document, operation: OperationDefinitionNode) -> Readied:
@@ -232,10 +245,11 @@ class Preparation:
         readied = document.readied.get(name)
         if readied is None:
             readied = document.readied[name] = Readied(
+                schema=self._schema,
+                ast=document.ast,
                 node=operation,
                 variables=Coercion(self._schema, operation.variable_definitions or ()),
                 price=self._prices.total(operation, document.fragments),
-                is_identifying=uses_identifying(self._schema, document.ast, operation),
             )
         return readied
 

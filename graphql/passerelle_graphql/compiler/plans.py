@@ -77,7 +77,7 @@ class Plans:
         if variables is None:
             document, operation = prepared.document, prepared.operation
             sets = [operation.selection_set, *(each.selection_set for each in document.fragments.values())]
-            never_null = must_not_be_null(self._schema, document.ast, operation)
+            never_null = () if document.is_plain else must_not_be_null(self._schema, document.ast, operation)
             variables = self._variables[text, name] = (tuple(sorted(switches(sets))), never_null)
         names, never_null = variables
         if any(prepared.coerced.get(each, "") is None for each in never_null):
