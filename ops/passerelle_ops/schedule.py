@@ -22,6 +22,7 @@ from passerelle.dossier.suspensions import close_suspended
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
+from passerelle.pharmacy.recall_delivery import escalate_due
 from passerelle_ops.relay import AT_ONCE, Subscribers, relay
 from passerelle_ops.sealing import Sealer
 from passerelle_policies.vocabulary import ActorKind, Purpose
@@ -70,6 +71,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("seal", seal_every, sealed),
         Periodic("announcements", MINUTE, _announced),
         Periodic("readers", MINUTE, _told_of_readers),
+        Periodic("recalls", MINUTE, _escalated_recalls),
         Periodic("majority", HOUR, _come_of_age),
         Periodic("openings", HOUR, _opened),
         Periodic("suspensions", HOUR, _closed_suspended),
@@ -98,6 +100,11 @@ async def _told_of_readers(tenant: Tenant, clock: Clock) -> None:
     posted = await tell_of_readers(beat_context(tenant, clock))
     if posted:
         _log.info("told of readers", tenant=tenant.id, posted=posted)
+
+
+async def _escalated_recalls(tenant: Tenant, clock: Clock) -> None:
+    if escalated := await escalate_due(beat_context(tenant, clock)):
+        _log.info("escalated recalls", tenant=tenant.id, pharmacies=escalated)
 
 
 async def _come_of_age(tenant: Tenant, clock: Clock) -> None:

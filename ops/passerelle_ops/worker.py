@@ -21,6 +21,7 @@ from celery.beat import EmbeddedService, Scheduler
 from passerelle.kernel.clock import legal_day
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
+from passerelle_ops.recalling import bind_recalls
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import Periodic, periodic_tasks, run_alone
 from passerelle_ops.settings import Settings
@@ -147,7 +148,9 @@ def main(subscribers: Subscribers | None = None) -> int:
     logs.configure(settings)
     # Its reason, pickled messages run as root, does not hold here: only JSON is accepted.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-    turns = Turns(Installation(settings, pool_size=16), subscribers or Subscribers())
+    installation, listening = Installation(settings, pool_size=16), subscribers or Subscribers()
+    bind_recalls(listening, lambda: installation.directory, installation.clock)
+    turns = Turns(installation, listening)
     app = create_app(Addresses(settings).broker_url(), turns)
     clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
 

@@ -236,7 +236,7 @@ def _is_stopped(kind: Kind, action: Action, pack: Pack, overrides: Overrides) ->
     if kind is Kind.DOSSIER:
         return action in _ENTERING
     if kind in PHARMACY_KINDS:
-        return kind is not Kind.RECALL and action not in _FEEDING_PHARMACY
+        return action not in _FEEDING_PHARMACY
     return kind is not Kind.PATIENT
 
 

@@ -109,9 +109,17 @@ def test_the_table_says_each_task_once_and_who_acts(tenant: Tenant, clock: SetCl
     tasks = periodic_tasks(Subscribers(), 5.0)
     names = [task.name for task in tasks]
     assert len(set(names)) == len(names)
-    assert {"relay", "seal", "announcements", "readers", "majority", "openings", "suspensions", "erasures"} <= set(
-        names
-    )
+    assert {
+        "relay",
+        "seal",
+        "announcements",
+        "readers",
+        "majority",
+        "openings",
+        "suspensions",
+        "erasures",
+        "recalls",
+    } <= set(names)
     assert all(0 < task.every <= 3600 for task in tasks)
     assert beat_context(tenant, clock).actor.kind is ActorKind.SYSTEM
 

@@ -17,6 +17,7 @@ from passerelle_ops.cli import (
     journal,
     patient,
     policy,
+    recall,
     reference,
     serve,
     tenant,
@@ -57,6 +58,7 @@ def application() -> typer.Typer:
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)
     app.add_typer(patient.app, rich_help_panel=_FEED)
+    app.add_typer(recall.app, rich_help_panel=_FEED)
     app.add_typer(reference.app, rich_help_panel=_FEED)
     app.add_typer(verify.app, rich_help_panel=_CHECK)
     app.add_typer(journal.app, rich_help_panel=_CHECK)

@@ -11,7 +11,8 @@ from uuid import UUID
 import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
-from passerelle_ops.cli.options import State, Tenant, settings_of
+from passerelle_ops.cli.operating import as_operator
+from passerelle_ops.cli.options import State, Tenant
 
 if TYPE_CHECKING:
     from passerelle.audit.transactions import Act
@@ -135,32 +136,5 @@ def _run(tenant_id: str, state: Path | None, done: _Done, code: str) -> None:
 
     from passerelle_ops.terminal import say
 
-    asyncio.run(_act(tenant_id, state, done))
+    asyncio.run(as_operator(tenant_id, state, done))
     say(code)
-
-
-async def _act(tenant_id: str, state: Path | None, done: _Done) -> None:
-    import getpass
-    from uuid import uuid4
-
-    from passerelle.audit.transactions import transaction
-    from passerelle.kernel.actors import Actor
-    from passerelle.kernel.context import Context
-    from passerelle_ops.installation import Installation
-    from passerelle_policies.vocabulary import ActorKind, Purpose
-
-    installation = Installation(settings_of(state))
-    try:
-        operator = Actor(kind=ActorKind.SYSTEM, id=f"operator.{getpass.getuser()}", name="Exploitant")
-        context = Context(
-            tenant=await (await installation.registry()).tenant(tenant_id),
-            actor=operator,
-            clock=installation.clock,
-            request_id=f"operator-{uuid4().hex}",
-            purpose=Purpose.ADMINISTRATION,
-            directory=installation.directory,
-        )
-        async with transaction(context) as act:
-            await done(act)
-    finally:
-        await installation.close()

@@ -28,6 +28,11 @@ class NoticeKind(StrEnum):
     OPENED = "opened"
     SUSPENDED = "suspended"
     SUSPENSION_CLOSED = "suspension_closed"
+    PHARMACY_RECORD_INFORMED = "pharmacy_record_informed"
+    PHARMACY_RECORD_OPENED = "pharmacy_record_opened"
+    PHARMACY_RECORD_MAJORITY = "pharmacy_record_majority"
+    RECALL = "recall"
+    RECALL_OVERDUE = "recall_overdue"
 
 
 def code_of(kind: NoticeKind, recipient: str, *, is_patient: bool = True) -> str:
