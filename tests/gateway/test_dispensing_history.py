@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from itertools import compress, count
 from typing import Any
 from uuid import UUID, uuid4
@@ -172,7 +173,7 @@ async def test_the_view_is_answered_alike(serving: Serving, counter: Counter) ->
         "PRODUIT D'ESSAI": 1,
         "adalimumab": 1,
     }
-    for variables in ({"first": 1}, {"first": 3}, {"yes": False}):
+    for variables in ({"first": 1}, {"first": 3}, {"first": 100}, {"yes": False}):
         await alike(serving, counter.pharmacist, VIEW, id=counter.id, **variables)
     seen, after = [], None
     while True:
@@ -200,6 +201,14 @@ async def test_each_part_is_answered_alone(serving: Serving, counter: Counter) -
     for part in parts:
         query = f"query ($id: ID!) {{ dispensingHistory(patientId: $id) {{ ... on DispensingHistory {{ {part} }} }} }}"
         assert b"errors" not in await alike(serving, counter.pharmacist, query, id=counter.id)
+
+
+async def test_quantities_are_written_alike(serving: Serving, counter: Counter) -> None:
+    odd = ("1", "100000", "0.5", "0.1", "0.00001", "0.12345678901234567890", "1.00000000000000000001", "99999.99")
+    await put(serving, counter, *(line(number, [], quantity=Decimal(each)) for number, each in enumerate(odd)))
+    answer = await both(serving, counter.pharmacist, VIEW, id=counter.id)
+    shown = [each["node"]["quantity"] for each in json.loads(answer)["data"]["seen"]["edges"]]
+    assert shown == [float(each) for each in odd]
 
 
 async def test_what_is_wrong_is_answered_alike(serving: Serving, counter: Counter) -> None:

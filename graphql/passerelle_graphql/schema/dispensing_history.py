@@ -29,8 +29,8 @@ from passerelle_graphql.schema.values import PageInfo, day, identified
 
 
 def _quantity_in_sql(column: Sql) -> Shape:
-    whole, otherwise = f"trunc({column})::text || '.0'", f"trim_scale({column})::text"
-    return leaf(Sql(f"case when {column} = trunc({column}) then {whole} else {otherwise} end"))
+    number = f"{column}::float8"  # as Python rounds it, and writes it but for whole numbers
+    return leaf(Sql(f"case when {number} = trunc({number}) then {number} || '.0' else {number}::text end"))
 
 
 @in_sql(_quantity_in_sql)

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Integer, Row, Select, Uuid, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, Integer, Select, Uuid, bindparam, func, select
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import reading
@@ -114,20 +114,19 @@ async def read_view(act: Act, patient_id: UUID, *, first: int | None = None, aft
     given = {"patient_id": patient_id, **_rows_parameters(act.context, size, after)}
     await access.require(act, patient_id, Kind.DISPENSATION, Action.READ)
 
-    async def rows(asked: Select[Any]) -> Sequence[Row[Any]]:
-        return (await act.connection.execute(asked, given)).all()
+    async def rows(asked: Select[Any]) -> list[dict[str, Any]]:
+        return [dict(each) for each in (await act.connection.execute(asked, given)).mappings()]
 
-    page = [each._mapping for each in await rows(_ROWS.page())]
-    spans = await rows(_ROWS.spans())
-    doses = [tuple(each) for each in await rows(_ROWS.doses())]
-    born = (await rows(select(_ROWS.birth_date())))[0][0]
+    page = await rows(_ROWS.page())
+    doses = [(each["atc"], each["dispensed_on"], each["quantity"]) for each in await rows(_ROWS.doses())]
+    born = (await act.connection.execute(select(_ROWS.birth_date()), given)).scalar_one()
     return PharmacyView(
         lines=page[:size],
         has_next=len(page) > size,
-        timeline=timeline.by_substance([each._mapping for each in spans], size=size),
-        vaccines=[each._mapping for each in await rows(_ROWS.newest(ProductClass.VACCINE))],
+        timeline=timeline.by_substance(await rows(_ROWS.spans()), size=size),
+        vaccines=await rows(_ROWS.newest(ProductClass.VACCINE)),
         vaccines_told=vaccines_told(legal_day(act.context.clock), born, doses),
-        devices=[each._mapping for each in await rows(_ROWS.newest(ProductClass.DEVICE))],
+        devices=await rows(_ROWS.newest(ProductClass.DEVICE)),
     )
 
 
