@@ -94,6 +94,7 @@ generic_member = Table(
     Column("label", Text, nullable=False, comment="of the group"),
     PrimaryKeyConstraint("edition_id", "generic_group", "cis"),
     _edition(),
+    Index("ix_generic_member_cis", "edition_id", "cis"),
     comment="The generic groups; a medicine that can be split may stand in several. Append-only.",
 )
 

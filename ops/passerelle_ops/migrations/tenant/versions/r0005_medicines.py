@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition_id", "generic_group", "cis", name=op.f("pk_generic_member")),
         comment="The generic groups; a medicine that can be split may stand in several. Append-only.",
     )
+    op.create_index("ix_generic_member_cis", "generic_member", ["edition_id", "cis"], unique=False)
     op.create_table(
         "presentation",
         sa.Column("edition_id", sa.Uuid(), nullable=False),
