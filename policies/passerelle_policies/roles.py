@@ -11,6 +11,7 @@ _BY_KIND: Mapping[ActorKind, Role] = {
     ActorKind.PERSON: Role.PERSON,
     ActorKind.ESTABLISHMENT: Role.ESTABLISHMENT,
     ActorKind.OFFICER: Role.DATA_PROTECTION_OFFICER,
+    ActorKind.AUTHORITY: Role.HEALTH_AUTHORITY,
     ActorKind.SYSTEM: Role.SYSTEM,
 }
 
@@ -46,7 +47,7 @@ def relations_of(role: Role) -> frozenset[Relation]:
             return frozenset({Relation.PATIENT, Relation.REPRESENTATIVE, Relation.HEIR, Relation.AUTHOR, Relation.NONE})
         case Role.ESTABLISHMENT:
             return frozenset({Relation.AUTHOR, Relation.ESTABLISHMENT_CARE, Relation.NONE})
-        case Role.SYSTEM | Role.DATA_PROTECTION_OFFICER:
+        case Role.SYSTEM | Role.DATA_PROTECTION_OFFICER | Role.HEALTH_AUTHORITY:
             return frozenset({Relation.NONE})
         case Role.PHYSICIAN:
             return _OF_PROFESSIONALS | {Relation.ATTENDING_PHYSICIAN}

@@ -17,6 +17,7 @@ class ActorKind(StrEnum):
     PERSON = "person"  # a patient or a representative: a citizen with an INS
     ESTABLISHMENT = "establishment"  # feeds only (profil Alimentation)
     OFFICER = "officer"  # a network's data-protection officer
+    AUTHORITY = "authority"  # a health authority, or whoever announces in its name
     SYSTEM = "system"  # our own tasks
 
 
@@ -35,6 +36,7 @@ class Role(StrEnum):
     PERSON = "person"
     ESTABLISHMENT = "establishment"
     DATA_PROTECTION_OFFICER = "data_protection_officer"  # délégué à la protection des données
+    HEALTH_AUTHORITY = "health_authority"  # autorité sanitaire
     SYSTEM = "system"
     OTHER = "other"  # anyone else: no line of the matrix names it
 

@@ -36,6 +36,8 @@ async def test_no_issuer_makes_an_officer_unless_it_is_said(place: Place, tmp_pa
     assert (proven.kind, proven.officer and proven.officer.network) == (BearerKind.OFFICER, "oncopl")
     keys = Keys.create(tmp_path / "tenant.key")
     assert proven.actor(keys) == Actor(kind=ActorKind.OFFICER, id="officer:oncopl", name="Dominique ESSAI")
+    authority = await verifier.verify(place.issuer.mint({**CLAIMS, "passerelle_role": "health_authority"}))
+    assert authority.actor(keys).kind is ActorKind.AUTHORITY
     with pytest.raises(NotAuthenticated, match="TOKEN_WRONG_ISSUER"):
         await verifier.verify(place.issuer.mint(WHO))
 

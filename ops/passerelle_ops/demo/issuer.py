@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from passerelle.identities.claims import (
     DATA_PROTECTION_OFFICER,
+    HEALTH_AUTHORITY,
     MODES,
     NETWORK,
     PURPOSE_OF_USE,
@@ -192,6 +193,11 @@ class DemoIssuer:
             "family_name": family_name,
             "given_name": given_name,
         }
+        return self.mint(claims, valid_for=valid_for)
+
+    def mint_authority(self, *, network: str, name: str, valid_for: timedelta = VALID_FOR) -> str:
+        """The token of a health authority that announces in a network."""
+        claims = {"sub": f"authority:{network}", ROLE: HEALTH_AUTHORITY, NETWORK: network, "family_name": name}
         return self.mint(claims, valid_for=valid_for)
 
     def mint_software(

@@ -95,9 +95,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Officer:
-    """The data-protection officer (délégué à la protection des données) of one network."""
+    """Who holds an office in one network: its data-protection officer (délégué à la protection des données), or a
+    health authority (`office`)."""
 
     network: str
+    office: ActorKind = ActorKind.OFFICER
     family_name: str = field(repr=False)
     given_name: str = field(repr=False)
 
@@ -152,7 +154,7 @@ class Bearer:
         if self.officer is not None:
             if structure is not None:
                 raise Refused("STRUCTURE_NOT_IN_TOKEN")
-            return Actor(kind=ActorKind.OFFICER, id=self.subject, name=self.officer.name)
+            return Actor(kind=self.officer.office, id=self.subject, name=self.officer.name)
         assert self.professional is not None  # noqa: S101 - `claims.bearer` builds no fourth form
         activity = self.professional.activity(structure)
         if structure is not None and activity is None:

@@ -5,8 +5,8 @@ what is unknown is an empty string and whole levels may be missing (schema and s
 Software: the VIHF of the DMP (SAML assertion of the CI-SIS "Authentification et identification"), whose
 attributes keep their names as claims. Persons: no national text names the claims yet; ours is `ins`, an
 object with `oid` and `value`, beside the standard `family_name` and `given_name` (docs/decisions/0022).
-Data-protection officers: two claims of ours, believed only from the issuers that the installation declares as
-its networks' own (`Issuer.vouches_for`).
+Data-protection officers and health authorities: two claims of ours, believed only from the issuers that the
+installation declares as its networks' own (`Issuer.vouches_for`).
 
     claim                                            bearer
     SubjectNameID                                    national_id, rpps ("8" and the 11 digits of the RPPS)
@@ -15,7 +15,8 @@ its networks' own (`Issuer.vouches_for`).
     SubjectRole[0] ("10^<oid>")                      profession, when no exercice says it
     Acces_Regulation_Medicale ("VRAI")               may_regulate
     ins.oid, ins.value                               person.ins
-    passerelle_role ("data_protection_officer")      officer
+    passerelle_role ("data_protection_officer",      officer, officer.office
+      "health_authority")
     passerelle_network ("oncopl")                    officer.network: he is unknown to every other
     LPS_ID_HOMOLOGATION_DMP, LPS_Nom, LPS_Version    software
     Identifiant_Structure ("1" and the FINESS)       software.structure, the one activity's structure
@@ -34,7 +35,7 @@ from typing import Final
 from passerelle.identities.bearers import Activity, Bearer, BearerKind, Officer, Person, Professional, Software
 from passerelle.identities.ins import LIVE_OIDS, Ins
 from passerelle.kernel.errors import NotAuthenticated
-from passerelle_policies.vocabulary import Mode
+from passerelle_policies.vocabulary import ActorKind, Mode
 
 Claims = Mapping[str, object]
 
@@ -49,6 +50,11 @@ MODES: Final[Mapping[str, Mode]] = {
 ROLE: Final = "passerelle_role"
 NETWORK: Final = "passerelle_network"
 DATA_PROTECTION_OFFICER: Final = "data_protection_officer"
+HEALTH_AUTHORITY: Final = "health_authority"
+_OFFICES: Final[Mapping[object, ActorKind]] = {
+    DATA_PROTECTION_OFFICER: ActorKind.OFFICER,
+    HEALTH_AUTHORITY: ActorKind.AUTHORITY,
+}
 _SOFTWARE_CLAIMS: Final = ("LPS_ID_HOMOLOGATION_DMP", "LPS_Nom", "VIHF_Version")
 _NATIONAL_RPPS: Final = re.compile(r"8([0-9]{11})")
 _NATIONAL_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z/._-]{0,63}")
@@ -90,7 +96,7 @@ def _kind(claims: Claims) -> BearerKind:
     if is_person and (is_software or "SubjectNameID" in claims):
         raise _incomplete("ins")
     if ROLE in claims:
-        if claims[ROLE] != DATA_PROTECTION_OFFICER or is_person or is_software or "SubjectNameID" in claims:
+        if _text(claims, ROLE) not in _OFFICES or is_person or is_software or "SubjectNameID" in claims:
             raise _incomplete(ROLE)
         return BearerKind.OFFICER
     if is_person:
@@ -121,6 +127,7 @@ def _officer(claims: Claims) -> Officer:
         raise _incomplete(NETWORK)
     return Officer(
         network=network,
+        office=_OFFICES[_text(claims, ROLE)],
         family_name=_text(claims, "family_name") or "",
         given_name=_text(claims, "given_name") or "",
     )
