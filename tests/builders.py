@@ -30,7 +30,7 @@ from passerelle.kernel.directory import Directory
 from passerelle.kernel.hl7_time import Hl7Time
 from passerelle.kernel.keys import Keys
 from passerelle.notices import inbox
-from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
+from passerelle_policies.vocabulary import ActorKind, Mode, Purpose, Setting
 
 _numbers = count(1)
 
@@ -69,10 +69,34 @@ def ins_of(number: int) -> Ins:
     return Ins(NIR_TEST, f"{first}{97 - int(first) % 97:02d}")
 
 
-def professional(profession: str = PHYSICIAN, *, name: str = "Dr Essai", establishment: str | None = None) -> Actor:
+def professional(
+    profession: str = PHYSICIAN,
+    *,
+    name: str = "Dr Essai",
+    establishment: str | None = None,
+    setting: Setting = Setting.NONE,
+) -> Actor:
     rpps = f"{INVENTED}{next(_numbers):06d}"
     DIRECTORY.professionals[rpps] = Invented(name, profession)
-    return Actor(kind=ActorKind.PROFESSIONAL, id=rpps, name=name, profession=profession, establishment=establishment)
+    return Actor(
+        kind=ActorKind.PROFESSIONAL,
+        id=rpps,
+        name=name,
+        profession=profession,
+        establishment=establishment,
+        setting=setting,
+    )
+
+
+def at_the_counter(pharmacy: str | None = None) -> Actor:
+    """A pharmacist of a community pharmacy, of another one each time unless told which."""
+    pharmacy = pharmacy or f"3107{next(_numbers):05d}"
+    return professional(PHARMACIST, name="Pharmacien Essai", establishment=pharmacy, setting=Setting.PHARMACY)
+
+
+def in_hospital(profession: str = PHYSICIAN, establishment: str = "310783055") -> Actor:
+    """A professional who acts from a health establishment."""
+    return professional(profession, establishment=establishment, setting=Setting.HEALTH_ESTABLISHMENT)
 
 
 def operator() -> Actor:

@@ -22,6 +22,8 @@ from passerelle.dossier.suspensions import close_suspended
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
+from passerelle.pharmacy import majority as pharmacy_majority
+from passerelle.pharmacy import openings as pharmacy_openings
 from passerelle.pharmacy.recall_delivery import escalate_due
 from passerelle_ops.relay import AT_ONCE, Subscribers, relay
 from passerelle_ops.sealing import Sealer
@@ -74,6 +76,8 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("recalls", MINUTE, _escalated_recalls),
         Periodic("majority", HOUR, _come_of_age),
         Periodic("openings", HOUR, _opened),
+        Periodic("pharmacy_majority", HOUR, _informed_anew),
+        Periodic("pharmacy_openings", HOUR, _opened_pharmacy_records),
         Periodic("suspensions", HOUR, _closed_suspended),
         Periodic("erasures", HOUR, _erased),
     )
@@ -115,6 +119,16 @@ async def _come_of_age(tenant: Tenant, clock: Clock) -> None:
 async def _opened(tenant: Tenant, clock: Clock) -> None:
     if opened := await open_due(beat_context(tenant, clock)):
         _log.info("opened without objection", tenant=tenant.id, records=opened)
+
+
+async def _informed_anew(tenant: Tenant, clock: Clock) -> None:
+    if told := await pharmacy_majority.inform_anew(beat_context(tenant, clock)):
+        _log.info("informed anew of their pharmacy record", tenant=tenant.id, told=told)
+
+
+async def _opened_pharmacy_records(tenant: Tenant, clock: Clock) -> None:
+    if opened := await pharmacy_openings.open_due(beat_context(tenant, clock)):
+        _log.info("opened pharmacy records without objection", tenant=tenant.id, records=opened)
 
 
 async def _closed_suspended(tenant: Tenant, clock: Clock) -> None:
