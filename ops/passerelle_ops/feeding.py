@@ -8,6 +8,7 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput
 from passerelle_ops.installation import Installation
+from passerelle_policies.roles import setting_of
 from passerelle_policies.vocabulary import ActorKind
 
 
@@ -30,6 +31,7 @@ async def feeding_context(installation: Installation, tenant_id: str, structure:
             id=establishment.finess,
             name=establishment.name,
             establishment=establishment.finess,
+            setting=setting_of(establishment.category),
             software="passerelle ingest",
         ),
         clock=installation.clock,

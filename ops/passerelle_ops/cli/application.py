@@ -16,6 +16,7 @@ from passerelle_ops.cli import (
     ingest,
     journal,
     patient,
+    pharmacy,
     policy,
     recall,
     reference,
@@ -58,6 +59,7 @@ def application() -> typer.Typer:
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)
     app.add_typer(patient.app, rich_help_panel=_FEED)
+    app.add_typer(pharmacy.app, rich_help_panel=_FEED)
     app.add_typer(recall.app, rich_help_panel=_FEED)
     app.add_typer(reference.app, rich_help_panel=_FEED)
     app.add_typer(verify.app, rich_help_panel=_CHECK)

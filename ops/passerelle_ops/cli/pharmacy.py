@@ -1,0 +1,169 @@
+"""`passerelle pharmacy ingest PATH… --tenant T --pharmacy FINESS`: record dispensations from their documents."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
+from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+
+if TYPE_CHECKING:
+    from passerelle.kernel.errors import TryLater
+    from passerelle.pharmacy.documents import Outcome
+
+app = typer.Typer(
+    name="pharmacy",
+    help="Dossiers pharmaceutiques : enregistrer des dispensations.",
+    cls=FrenchGroup,
+    no_args_is_help=True,
+)
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="CHEMIN…", exists=True, readable=True, help="Fichiers CDA eDISP-MED, lots XDM, dossiers."),
+]
+Pharmacy = Annotated[str, typer.Option("--pharmacy", metavar="FINESS", help="La pharmacie qui a délivré.")]
+Files = Annotated[bool, typer.Option("--file", help="Déposer aussi chaque document dans le dossier partagé.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Ne montrer que ce qui n’a pas été enregistré.")]
+Patience = Annotated[
+    float,
+    typer.Option("--patience", min=0, metavar="SECONDES", help="Combien attendre une base qui ne répond plus."),
+]
+
+_SHOWN = {
+    "recorded": ("enregistré", "green"),
+    "corrected": ("corrigé", "green"),
+    "already_here": ("déjà là", "cyan"),
+    "set_aside": ("mis de côté", "yellow"),
+    "refused": ("refusé", "red"),
+}
+
+
+@app.callback()
+def group() -> None:
+    """Dossiers pharmaceutiques : enregistrer des dispensations."""
+
+
+@app.command(cls=FrenchCommand)
+def ingest(
+    paths: Paths,
+    tenant: Tenant,
+    pharmacy: Pharmacy,
+    files: Files = False,
+    state: State = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    patience: Patience = 60.0,
+) -> None:
+    """Enregistrer ce que des documents disent délivré ; dire quels produits la table des médicaments connaît.
+
+    Relancer ne double rien. Sort avec 1 si un document est mis de côté ou refusé, ou si aucun n’est trouvé, avec 6 si
+    la plateforme n’a plus répondu avant la fin.
+    """
+    import asyncio
+
+    outcomes, away = asyncio.run(_run(paths, tenant, pharmacy, state, patience, files=files))
+    totals = Counter(each.result.value for each in outcomes)
+    lines, unknown = sum(each.lines for each in outcomes), sum(each.unknown for each in outcomes)
+    if as_json:
+        from passerelle_ops.terminal import print_json
+
+        print_json(
+            {
+                "tenant": tenant,
+                "pharmacy": pharmacy,
+                "totals": {result: totals[result] for result in _SHOWN},
+                "products": {"named": lines, "unknown": unknown},
+                "interrupted": away.code if away else None,
+                "files": [_row(each) for each in outcomes],
+            }
+        )
+    else:
+        _show(outcomes, totals, quiet=quiet, lines=lines, unknown=unknown)
+    if away is not None:
+        from passerelle_ops.terminal import remark
+
+        remark("INGEST_INTERRUPTED")
+        raise away
+    raise typer.Exit(1 if totals["set_aside"] or totals["refused"] else 0)
+
+
+async def _run(
+    paths: list[Path], tenant_id: str, pharmacy: str, state: Path | None, patience: float, *, files: bool
+) -> tuple[list[Outcome], TryLater | None]:
+    """What became of each document, and what cut the run short, if something did."""
+    from passerelle.dossier.formats.recognise import gather
+    from passerelle.dossier.ingest import Patience as Waiting
+    from passerelle.kernel.errors import PasserelleError, TryLater
+    from passerelle.pharmacy import documents
+    from passerelle_ops.feeding import feeding_context
+    from passerelle_ops.installation import Installation
+    from passerelle_ops.terminal import progress, remark
+
+    total = sum(1 for _ in gather(paths))
+    if total == 0:
+        raise PasserelleError("NOTHING_TO_INGEST")
+    installation = Installation(settings_of(state))
+    outcomes: list[Outcome] = []
+    waiting = Waiting(seconds=patience, on_wait=lambda: remark("INGEST_WAITS", seconds=f"{patience:g}"))
+    try:
+        context = await feeding_context(installation, tenant_id, pharmacy)
+        with progress() as bar:
+            task = bar.add_task("Dispensations", total=total)
+            seen: set[str] = set()
+            try:
+                async for outcome in documents.ingest(context, paths, files=files, patience=waiting):
+                    outcomes.append(outcome)
+                    seen.add(outcome.file)
+                    bar.update(task, completed=len(seen))
+            except TryLater as away:
+                return outcomes, away
+    finally:
+        await installation.close()
+    return outcomes, None
+
+
+def _row(outcome: Outcome) -> dict[str, str | int | None]:
+    return {
+        "file": outcome.file,
+        "result": outcome.result.value,
+        "products": outcome.lines,
+        "unknown": outcome.unknown,
+        "code": outcome.code,
+        "fix": outcome.fix,
+        "unique_id": outcome.unique_id,
+    }
+
+
+def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool, lines: int, unknown: int) -> None:
+    from rich.markup import escape
+
+    from passerelle_ops.terminal import output, say, table
+
+    base = os.path.commonpath([Path(each.file).parent for each in outcomes]) if outcomes else ""
+    shown = [each for each in outcomes if not quiet or each.result.value in {"set_aside", "refused"}]
+    if shown:
+        rows = [
+            [
+                escape(os.path.relpath(each.file, base or os.curdir)),
+                f"[{_SHOWN[each.result.value][1]}]{_SHOWN[each.result.value][0]}[/]",
+                str(each.lines or ""),
+                str(each.unknown or ""),
+                each.code or "",
+                escape(each.fix or ""),
+            ]
+            for each in shown
+        ]
+        heads = ["Fichier", "Résultat", "Produits", "Inconnus", "Règle", "Que faire"]
+        output().print(table("Dispensations", heads, rows))
+    say(
+        "DISPENSATION_TOTALS",
+        **{result: totals[result] for result in _SHOWN},
+        lines=lines,
+        unknown=unknown,
+    )
