@@ -8,6 +8,7 @@ from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
+from passerelle_graphql.schema.dispensation_documents import DispensationDocumentsMutation
 from passerelle_graphql.schema.dispensing_checks import (
     DISPENSING_CHECKS,
     DispensingChecksMutation,
@@ -79,6 +80,7 @@ class Mutation(
     NoticesMutation,
     PortabilityMutation,
     DispensingChecksMutation,
+    DispensationDocumentsMutation,
 ):
     pass
 

@@ -1,0 +1,54 @@
+"""A dispensation filed as a document through the front door: recorded, shown in the history, filed in the record."""
+
+from __future__ import annotations
+
+import base64
+
+from passerelle.identities.directory import Establishment
+from passerelle_graphql.ids import Node, node_id
+from tests import builders
+from tests.gateway.records import send
+from tests.gateway.serving import TENANT, Serving
+from tests.gateway.test_dispensing_history import someone
+from tests.pharmacy.documents.papers import dispensation
+from tests.pharmacy.lines import opened
+
+PLACE, ELSEWHERE = "310790021", "310790022"
+
+
+async def test_it_is_recorded_once_by_its_pharmacy_and_filed(serving: Serving) -> None:
+    await serving.directory.register_establishments(
+        [
+            Establishment(finess=each, name="Essai", basin="essai", tenant_id=TENANT, category="SA33")
+            for each in (PLACE, ELSEWHERE)
+        ]
+    )
+    ins = builders.ins_of(41_500)
+    patient_id, _ = await serving.world.patient(ins)
+    async with serving.world.tenant.database.transaction() as connection:
+        await opened(connection, patient_id)
+    pharmacist = (await someone(serving, builders.PHARMACIST, PLACE))[1]
+    other = (await someone(serving, builders.PHARMACIST, ELSEWHERE))[1]
+    cda = base64.b64encode(dispensation(ins, PLACE)).decode()
+
+    told = await send(pharmacist, "RecordDispensationDocument", cda=cda, files=True)
+    assert told.pop("documentId")
+    assert told.pop("dispensationId")
+    # No list of medicines is loaded here: nothing is known, and nothing is lost.
+    assert told == {
+        "__typename": "DispensationFromDocument",
+        "patientId": node_id(Node.PATIENT, patient_id),
+        "version": 1,
+        "alreadyKnown": False,
+        "products": [
+            {"label": label, "known": "UNKNOWN", "cis": None, "productClass": "MEDICINE"}
+            for label in ("PARACETAMOL 500 mg, comprimé", "Préparation magistrale")
+        ],
+    }
+    assert (await send(pharmacist, "RecordDispensationDocument", cda=cda))["alreadyKnown"] is True
+    patient = serving.client(serving.person_token(ins))
+    for client, code in ((other, "DISPENSATION_OF_ANOTHER_PHARMACY"), (patient, "PLACE_MISSING")):
+        assert (await send(client, "RecordDispensationDocument", cda=cda))["code"] == code
+    nothing = base64.b64encode(b"<html/>").decode()
+    refused = await send(pharmacist, "RecordDispensationDocument", cda=nothing)
+    assert (refused["__typename"], refused["code"]) == ("InvalidInput", "NOT_A_CLINICAL_DOCUMENT")
