@@ -19,6 +19,7 @@ from passerelle.pharmacy.documents import Result
 from passerelle.pharmacy.naming import Known
 from passerelle.pharmacy.tables import dispensation_line
 from tests.builders import at_the_counter, ins_of, professional
+from tests.formats.samples import SHARED, needs_shared
 from tests.pharmacy.documents.papers import BOX, CIS, LINE, MADE, Papers, dispensation
 
 
@@ -136,3 +137,19 @@ async def test_a_folder_goes_on_past_what_is_refused_and_may_be_run_again(world:
         [("1.xml", Result.ALREADY_HERE, None, 2, 1), ("4.xml", Result.ALREADY_HERE, None, 1, 1), *others]
     )
     assert await world.kept() == before
+
+
+@needs_shared
+async def test_the_published_dispensation_is_recorded(world: Papers) -> None:
+    data = (SHARED / "cda" / "ci-sis-2022-2025" / "eDISP-MED_2024.01.xml").read_bytes()
+    patient_id, _ = await world.patient(Ins("1.2.250.1.213.1.4.8", "277076322082910"))
+    pharmacist = await world.opened(patient_id, at_the_counter("750512345"))
+    done = await world.record(pharmacist, data, files=True)
+    assert [(each.known, each.label[:11]) for each in done.products] == [
+        (Known.CIP13, "PARACETAMOL"),
+        (Known.UNKNOWN, "Préparation"),
+    ]
+    first, second = await _lines(world, done.receipt.dispensation_id)
+    assert (first["cis"], first["batch"], first["substances"]) == (CIS, "12345", ["paracetamol"])
+    assert (second["cip13"], second["is_prescribed"]) == (None, True)
+    assert (await world.record(pharmacist, data)).receipt.is_new is False
