@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from passerelle.audit.transactions import transaction
@@ -273,7 +273,11 @@ async def test_the_committed_operation_shows_one_screen(serving: Serving, counte
     ),
     status=st.sampled_from(["corrected", "cancelled"]),
 )
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 async def test_nothing_tells_of_the_tail_nor_of_what_no_longer_stands(
     serving: Serving, counter: Counter, lines: list[dict[str, Any]], status: str
 ) -> None:

@@ -49,7 +49,7 @@ def of_day(rules: Sequence[Pack], day: date) -> Pack:
 
 
 @given(rules=successions(), product_class=CLASSES, on=DAYS, age=st.integers(0, 10_000))
-@settings(max_examples=400)
+@settings(max_examples=250)
 def test_what_is_visible_is_exactly_the_window(
     rules: tuple[Pack, ...], product_class: ProductClass, on: date, age: int
 ) -> None:
@@ -68,7 +68,7 @@ def test_what_is_visible_is_exactly_the_window(
 
 
 @given(rules=successions(), product_class=CLASSES, on=DAYS, age=st.integers(0, 10_000), later=st.integers(1, 4_000))
-@settings(max_examples=200)
+@settings(max_examples=120)
 def test_what_has_left_its_window_never_comes_back(
     rules: tuple[Pack, ...], product_class: ProductClass, on: date, age: int, later: int
 ) -> None:
