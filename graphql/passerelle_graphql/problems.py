@@ -6,6 +6,7 @@ import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
+from passerelle.audit.journal import Line
 from passerelle.kernel import errors, messages
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
@@ -13,6 +14,7 @@ from passerelle_graphql.directives import ListSize
 from passerelle_policies.explanations import WITH_WAYS_IN, how_to_get_access
 from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
+from passerelle_policies.vocabulary import Kind
 
 
 @strawberry.interface(
@@ -98,7 +100,7 @@ def problem_of(error: errors.PasserelleError, context: Context) -> Problem | Non
 
 def refusal(error: errors.Refused, context: Context) -> Refusal:
     """By its code alone, with what a professional may do about it."""
-    ways = _ways_in(context) if error.code in WITH_WAYS_IN else ()
+    ways = _ways_in(context, _asked_for(error)) if error.code in WITH_WAYS_IN else ()
     return Refusal(code=error.code, message=error.message, how_to_get_access=list(ways))
 
 
@@ -106,6 +108,13 @@ def try_later(error: errors.TryLater) -> TryLater:
     return TryLater(code=error.code, message=error.message, retry_after=error.retry_after)
 
 
-def _ways_in(context: Context) -> tuple[str, ...]:
+def _asked_for(error: errors.Refused) -> Kind:
+    """What the refused asked for, which he knows."""
+    if isinstance(error.line, Line):
+        return error.line.kind
+    return Kind(str(error.fields.get("kind", Kind.DOSSIER)))
+
+
+def _ways_in(context: Context, kind: Kind) -> tuple[str, ...]:
     role = role_of(context.actor.profession, context.actor.kind)
-    return how_to_get_access(role, pack_on(legal_day(context.clock)), context.tenant.parameters)
+    return how_to_get_access(role, pack_on(legal_day(context.clock)), context.tenant.parameters, kind=kind)

@@ -9,6 +9,7 @@ from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.dispensation_documents import DispensationDocumentsMutation
+from passerelle_graphql.schema.dispensing import DispensingMutation
 from passerelle_graphql.schema.dispensing_checks import (
     DISPENSING_CHECKS,
     DispensingChecksMutation,
@@ -32,6 +33,7 @@ from passerelle_graphql.schema.medicines import MEDICINE, MEDICINES, MedicinesQu
 from passerelle_graphql.schema.notices import NOTICES, NoticesMutation, NoticesQuery
 from passerelle_graphql.schema.oversight import OversightQuery
 from passerelle_graphql.schema.patients import PATIENT, PatientMutation, PatientQuery
+from passerelle_graphql.schema.pharmacy_records import PHARMACY_RECORD, PharmacyRecordMutation, PharmacyRecordQuery
 from passerelle_graphql.schema.portability import (
     ERASURE_CERTIFICATE,
     RECORD_EXPORT,
@@ -59,6 +61,7 @@ class Query(
     EmergencyQuery,
     NoticesQuery,
     PortabilityQuery,
+    PharmacyRecordQuery,
     DispensingHistoryQuery,
     EquivalentResultsQuery,
     DispensingChecksQuery,
@@ -79,6 +82,8 @@ class Mutation(
     EmergencyMutation,
     NoticesMutation,
     PortabilityMutation,
+    PharmacyRecordMutation,
+    DispensingMutation,
     DispensingChecksMutation,
     DispensationDocumentsMutation,
 ):
@@ -110,6 +115,7 @@ ROOTS = (
     CARE_TEAM,
     RECORD_EXPORT,
     ERASURE_CERTIFICATE,
+    PHARMACY_RECORD,
     DISPENSING_HISTORY,
     EQUIVALENT_RESULTS,
     DISPENSING_CHECKS,

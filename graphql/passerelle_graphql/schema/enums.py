@@ -15,6 +15,8 @@ from passerelle.dossier.representation import RepresentationBasis as Representat
 from passerelle.dossier.team_consents import InformedHow as InformedHow
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle.notices.kinds import NoticeKind as NoticeKind
+from passerelle.pharmacy.dispensing import DispensationStatus as DispensationStatus
+from passerelle.pharmacy.presence import PresenceProof as PresenceProof
 from passerelle.pharmacy.product_classes import ProductClass as ProductClass
 from passerelle.pharmacy.reference.sources import ReferenceOrigin as ReferenceOrigin
 from passerelle.pharmacy.reference.sources import ShortageStatus as ShortageStatus
@@ -24,6 +26,7 @@ from passerelle_policies.vocabulary import ActorKind as ActorKind
 from passerelle_policies.vocabulary import DocumentStatus as DocumentStatus
 from passerelle_policies.vocabulary import DossierState as DossierState
 from passerelle_policies.vocabulary import Mode as Mode
+from passerelle_policies.vocabulary import PharmacyRecordState as PharmacyRecordState
 from passerelle_policies.vocabulary import Purpose as Purpose
 from passerelle_policies.vocabulary import Relation as Relation
 
@@ -47,6 +50,9 @@ strawberry.enum(HeirLink, description="Ce qui lie quelqu'un à une personne déc
 strawberry.enum(HeirMotive, description="Les trois motifs de la loi (L.1110-4 V).")
 strawberry.enum(InformedHow, description="Comment le patient a été informé avant de consentir.")
 strawberry.enum(NoticeKind, description="Ce dont un avis parle.")
+strawberry.enum(PharmacyRecordState, description="Où en est un dossier pharmaceutique.")
+strawberry.enum(PresenceProof, description="Ce que la personne a présenté au comptoir.")
+strawberry.enum(DispensationStatus, description="Si une version d'une dispensation tient toujours.")
 strawberry.enum(ProductClass, description="La classe d'un produit dispensé : chacune a sa fenêtre.")
 strawberry.enum(VaccineStatus, description="Ce qui peut être dit d'une vaccination.")
 strawberry.enum(ReferenceOrigin, name="ReferenceOrigin", description="D'où vient une liste.")

@@ -93,4 +93,4 @@ def refusal(context: Context, kind: Kind, told: Mapping[str, Any], *, action: Ac
     """The refusal of a verdict that is journalled already; `told` has the facts by name."""
     facts = access.facts_from(context, told, kind)
     decision = decide(facts, kind, action, overrides=context.tenant.parameters)
-    return Refused(refusals.code_told(decision, facts, kind, action), rule=decision.rule)
+    return Refused(refusals.code_told(decision, facts, kind, action), rule=decision.rule, kind=kind.value)
