@@ -10,6 +10,7 @@ from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
 from passerelle.pharmacy import recall_delivery
+from passerelle.pharmacy.events import DispensationRecorded
 from passerelle.pharmacy.recall_events import RecallEscalated, RecallIssued, RecallToDeliver
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import beat_context
@@ -38,6 +39,6 @@ def bind_recalls(subscribers: Subscribers, directory: Callable[[], Directory], c
         await recall_delivery.remind(beat_context(tenant, clock), recall_id, pharmacy, directory())
 
     subscribers.bind(RecallIssued.name, find_pharmacies)
-    subscribers.bind("pharmacy.dispensation_recorded", find_recalls)
+    subscribers.bind(DispensationRecorded.name, find_recalls)
     subscribers.bind(RecallToDeliver.name, deliver)
     subscribers.bind(RecallEscalated.name, remind)

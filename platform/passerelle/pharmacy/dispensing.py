@@ -25,6 +25,7 @@ from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Pass
 from passerelle.pharmacy import access
 from passerelle.pharmacy.dispensed import Dispensed, checked, rows_of
 from passerelle.pharmacy.events import DispensationCancelled, DispensationRecorded
+from passerelle.pharmacy.recalls import must_have_acknowledged
 from passerelle.pharmacy.tables import dispensation, dispensation_line
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -61,10 +62,11 @@ class Outcome:
 async def record(act: Act, patient_id: UUID, said: Dispensed) -> Receipt:
     """Record what the actor's pharmacy dispensed; sent again, the same answer.
 
-    Refused: PLACE_MISSING, DISPENSATION_NUMBER_USED, and as `dispensed.checked`.
+    Refused: PLACE_MISSING, DISPENSATION_NUMBER_USED, RECALL_NOT_ACKNOWLEDGED, and as `dispensed.checked`.
     """
     pharmacy = pharmacy_of(act.context)
     await access.require(act, patient_id, Kind.DISPENSATION, Action.PUBLISH)
+    await must_have_acknowledged(act, pharmacy)
     said = checked(act.context, said)
     receipt = await _write(act, patient_id, pharmacy, said, version=1)
     if receipt is not None:

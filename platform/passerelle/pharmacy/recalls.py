@@ -8,14 +8,28 @@ decision 0113.
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, ColumnElement, RowMapping, Select, Text, and_, any_, func, literal, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -27,10 +41,10 @@ from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded
 from passerelle.pharmacy import windows
 from passerelle.pharmacy.recall_events import RecallAcknowledged, RecallIssued
+from passerelle.pharmacy.reference.cip import is_cip13
 from passerelle.pharmacy.tables import recall, recall_delivery
 from passerelle_policies.vocabulary import Action, Kind
 
-_CIP13: Final = re.compile(r"[0-9]{13}")
 _MESSAGE: Final = 4000
 _BATCHES: Final = 200
 
@@ -100,7 +114,7 @@ async def issue(act: Act, said: Announced) -> Recall:
     """Announce a recall or an alert; the one that is there already when the same is announced again.
 
     The pharmacies are found after the commit. Refused: ACCESS_REFUSED but to an authority and the network itself;
-    RECALL_REFERENCE_TAKEN for another announcement of that reference; CIP13_MALFORMED,
+    RECALL_REFERENCE_TAKEN for another announcement of that reference; CIP_INVALID,
     RECALL_WITHOUT_PRODUCT for batches of none, RECALL_INCOMPLETE, VALUE_TOO_LONG, VALUE_MALFORMED.
     """
     await access.require(act, journal.NOBODY, Kind.RECALL, Action.PUBLISH)
@@ -245,7 +259,7 @@ def followed(recall_id: ColumnElement[UUID]) -> Select[Any]:
             *(recall.c[name] for name in ISSUED),
             *(func.count().filter(state == each.value).label(name) for each, name in _COUNTED.items()),
             func.coalesce(
-                func.array_agg(aggregate_order_by(pharmacy, pharmacy)).filter(late), literal([], ARRAY(Text()))
+                func.array_agg(aggregate_order_by(pharmacy, pharmacy)).filter(late), cast(literal("{}"), ARRAY(Text()))
             ).label("escalated_pharmacies"),
         )
         .select_from(recall.outerjoin(recall_delivery))
@@ -267,8 +281,10 @@ def concerns(line: Any) -> ColumnElement[bool]:
     A batch is found however long ago it was dispensed: that alone comes to what has left its window. What was
     dispensed without its batch being noted may be of any, as long as it is within its window.
     """
-    of_batch = line.c.batch == any_(recall.c.batches)
-    of_any = or_(recall.c.batches == literal([], ARRAY(Text())), line.c.batch.is_(None))
+    # As the index has it, and as `batch_of` writes what is recalled.
+    batch = func.upper(func.replace(line.c.batch, literal_column("' '"), literal_column("''")))
+    of_batch = batch == any_(recall.c.batches)
+    of_any = or_(func.cardinality(recall.c.batches) == 0, batch.is_(None))
     return and_(line.c.cip13 == recall.c.cip13, or_(of_batch, and_(of_any, windows.is_within(line))))
 
 
@@ -305,8 +321,8 @@ def _checked(said: Announced) -> Announced:
     source, reference = values.key(said.source, "source"), values.key(said.reference, "reference")
     if not (message and source and reference):
         raise InvalidInput("RECALL_INCOMPLETE")
-    if said.cip13 is not None and not _CIP13.fullmatch(said.cip13):
-        raise InvalidInput("CIP13_MALFORMED")
+    if said.cip13 is not None and not is_cip13(said.cip13):
+        raise InvalidInput("CIP_INVALID")
     if said.batches and said.cip13 is None:
         raise InvalidInput("RECALL_WITHOUT_PRODUCT")
     if len(said.batches) > _BATCHES:

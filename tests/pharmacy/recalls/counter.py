@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import journal, outbox
@@ -179,10 +179,22 @@ class Counter:
         async with self.world.tenant.database.transaction() as connection:
             return list(await connection.scalars(select(notice.c.kind).where(own)))
 
+    async def count(self, table: Table) -> int:
+        """How many rows a table has."""
+        async with self.world.tenant.database.transaction() as connection:
+            return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
     async def lines(self) -> Sequence[Any]:
         """The whole journal."""
         async with self.world.tenant.database.transaction() as connection:
             return (await connection.execute(select(journal).order_by(journal.c.line_id))).all()
+
+
+def cip13(number: int) -> str:
+    """A well-formed code that no other number has."""
+    first = f"34009{number:07d}"
+    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(first))
+    return f"{first}{-total % 10}"
 
 
 async def events(connection: AsyncConnection, name: str, recall_id: UUID) -> list[str]:

@@ -21,7 +21,7 @@ from passerelle.pharmacy.recall_events import RecallEscalated
 from passerelle.pharmacy.tables import recall_delivery
 from passerelle_ops.recalling import bind_recalls
 from passerelle_ops.relay import Subscribers, relay
-from tests.pharmacy.recalls.counter import Counter, events
+from tests.pharmacy.recalls.counter import Counter, cip13, events
 
 DELAY = timedelta(hours=24)
 _numbers = count(1)
@@ -54,7 +54,7 @@ async def places(counter: Counter) -> list[str]:
 async def test_each_pharmacy_once_and_none_lost(
     counter: Counter, places: list[str], nowhere: Directory, steps: list[tuple[str, int]]
 ) -> None:
-    cip13, patient_id = f"34009{next(_numbers):08d}", await counter.patient()
+    product, patient_id = cip13(next(_numbers)), await counter.patient()
     recall_id: UUID | None = None
     dispensed: set[str] = set()
     failing = Subscribers()
@@ -62,10 +62,10 @@ async def test_each_pharmacy_once_and_none_lost(
     for what, which in steps:
         match what:
             case "dispense":
-                await counter.dispense(places[which], patient_id, cip13, "A")
+                await counter.dispense(places[which], patient_id, product, "A")
                 dispensed.add(places[which])
             case "issue":
-                recall_id = (await counter.issue(cip13, "A", reference=cip13)).recall_id
+                recall_id = (await counter.issue(product, "A", reference=product)).recall_id
             case "relay":
                 await counter.relay()
             case "relay_one":
@@ -80,7 +80,7 @@ async def test_each_pharmacy_once_and_none_lost(
                 with suppress(Conflict):
                     await counter.acknowledge(places[which], recall_id)
         await _holds(counter, recall_id, dispensed)
-    recall_id = recall_id or (await counter.issue(cip13, "A", reference=cip13)).recall_id
+    recall_id = recall_id or (await counter.issue(product, "A", reference=product)).recall_id
     counter.world.clock.advance(timedelta(hours=2))  # past what an outage put off
     await counter.relay()
     states = await counter.states(recall_id)

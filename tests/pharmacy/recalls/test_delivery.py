@@ -18,7 +18,7 @@ from passerelle_ops.schedule import beat_context
 from tests import builders
 from tests.pharmacy.recalls.counter import Counter
 
-CIP, OTHER = "3400930000001", "3400930000002"
+CIP, OTHER = "3400930000007", "3400930000106"
 LONG_AGO = 40 * 30  # far in the storage tail of a medicine
 
 
@@ -33,7 +33,7 @@ async def _alone(counter: Counter) -> None:
 
 async def test_it_runs_from_issue_to_acknowledgement(counter: Counter) -> None:
     concerned, other, patient_id = await counter.pharmacy(), await counter.pharmacy(), await counter.patient()
-    await counter.dispense(concerned, patient_id, CIP, "AB1")
+    await counter.dispense(concerned, patient_id, CIP, "Ab 1")
     await counter.dispense(other, patient_id, CIP, "AB2")
     said = await counter.issue(CIP, " ab 1 ")
     assert said.batches == ("AB1",)
@@ -174,7 +174,7 @@ async def test_the_same_reference_is_announced_once(counter: Counter) -> None:
 @pytest.mark.parametrize(
     ("cip13", "batches", "message", "code"),
     [
-        ("340093000000", (), "Dire.", "CIP13_MALFORMED"),
+        ("3400930000008", (), "Dire.", "CIP_INVALID"),
         (None, ("A",), "Dire.", "RECALL_WITHOUT_PRODUCT"),
         (CIP, (" ",), "Dire.", "RECALL_INCOMPLETE"),
         (CIP, (), " ", "RECALL_INCOMPLETE"),

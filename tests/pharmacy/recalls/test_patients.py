@@ -16,7 +16,7 @@ from passerelle.pharmacy.recall_patients import ConcernedPage, concerned_patient
 from tests import builders
 from tests.pharmacy.recalls.counter import Counter
 
-CIP = "3400930000011"
+CIP = "3400930000014"
 
 
 async def _concerned(

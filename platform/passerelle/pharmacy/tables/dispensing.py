@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -71,6 +72,6 @@ dispensation_line = Table(
     ),
     CheckConstraint("product_class in ('medicine','biologic','vaccine','device')", name="product_class"),
     Index("ix_dispensation_line_dispensed_on", "patient_id", "dispensed_on"),
-    Index("ix_dispensation_line_batch", "cip13", "batch"),
+    Index("ix_dispensation_line_batch", "cip13", text("upper(replace(batch, ' ', ''))")),
     comment="One product of one dispensation. Append-only.",
 )

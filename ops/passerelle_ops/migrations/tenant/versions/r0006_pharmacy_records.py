@@ -126,6 +126,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_dispensation_line_dispensed_on", "dispensation_line", ["patient_id", "dispensed_on"], unique=False
     )
-    op.create_index("ix_dispensation_line_batch", "dispensation_line", ["cip13", "batch"], unique=False)
+    op.create_index(
+        "ix_dispensation_line_batch",
+        "dispensation_line",
+        ["cip13", sa.text("upper(replace(batch, ' ', ''))")],
+        unique=False,
+    )
     grants.read_and_add("pharmacy_record_act", "dispensation_line")
     grants.read_add_and_change("pharmacy_record", "dispensation")
