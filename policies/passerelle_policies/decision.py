@@ -295,7 +295,7 @@ def _refusal(asked: Question, rule: str, code: str, line: Line | None = None) ->
     return Decision(
         allowed=False,
         rule=named,
-        source=text_behind(rule, line, asked.pack),
+        source=text_behind(rule, line, asked.pack, asked.kind),
         code=code,
         pack=asked.pack.name,
         sentence=true_reason(rule, line),

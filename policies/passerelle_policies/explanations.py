@@ -113,9 +113,14 @@ def true_reason(rule: str, line: Line | None) -> str:
     return line.sentence if line else _sentences()["rule"][rule]
 
 
-def text_behind(rule: str, line: Line | None, pack: Pack) -> str:
+def text_behind(rule: str, line: Line | None, pack: Pack, kind: Kind) -> str:
     """The legal source of a refusal."""
-    return line.source if line else _sentences()["source"].get(rule, pack.source)
+    if line is not None:
+        return line.source
+    sources = _sentences()["source"]
+    if kind in PHARMACY_KINDS and (own := sources.get(f"{rule}-pharmacy")) is not None:
+        return own
+    return sources.get(rule, pack.source)
 
 
 def told_when_refused(

@@ -11,14 +11,16 @@ from uuid import UUID
 
 import pytest
 
+from passerelle.audit.transactions import transaction
 from passerelle.dossier import access
 from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
+from passerelle.pharmacy import records
 from passerelle_ops.cli import main
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
-from passerelle_policies.vocabulary import Relation
+from passerelle_policies.vocabulary import PharmacyRecordState, Relation
 from tests.builders import World, ins_of
 from tests.conftest import Cloned
 
@@ -106,3 +108,21 @@ async def test_the_operator_records_a_representative_and_the_judge_s_end_of_it(
     said = capsys.readouterr()
     assert said.out.count("ont pris fin") == 1
     assert ins.value not in said.out + said.err
+
+
+async def test_the_operator_informs_of_a_pharmacy_record_and_records_what_the_patient_answers(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patient_id, person = await desk.world.patient()
+    key, letter = str(patient_id), ("--proof", "courrier du jour")
+
+    assert await desk.run("close-pharmacy", key, *letter) == 4  # there is none
+    assert await desk.run("inform-pharmacy", key, *letter) == 0
+    assert await desk.world.notices(person) == ["pharmacy_record_informed"]
+    assert await desk.run("object-pharmacy", key, *letter) == 0
+    assert await desk.run("inform-pharmacy", key, *letter) == 4  # he is left in peace
+    desk.world.clock.set(datetime.now(UTC))
+    async with transaction(desk.world.context(person)) as act:
+        found = await records.state_of(act, patient_id)
+    assert found.state is PharmacyRecordState.OBJECTED
+    assert "Opposition enregistrée" in capsys.readouterr().out

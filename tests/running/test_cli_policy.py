@@ -16,6 +16,7 @@ import pytest
 from passerelle_ops.cli import main
 
 BASE, RULING = "2023-10-26-habilitations", "2025-10-15-team-consent"
+DISPENSED, DISPENSING = ("--action", "lire les dispensations"), "dispensation-present"
 READING = ["--relation", "care_team", "--type", "11488-4", "--action", "READ"]
 
 
@@ -71,6 +72,8 @@ def test_what_the_refused_is_told_stands_apart_from_the_reason(capsys: pytest.Ca
     ("words", "rule"),
     [
         (["--role", "physician", *READING, "--masked", "--relation", "auteur"], "read-author"),
+        (["--role", "pharmacien", "--relation", "patient présent", "--setting", "officine", *DISPENSED], DISPENSING),
+        (["--role", "pharmacien", "--relation", "patient présent", "--setting", "ville", *DISPENSED], "default-deny"),
         (["--role", "physician", *READING, "--blocked"], "block"),
         (["--role", "physician", *READING, "--dossier", "closed"], "dossier-not-open"),
         (["--role", "physician", *READING, "--dossier", "none"], "dossier-not-open"),

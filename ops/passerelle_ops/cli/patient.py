@@ -109,6 +109,30 @@ def end_representative(patient: Patient, tenant: Tenant, state: State = None) ->
     _run(tenant, state, end, "REPRESENTATION_ENDED")
 
 
+@app.command("inform-pharmacy", cls=FrenchCommand)
+def inform_pharmacy(patient: Patient, tenant: Tenant, proof: Proof, state: State = None) -> None:
+    """Dire que la personne est informée de son dossier pharmaceutique ; il s’ouvre faute d’opposition dans le délai."""
+    from passerelle.pharmacy.records import inform
+
+    _run(tenant, state, lambda act: inform(act, patient, proof=proof), "PHARMACY_RECORD_INFORMED")
+
+
+@app.command("object-pharmacy", cls=FrenchCommand)
+def object_pharmacy(patient: Patient, tenant: Tenant, proof: Proof, state: State = None) -> None:
+    """Enregistrer l’opposition d’une personne à son dossier pharmaceutique : plus personne n’y lit rien."""
+    from passerelle.pharmacy.records import object_
+
+    _run(tenant, state, lambda act: object_(act, patient, proof=proof), "PHARMACY_RECORD_OBJECTED")
+
+
+@app.command("close-pharmacy", cls=FrenchCommand)
+def close_pharmacy(patient: Patient, tenant: Tenant, proof: Proof, state: State = None) -> None:
+    """Fermer le dossier pharmaceutique d’une personne, à sa demande."""
+    from passerelle.pharmacy.records import close
+
+    _run(tenant, state, lambda act: close(act, patient, proof=proof), "PHARMACY_RECORD_CLOSED")
+
+
 def _word(words: Callable[[str], _Word], given: str, option: str) -> _Word:
     try:
         return words(given)

@@ -50,13 +50,17 @@ Relations = Annotated[
         "--relation", metavar="LIEN", help="Lien avec le patient : care_team, ou « équipe de soins ». Répétable."
     ),
 ]
+From = Annotated[
+    str | None,
+    typer.Option("--setting", metavar="LIEU", help="D’où l’on agit : pharmacy, health_establishment, town."),
+]
 Act = Annotated[
     str | None,
     typer.Option("--action", metavar="ACTE", help="Ce qui est demandé : read, ou « lire », « lire le journal »."),
 ]
 Subject = Annotated[
     str | None,
-    typer.Option("--kind", metavar="OBJET", help="document (avec --type), dossier, journal, authorizations, patient."),
+    typer.Option("--kind", metavar="OBJET", help="document (avec --type), dossier, journal, dispensation…"),
 ]
 Type = Annotated[str | None, typer.Option("--type", metavar="CODE", help="Type du document (JDV_J07), comme 11488-4.")]
 Masked = Annotated[bool, typer.Option("--masked", help="Le document est masqué aux professionnels.")]
@@ -113,6 +117,7 @@ def explain(
     role: Quality = None,
     profession: Profession = None,
     relation: Relations = None,
+    setting: From = None,
     kind: Subject = None,
     type_code: Type = None,
     masked: Masked = False,
@@ -144,7 +149,7 @@ def explain(
     accès : il faut un motif, et le patient le lit dans son journal.
     """
     if actor is not None:
-        of_rules = (action, role, profession, relation, kind, type_code, masked, blocked, objection)
+        of_rules = (action, role, profession, relation, setting, kind, type_code, masked, blocked, objection)
         if any(of_rules) or hidden_from_patient or hidden_from_representatives:
             raise typer.BadParameter("le réseau donne lui-même les faits : seul --mode va avec", param_hint="--actor")
         explain_access(
@@ -160,7 +165,7 @@ def explain(
     from passerelle_policies.decision import DocumentFacts, Facts, decide
     from passerelle_policies.packs import NoPackInForce, pack_on
     from passerelle_policies.vocabulary import Purpose, Relation
-    from passerelle_policies.words import MODES, RELATIONS, STATES, STATUSES
+    from passerelle_policies.words import MODES, RELATIONS, SETTINGS, STATES, STATUSES
 
     asked_kind, asked_action = _act(action, kind, with_type=type_code is not None)
     relations = frozenset(_word(each, RELATIONS, "--relation") for each in relation or ())
@@ -177,6 +182,7 @@ def explain(
         purpose=Purpose.CARE,
         day=_day(on),
         emergency_objection=objection,
+        setting=_word(setting or "none", SETTINGS, "--setting"),
     )
     about = type_code and DocumentFacts(
         type_code=type_code,
