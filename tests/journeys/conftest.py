@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,20 @@ def cda(
     at: datetime | None = None,
 ) -> bytes:
     """A CDA that this visitor has written about this patient."""
+    made = paper(who, author, title, seed=seed, type_code=type_code, at=at)
+    return write(made if replaces is None else replace(made, replaces=Ins(unique_id(replaces), "")))
+
+
+def paper(
+    who: people.Patient,
+    author: Visitor,
+    title: str,
+    *,
+    seed: str,
+    type_code: str = "11488-4",
+    at: datetime | None = None,
+) -> Paper:
+    """What this visitor has to write about this patient."""
     place = people.structure("journal")
     writer = people.Writer(
         rpps=author.rpps,
@@ -120,17 +134,14 @@ def cda(
         code="G15_10/SM54",
         label="Médecin - Médecine générale (SM)",
     )
-    return write(
-        Paper(
-            type_code=type_code,
-            patient=who,
-            writer=writer,
-            structure=place,
-            at=at or datetime(2026, 11, 10, 9, 30, tzinfo=PARIS),
-            seed=seed,
-            title=title,
-            replaces=Ins(unique_id(replaces), "") if replaces else None,
-        )
+    return Paper(
+        type_code=type_code,
+        patient=who,
+        writer=writer,
+        structure=place,
+        at=at or datetime(2026, 11, 10, 9, 30, tzinfo=PARIS),
+        seed=seed,
+        title=title,
     )
 
 
