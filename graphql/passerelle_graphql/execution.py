@@ -12,6 +12,7 @@ from typing import Any
 from graphql import GraphQLError, GraphQLFormattedError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext
 
 from passerelle.kernel.errors import TryLater
@@ -32,6 +33,14 @@ class AlreadyPrepared(SchemaExtension):
         self.execution_context.graphql_document = asked.prepared.document.ast
         self.execution_context.validation_rules = ()
         yield
+
+
+class InOrder(StrawberryGraphQLCoreExecutionContext):
+    """Executes root fields one after another, as the compiler does: the journal says in which order they were asked."""
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        del serially
+        return super().execute_operation(serially=True)
 
 
 class GatewaySchema(Schema):

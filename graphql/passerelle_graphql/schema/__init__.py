@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema
+from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema, InOrder
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
 from passerelle_graphql.schema.death import DeathMutation
@@ -97,6 +97,7 @@ schema = GatewaySchema(
     config=CONFIG,
     extensions=[AlreadyPrepared],
     exception_handlers=HANDLERS,
+    execution_context_class=InOrder,
 )
 
 #: The read roots that compile.
