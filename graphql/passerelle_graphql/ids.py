@@ -28,6 +28,7 @@ class Node(StrEnum):
     EMERGENCY = "e"
     NOTICE = "n"
     DISPENSATION = "o"
+    RECALL = "k"
 
 
 def node_id(kind: Node, key: UUID) -> ID:

@@ -15,7 +15,9 @@ from tests.gateway.serving import Serving
 
 #: A search is an act with its reason, of several steps that are refused one after the other: past the journal line
 #: that says why, each of them rolls it back. Unusual accesses are eight statements and names compared in Python.
+#: Patients whom a recall concerns are decided upon one by one.
 LEFT_TO_STRAWBERRY = {
+    "ConcernedPatients": "Query.concernedPatients",
     "JournalSearch": "Query.journalSearch",
     "UnusualAccesses": "Query.unusualAccesses",
 }

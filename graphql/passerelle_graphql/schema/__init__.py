@@ -40,6 +40,7 @@ from passerelle_graphql.schema.portability import (
     PortabilityMutation,
     PortabilityQuery,
 )
+from passerelle_graphql.schema.recalls import RECALL_FOLLOW_UP, RECALLS, RecallMutation, RecallQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
 from passerelle_graphql.schema.teams import CARE_TEAM, TeamMutation, TeamQuery
@@ -65,6 +66,7 @@ class Query(
     DispensingHistoryQuery,
     EquivalentResultsQuery,
     DispensingChecksQuery,
+    RecallQuery,
 ):
     pass
 
@@ -86,6 +88,7 @@ class Mutation(
     DispensingMutation,
     DispensingChecksMutation,
     DispensationDocumentsMutation,
+    RecallMutation,
 ):
     pass
 
@@ -120,4 +123,6 @@ ROOTS = (
     DISPENSING_HISTORY,
     EQUIVALENT_RESULTS,
     DISPENSING_CHECKS,
+    RECALLS,
+    RECALL_FOLLOW_UP,
 )

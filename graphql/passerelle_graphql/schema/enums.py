@@ -18,6 +18,9 @@ from passerelle.notices.kinds import NoticeKind as NoticeKind
 from passerelle.pharmacy.dispensing import DispensationStatus as DispensationStatus
 from passerelle.pharmacy.presence import PresenceProof as PresenceProof
 from passerelle.pharmacy.product_classes import ProductClass as ProductClass
+from passerelle.pharmacy.recalls import RecallKind as RecallKind
+from passerelle.pharmacy.recalls import RecallLevel as RecallLevel
+from passerelle.pharmacy.recalls import RecallState as RecallState
 from passerelle.pharmacy.reference.sources import ReferenceOrigin as ReferenceOrigin
 from passerelle.pharmacy.reference.sources import ShortageStatus as ShortageStatus
 from passerelle.pharmacy.reference.sources import SubstanceNature as SubstanceNature
@@ -49,6 +52,9 @@ strawberry.enum(RepresentationBasis, description="Ce sur quoi reposent les pouvo
 strawberry.enum(HeirLink, description="Ce qui lie quelqu'un à une personne décédée.")
 strawberry.enum(HeirMotive, description="Les trois motifs de la loi (L.1110-4 V).")
 strawberry.enum(InformedHow, description="Comment le patient a été informé avant de consentir.")
+strawberry.enum(RecallKind, description="Un rappel de produit, ou une alerte à toutes les pharmacies.")
+strawberry.enum(RecallLevel, description="Urgent : il arrête les dispensations tant qu'il attend.")
+strawberry.enum(RecallState, description="Où en est un rappel dans une pharmacie.")
 strawberry.enum(NoticeKind, description="Ce dont un avis parle.")
 strawberry.enum(PharmacyRecordState, description="Où en est un dossier pharmaceutique.")
 strawberry.enum(PresenceProof, description="Ce que la personne a présenté au comptoir.")

@@ -7,10 +7,12 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeAlias
+from uuid import UUID
 
 import strawberry
 from sqlalchemy import Boolean, DateTime, Integer, Text, Uuid, bindparam, func, null, select
 
+from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import reading
 from passerelle.kernel.context import Context
@@ -25,11 +27,21 @@ from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import PAGE, resolved
-from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, NotFound, Refusal, TryLater
-from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.enums import NoticeKind
 from passerelle_graphql.schema.values import PageInfo, identified
+
+
+@in_sql(
+    lambda key: leaf(
+        shapes.quoted(Sql(f"case when {key} <> '{NOBODY}'::uuid then {shapes.node_id(Node.PATIENT)(key)} end"))
+    )
+)
+def of_patient(key: UUID) -> strawberry.ID | None:
+    """The id of the patient whom a notice is about, when it is about one."""
+    return node_id(Node.PATIENT, key) if key != NOBODY else None
 
 
 @strawberry.type(description="Un avis : ce qui s'est passé, et ce qu'il y a à faire.")
@@ -37,7 +49,9 @@ class Notice:
     id: strawberry.ID = shown("notice_id", by=identified(Node.NOTICE))
     kind: NoticeKind = shown()
     sentence: str = shown(description="L'avis lui-même, pour son destinataire.")
-    patient_id: strawberry.ID = shown(by=identified(Node.PATIENT), description="De quel dossier.")
+    patient_id: strawberry.ID | None = shown(
+        by=of_patient, description="De quel dossier ; absent d'un avis qui n'est d'aucun, comme un rappel."
+    )
     posted_at: datetime = shown()
     read_at: datetime | None = shown(description="Absent : pas encore lu.")
 
