@@ -119,11 +119,12 @@ CheckOverriddenResult: TypeAlias = Annotated[
 
 
 def _shown(checks: checking.Checks) -> DispensingChecks:
+    """The types carry the names of the domain's: the compiler writes what these are made of, by the same names."""
     return DispensingChecks(
-        findings=[_finding(each, override) for each, override in checks.findings],
+        findings=[_finding(each) for each in checks.findings],
         not_checked=[_not_checked(each) for each in checks.not_checked],
         checked_against=[
-            CheckedAgainst(table=each.table, dated=each.dated, count=each.count) for each in checks.looked_at
+            CheckedAgainst(table=each.table, dated=each.dated, count=each.count) for each in checks.checked_against
         ],
     )
 
@@ -132,7 +133,8 @@ def _product(item: Item) -> CheckedProduct:
     return CheckedProduct(label=item.label, cip13=item.cip13, place=item.place, dispensed_on=item.dispensed_on)
 
 
-def _finding(found: Finding, override: checking.Override | None) -> CheckFinding:
+def _finding(found: Finding) -> CheckFinding:
+    override = found.override
     return CheckFinding(
         key=found.key,
         code=found.code,
@@ -210,10 +212,10 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     }
 
 
-async def _answer(context: Context, payload: Sequence[Any]) -> DispensingChecks:
+async def _answer(context: Context, payload: Sequence[Any]) -> checking.Checks:
     told, patient_id, basket = payload
     lines = [checking.BasketLine(*each) for each in json.loads(basket)]
-    return _shown(await checking.checks_of(context, UUID(patient_id), lines, told))
+    return await checking.checks_of(context, UUID(patient_id), lines, told)
 
 
 def _never(_asked: Asked, _told: object) -> object:

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from rich.progress import Progress
 
 from passerelle_ops.bench._ground import TENANT, bare_environment, databases_on, network
+from passerelle_ops.bench._pharmacy_checks import checks_figures
 from passerelle_ops.bench._pharmacy_population import PHARMACY, PharmacyPopulation
 from passerelle_ops.bench._pharmacy_view import (
     FEW,
@@ -36,6 +37,7 @@ from passerelle_ops.terminal import progress
 
 _SMALL: Final = "petit"
 _OTHER_PHARMACY: Final = "310790002"
+_CHECKS: Final = 300
 
 
 def run(settings: Settings, *, dsn: str | None = None, as_json: bool = False, quick: bool = False) -> int:
@@ -83,10 +85,13 @@ async def _measured(
             sides.append(view_side(name, title, url, tenant, heavy))
         task = bar.add_task("Mesures", total=samples_of(sides, plan))
         rounds = await measure(sides, plan, lambda: bar.advance(task))
+        checks = await checks_figures(
+            await registry.tenant(_SMALL), addresses.tenant_owner_url(_SMALL), bar, calls=_CHECKS
+        )
     finally:
         await installation.close()
     return Report(
         bench="pharmacy",
-        figures=view_figures(rounds),
+        figures=[*view_figures(rounds), *checks],
         details=[rounds.table("Ouvrir un dossier pharmaceutique", sides)],
     )

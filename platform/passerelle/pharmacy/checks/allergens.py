@@ -80,7 +80,7 @@ def allergies_met(
     known = table.names if table is not None else frozenset[str]()
 
     def under(substance: Substance) -> frozenset[str]:
-        return table.under(substance) if table is not None else substance.known_as
+        return table.under(substance.known_as) if table is not None else substance.known_as
 
     for each in sorted(set(allergens), key=lambda one: (one.label, one.atc or "", one.cis or "", one.told_on)):
         to = understood(each, known, basket)

@@ -27,7 +27,7 @@ from passerelle.pharmacy import access as pharmacy_access
 from passerelle.pharmacy import history
 from passerelle.pharmacy.checks.allergens import ATC_OID, Allergen
 from passerelle.pharmacy.checks.comparison import Compared, Ground, compare
-from passerelle.pharmacy.checks.findings import Finding, NotChecked, Source, TableName, Unchecked
+from passerelle.pharmacy.checks.findings import Finding, NotChecked, Override, Source, TableName, Unchecked
 from passerelle.pharmacy.checks.items import Dispensed, Item, Substance, still_taken
 from passerelle.pharmacy.checks.kept_tables import Product, interactions_of, products_of
 from passerelle.pharmacy.checks.repeats import Repetition
@@ -53,15 +53,6 @@ class BasketLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
-    """What a pharmacist dispensed in spite of a warning, and why."""
-
-    reason: str
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
     """What a basket was held against: a table and its date, or how many lines and documents were read."""
 
@@ -72,11 +63,11 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """The answer: findings, the heaviest first, each with the override that stands under its key."""
+    """The answer: findings, the heaviest first."""
 
-    findings: tuple[tuple[Finding, Override | None], ...]
+    findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
-    looked_at: tuple[Looked, ...]
+    checked_against: tuple[Looked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,24 +195,30 @@ async def checks_of(
         ],
     )
     tables = [each for each in (medicines, interactions.source if interactions is not None else None) if each]
-    looked_at = [*(Looked(table=each.table, dated=each.dated) for each in tables)]
+    checked_against = [*(Looked(table=each.table, dated=each.dated) for each in tables)]
     if not told["refused"]:
-        looked_at.append(Looked(table=TableName.HISTORY, count=min(len(lines), most)))
-    looked_at.append(Looked(table=TableName.DOCUMENTS, count=recorded.documents))
+        checked_against.append(Looked(table=TableName.HISTORY, count=min(len(lines), most)))
+    checked_against.append(Looked(table=TableName.DOCUMENTS, count=recorded.documents))
     unread = (*_unread_history(context, told, len(lines) > most, most), *_unread_allergies(recorded))
-    return _answered(compare(items, ground), unread, told["overrides"] or (), looked_at)
+    return _answered(compare(items, ground), unread, told["overrides"] or (), checked_against)
 
 
 def _answered(
-    compared: Compared, unread: Sequence[NotChecked], overrides: Sequence[Sequence[str]], looked_at: Sequence[Looked]
+    compared: Compared,
+    unread: Sequence[NotChecked],
+    overrides: Sequence[Sequence[str]],
+    checked_against: Sequence[Looked],
 ) -> Checks:
     standing: dict[str, Override] = {}
     for key, reason, by, at in sorted(overrides, key=lambda each: each[3]):
         standing[key] = Override(reason=reason, by=by, at=datetime.fromisoformat(at))
+    found = compared.findings
+    if standing:
+        found = tuple(each._replace(override=standing.get(each.key)) for each in found)
     return Checks(
-        findings=tuple((each, standing.get(each.key)) for each in compared.findings),
+        findings=found,
         not_checked=(*unread, *compared.not_checked),
-        looked_at=tuple(looked_at),
+        checked_against=tuple(checked_against),
     )
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import combinations
 
 from passerelle.pharmacy.checks.allergens import Allergen, allergies_met
 from passerelle.pharmacy.checks.availability import Shortage, running_short
 from passerelle.pharmacy.checks.findings import Finding, NotChecked, Source, Unchecked
 from passerelle.pharmacy.checks.interactions import Interactions, interactions_met
-from passerelle.pharmacy.checks.items import Item
+from passerelle.pharmacy.checks.items import Facet, Item
 from passerelle.pharmacy.checks.protocols import overlaps_met
-from passerelle.pharmacy.checks.repeats import Repetition, class_of, repeated
+from passerelle.pharmacy.checks.repeats import Repetition, class_of, renews, repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +40,11 @@ class Compared:
 def compare(basket: Sequence[Item], ground: Ground) -> Compared:
     """Hold a basket against itself and against the ground. The order of either changes nothing."""
     ordered = sorted(basket, key=lambda each: (each.product, each.place or 0))
-    pairs = [*combinations(ordered, 2), *((one, other) for one in ordered for other in ground.taken)]
+    asked, taken = ([_facet(each, ground) for each in some] for some in (ordered, ground.taken))
+    pairs = [(one, [*asked[at + 1 :], *taken]) for at, one in enumerate(asked)]
     findings: list[Finding] = []
-    not_checked = [*_untold(basket, ground)]
+    in_order = sorted(asked, key=lambda each: each.item.place or 0)
+    not_checked = [*_untold([*in_order, *taken], ground), *_without_days(asked, taken)]
     if ground.interactions is not None:
         findings += interactions_met(pairs, ground.interactions)
     if ground.medicines is not None:
@@ -55,35 +56,51 @@ def compare(basket: Sequence[Item], ground: Ground) -> Compared:
             findings.append(each)
         else:
             not_checked.append(each)
-    by_key = {each.key: each for each in findings}
+    by_place = {each.place: each for each in findings}
     return Compared(
-        tuple(sorted(by_key.values(), key=lambda each: each.weight)),
+        tuple(by_place[each] for each in sorted(by_place)),
         tuple(dict.fromkeys(not_checked)),
     )
 
 
-def _untold(basket: Sequence[Item], ground: Ground) -> Iterator[NotChecked]:
+def _facet(item: Item, ground: Ground) -> Facet:
+    known_as = item.known_as
+    return Facet(
+        item=item,
+        product=item.product,
+        generic_groups=item.generic_groups,
+        known_as=known_as,
+        under=ground.interactions.under(known_as) if ground.interactions is not None else known_as,
+        atc_class=class_of(item, ground.repetition.atc_level),
+    )
+
+
+def _untold(facets: Sequence[Facet], ground: Ground) -> Iterator[NotChecked]:
     """What the tables do not know of the products that are compared."""
     if ground.medicines is None:
         yield NotChecked(Unchecked.NO_MEDICINES)
     if ground.interactions is None:
         yield NotChecked(Unchecked.NO_INTERACTIONS)
-    for item in (*basket, *ground.taken):
+    for each in facets:
         if ground.medicines is not None:
-            yield from _unknown_of(item, ground.repetition.atc_level)
+            yield from _unknown_of(each)
         if ground.interactions is not None:
-            for each in item.substances:
-                if not ground.interactions.knows(each):
-                    yield NotChecked(Unchecked.SUBSTANCE_UNRESOLVED, item, (("substance", each.name),))
-    for other in ground.taken:
-        if other.ends_on is None and any(one.renews(other) for one in basket):
-            yield NotChecked(Unchecked.DURATION_UNKNOWN, other)
+            for one in each.item.substances:
+                if not ground.interactions.knows(one):
+                    yield NotChecked(Unchecked.SUBSTANCE_UNRESOLVED, each.item, (("substance", one.name),))
 
 
-def _unknown_of(item: Item, atc_level: int) -> Iterator[NotChecked]:
-    if not item.is_known:
-        yield NotChecked(Unchecked.PRODUCT_UNKNOWN, item)
-    elif not item.substances:
-        yield NotChecked(Unchecked.NO_SUBSTANCE, item)
-    elif class_of(item, atc_level) is None:
-        yield NotChecked(Unchecked.CLASS_UNKNOWN, item)
+def _unknown_of(facet: Facet) -> Iterator[NotChecked]:
+    if not facet.item.is_known:
+        yield NotChecked(Unchecked.PRODUCT_UNKNOWN, facet.item)
+    elif not facet.item.substances:
+        yield NotChecked(Unchecked.NO_SUBSTANCE, facet.item)
+    elif facet.atc_class is None:
+        yield NotChecked(Unchecked.CLASS_UNKNOWN, facet.item)
+
+
+def _without_days(asked: Sequence[Facet], taken: Sequence[Facet]) -> Iterator[NotChecked]:
+    """What is renewed nobody knows how early."""
+    for other in taken:
+        if other.item.ends_on is None and any(renews(one, other) for one in asked):
+            yield NotChecked(Unchecked.DURATION_UNKNOWN, other.item)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 from passerelle.kernel import messages
 from passerelle.pharmacy.checks.items import Item
@@ -59,10 +60,18 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Override:
+    """What a pharmacist dispensed in spite of a warning, and why."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
+class Finding(NamedTuple):
     """One warning. `between` are the names by which it was found: substances, families, a class.
 
-    `sentence` is for the pharmacist, `advice` what the table adds to it.
+    `sentence` is for the pharmacist, `advice` what the table adds to it, `override` what stands under its key.
     """
 
     code: FindingCode
@@ -73,35 +82,31 @@ class Finding:
     between: tuple[str, ...] = ()
     advice: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    override: Override | None = None
+
+    @property
+    def place(self) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
+        """Where it is read among others, the heaviest first; the same warning about the same products has the same."""
+        products = tuple(sorted([each.product for each in self.products]))
+        return -int(self.level or 0), _ORDER[self.code], self.between, products
 
     @property
     def key(self) -> str:
-        """The same warning about the same products has the same key: an override is kept under it."""
-        products = sorted({each.product for each in self.products})
-        said = "\x1f".join((self.code, str(int(self.level or 0)), *self.between, "", *products))
+        """The same for the same place: an override is kept under it."""
+        weight, _, between, products = self.place
+        said = "\x1f".join((self.code, str(-weight), *between, "", *products))
         return sha256(said.encode()).hexdigest()[:32]
 
-    @property
-    def weight(self) -> tuple[int, int, str, tuple[str, ...], tuple[str, ...]]:
-        """The order in which findings are read: the heaviest first."""
-        return (
-            -int(self.level or 0),
-            _ORDER.index(self.code),
-            self.sentence,
-            self.between,
-            tuple(each.product for each in self.products),
-        )
 
-
-_ORDER = (
-    FindingCode.ALLERGY,
-    FindingCode.INTERACTION,
-    FindingCode.PROTOCOL_OVERLAP,
-    FindingCode.SAME_SUBSTANCE,
-    FindingCode.EARLY_RENEWAL,
-    FindingCode.SAME_CLASS,
-    FindingCode.SHORTAGE,
-)
+_ORDER = {
+    FindingCode.ALLERGY: 0,
+    FindingCode.INTERACTION: 1,
+    FindingCode.PROTOCOL_OVERLAP: 2,
+    FindingCode.SAME_SUBSTANCE: 3,
+    FindingCode.EARLY_RENEWAL: 4,
+    FindingCode.SAME_CLASS: 5,
+    FindingCode.SHORTAGE: 6,
+}
 
 
 class Unchecked(StrEnum):

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
 from passerelle.kernel import messages
 from passerelle.pharmacy.checks.findings import Finding, FindingCode, InteractionLevel, Source, TableName
-from passerelle.pharmacy.checks.items import Item, Substance
+from passerelle.pharmacy.checks.items import Facet, Substance
 
 _KEPT_AT_MOST: Final = 4_000
 _NONE: Final[Mapping[str, tuple[Interaction, ...]]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Interaction:
     """One level of one pair. `left` and `right` are folded names of substances or of families."""
 
@@ -31,6 +32,17 @@ class Interaction:
     mechanism: str
     left_label: str
     right_label: str
+
+    @cached_property
+    def sentence(self) -> str:
+        """What it is, in French."""
+        said = {"left": self.left_label, "right": self.right_label}
+        return messages.sentence(f"CHECK_INTERACTION_{self.level.name}", said)
+
+    @cached_property
+    def advice(self) -> str:
+        """What the thesaurus says to do, and why."""
+        return " ".join(filter(None, (self.text, self.mechanism)))
 
 
 class Interactions:
@@ -56,53 +68,56 @@ class Interactions:
         """Whether it lists the substance, by itself or in a family."""
         return not self.names.isdisjoint(substance.known_as)
 
-    def under(self, substance: Substance) -> frozenset[str]:
-        """The names that stand for a substance: its own, and those of its families."""
-        found = self._under.get(substance.known_as)
+    def under(self, known_as: frozenset[str]) -> frozenset[str]:
+        """The names that stand for what is known under these: the same, and their families."""
+        found = self._under.get(known_as)
         if found is None:
-            found = substance.known_as.union(*(self._families.get(each, ()) for each in substance.known_as))
+            found = known_as.union(*(self._families.get(each, ()) for each in known_as))
             if len(self._under) >= _KEPT_AT_MOST:
                 self._under.clear()
-            self._under[substance.known_as] = found
+            self._under[known_as] = found
         return found
 
-    def between(self, one: Substance, other: Substance) -> Sequence[Interaction]:
-        """Every level of every pair that holds between two substances; nothing between a substance and itself."""
-        against = self._pairs_of(one)
-        met = against.keys() & self.under(other)
-        if not met or one.is_same(other):
-            return ()
-        return [row for name in sorted(met) for row in against[name]]
-
-    def _pairs_of(self, substance: Substance) -> Mapping[str, tuple[Interaction, ...]]:
-        found = self._against.get(substance.known_as)
+    def against(self, known_as: frozenset[str]) -> Mapping[str, tuple[Interaction, ...]]:
+        """The names that this does not go with, and what there is between."""
+        found = self._against.get(known_as)
         if found is None:
             gathered: dict[str, tuple[Interaction, ...]] = {}
-            for name in sorted(self.under(substance)):
+            for name in sorted(self.under(known_as)):
                 for other, rows in self._partners.get(name, _NONE).items():
                     gathered[other] = gathered.get(other, ()) + rows
             if len(self._against) >= _KEPT_AT_MOST:
                 self._against.clear()
-            found = self._against[substance.known_as] = gathered
+            found = self._against[known_as] = gathered
         return found
 
+    def between(self, one: Substance, other: Substance) -> Sequence[Interaction]:
+        """Every level of every pair that holds between two substances; nothing between a substance and itself."""
+        against = self.against(one.known_as)
+        met = against.keys() & self.under(other.known_as)
+        if not met or one.is_same(other):
+            return ()
+        return [row for name in sorted(met) for row in against[name]]
 
-def interactions_met(pairs: Iterable[tuple[Item, Item]], table: Interactions) -> Iterator[Finding]:
-    """The interactions between the products of each pair, each level of each entry once."""
-    for one, other in pairs:
-        met: dict[Interaction, None] = {}
-        for mine in one.substances:
-            for its in other.substances:
-                met.update(dict.fromkeys(table.between(mine, its)))
-        for each in met:
-            yield Finding(
-                code=FindingCode.INTERACTION,
-                source=table.source,
-                products=(one, other),
-                level=each.level,
-                between=(each.left_label, each.right_label),
-                sentence=messages.sentence(
-                    f"CHECK_INTERACTION_{each.level.name}", {"left": each.left_label, "right": each.right_label}
-                ),
-                advice=" ".join(filter(None, (each.text, each.mechanism))),
-            )
+
+def interactions_met(pairs: Iterable[tuple[Facet, Sequence[Facet]]], table: Interactions) -> Iterator[Finding]:
+    """The interactions of each product with the others beside it, each level of each entry once."""
+    for one, others in pairs:
+        reached = table.against(one.known_as).keys()
+        for other in others:
+            if reached.isdisjoint(other.under):
+                continue
+            met: dict[Interaction, None] = {}
+            for mine in one.item.substances:
+                for its in other.item.substances:
+                    met.update(dict.fromkeys(table.between(mine, its)))
+            for each in met:
+                yield Finding(
+                    code=FindingCode.INTERACTION,
+                    source=table.source,
+                    products=(one.item, other.item),
+                    level=each.level,
+                    between=(each.left_label, each.right_label),
+                    sentence=each.sentence,
+                    advice=each.advice,
+                )

@@ -45,9 +45,23 @@ class Item:
         """What makes two items the same product, however often it is dispensed."""
         return self.cis or self.cip13 or self.label
 
-    def renews(self, other: Item) -> bool:
-        """It is the same medicine again, or another of its generic group."""
-        return self.product == other.product or not self.generic_groups.isdisjoint(other.generic_groups)
+    @property
+    def known_as(self) -> frozenset[str]:
+        """The names of all its substances."""
+        if len(self.substances) == 1:
+            return self.substances[0].known_as
+        return frozenset[str]().union(*(each.known_as for each in self.substances))
+
+
+class Facet(NamedTuple):
+    """An item with what pairs of items are compared by, worked out once. `under`: as `Interactions.under`."""
+
+    item: Item
+    product: str
+    generic_groups: frozenset[str]
+    known_as: frozenset[str]
+    under: frozenset[str]
+    atc_class: str | None
 
 
 class Dispensed(NamedTuple):

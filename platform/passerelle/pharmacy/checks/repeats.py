@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from passerelle.kernel import messages
 from passerelle.pharmacy.checks.findings import Finding, FindingCode, Source, TableName
-from passerelle.pharmacy.checks.items import Item
+from passerelle.pharmacy.checks.items import Facet, Item
 
 #: How many signs of an ATC code each of its levels takes.
 _ATC_SIGNS = {1: 1, 2: 3, 3: 4, 4: 5, 5: 7}
@@ -29,27 +29,41 @@ def class_of(item: Item, level: int) -> str | None:
     return item.atc[:signs] if item.atc is not None and len(item.atc) >= signs else None
 
 
-def repeated(pairs: Iterable[tuple[Item, Item]], rule: Repetition, today: date, medicines: Source) -> Iterator[Finding]:
-    """What each pair has twice, by the narrowest of the three: renewed too early, one substance, one class."""
-    for one, other in pairs:
-        if other.dispensed_on is not None and one.renews(other):
-            yield from _too_early(one, other, rule, today)
-        elif shared := sorted({mine.name for mine in one.substances for its in other.substances if mine.is_same(its)}):
-            yield Finding(
-                code=FindingCode.SAME_SUBSTANCE,
-                source=medicines,
-                products=(one, other),
-                between=tuple(shared),
-                sentence=messages.sentence(FindingCode.SAME_SUBSTANCE, {"substances": ", ".join(shared)}),
-            )
-        elif (common := class_of(one, rule.atc_level)) is not None and common == class_of(other, rule.atc_level):
-            yield Finding(
-                code=FindingCode.SAME_CLASS,
-                source=medicines,
-                products=(one, other),
-                between=(common,),
-                sentence=messages.sentence(FindingCode.SAME_CLASS, {"class": common}),
-            )
+def repeated(
+    pairs: Iterable[tuple[Facet, Sequence[Facet]]], rule: Repetition, today: date, medicines: Source
+) -> Iterator[Finding]:
+    """What each product has twice with the others beside it, by the narrowest of the three: renewed too early, one
+    substance, one class."""
+    for one, others in pairs:
+        for other in others:
+            if other.item.dispensed_on is not None and renews(one, other):
+                yield from _too_early(one.item, other.item, rule, today)
+            elif not one.known_as.isdisjoint(other.known_as):
+                yield _twice(one.item, other.item, medicines)
+            elif one.atc_class is not None and one.atc_class == other.atc_class:
+                yield Finding(
+                    code=FindingCode.SAME_CLASS,
+                    source=medicines,
+                    products=(one.item, other.item),
+                    between=(one.atc_class,),
+                    sentence=messages.sentence(FindingCode.SAME_CLASS, {"class": one.atc_class}),
+                )
+
+
+def renews(one: Facet, other: Facet) -> bool:
+    """It is the same medicine again, or another of its generic group."""
+    return one.product == other.product or not one.generic_groups.isdisjoint(other.generic_groups)
+
+
+def _twice(one: Item, other: Item, medicines: Source) -> Finding:
+    shared = sorted({min(a.name, b.name) for a in one.substances for b in other.substances if a.is_same(b)})
+    return Finding(
+        code=FindingCode.SAME_SUBSTANCE,
+        source=medicines,
+        products=(one, other),
+        between=tuple(shared),
+        sentence=messages.sentence(FindingCode.SAME_SUBSTANCE, {"substances": ", ".join(shared)}),
+    )
 
 
 def _too_early(one: Item, other: Item, rule: Repetition, today: date) -> Iterator[Finding]:
