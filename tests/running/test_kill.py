@@ -16,14 +16,14 @@ import httpx2
 import pytest
 from sqlalchemy import literal, select
 
-from passerelle.identities.directory import Practice, Professional
+from passerelle.identities.directory import Establishment, Practice, Professional
 from passerelle.kernel.database import Database, Statement
 from passerelle.kernel.errors import TryLater
 from passerelle_graphql.ids import Node, key_of
 from passerelle_ops.demo.issuer import FOLDER, DemoIssuer
 from passerelle_ops.installation import Installation
 from passerelle_ops.stack.addresses import Addresses
-from tests.running.house import SECONDS, TENANT, WRITER, Corpus, House, Ingest, filed
+from tests.running.house import SECONDS, TENANT, WRITER, Corpus, House, Ingest, eventually, filed
 
 pytestmark = pytest.mark.timeout(900)  # several processes start again on a machine that may be busy
 
@@ -273,6 +273,51 @@ async def test_a_pool_outlives_its_server(house: House) -> None:
             assert (await connection.execute(select(literal(1)))).scalar_one() == 1
     finally:
         await database.close()
+
+
+PHARMACIES = 200
+DELIVERED = "select count(*) from recall_delivery where delivered_at is not null"
+
+
+async def _pharmacies(house: House) -> None:
+    """Pharmacies with a pharmacist each."""
+    installation = Installation(house.settings)
+    places = [
+        Establishment(finess=f"31{each:07d}", name="Pharmacie", basin="essai", tenant_id=TENANT, category="SA33")
+        for each in range(PHARMACIES)
+    ]
+    people = [
+        Professional(
+            rpps=f"99901{number:06d}",
+            family_name="ESSAI",
+            given_name="Dominique",
+            profession="21",
+            practices=(Practice(tenant_id=TENANT, finess=place.finess),),
+        )
+        for number, place in enumerate(places)
+    ]
+    try:
+        await installation.directory.register_establishments(places)
+        await installation.directory.register_professionals(people)
+    finally:
+        await installation.close()
+
+
+async def test_a_recall_reaches_every_pharmacy_once_though_the_worker_dies(house: House) -> None:
+    await _pharmacies(house)
+    said = ("--level", "urgent", "--source", "essai", "--reference", "A-1", "--message", "Mettre de côté.")
+    issued = house.run("recall", "issue", "--tenant", TENANT, *said, "--json")
+    assert issued.code == 0, issued
+    eventually(lambda: house.rows(DELIVERED)[0][0] > 0, "a pharmacy is told")
+    house.kill("worker")
+    told = house.rows(DELIVERED)[0][0]
+    assert 0 < told < PHARMACIES, f"killed too late to show anything: {told}"
+    eventually(lambda: house.rows(DELIVERED) == [(PHARMACIES,)], "every pharmacy is told")
+    notices = "select count(*), count(distinct recipient) from notice where kind = 'recall'"
+    assert house.rows(notices) == [(PHARMACIES, PHARMACIES)]
+    followed = house.run("recall", "follow", issued.json["recall_id"], "--tenant", TENANT, "--json")
+    counts = {name: followed.json[name] for name in ("waiting", "delivered", "acknowledged", "escalated")}
+    assert counts == {"waiting": 0, "delivered": PHARMACIES, "acknowledged": 0, "escalated": 0}
 
 
 def test_after_all_that_the_journal_and_the_contents_agree(house: House) -> None:
