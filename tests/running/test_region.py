@@ -46,6 +46,9 @@ LAID = (
     "emergency_access",
     "emergency_objection",
     "document",
+    "pharmacy_record_act",
+    "dispensation",
+    "recall",
 )
 
 
@@ -159,6 +162,11 @@ def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, tmp_pat
         assert any("Prenez rendez-vous" in each["sentence"] for each in suzanne)
         assert "Inès Marty a ouvert votre dossier en urgence" in jeanne[0]["sentence"]
         assert len(answers[-1]["journal"]["nodes"]) == 20
+        on_duty, gp = [each["dispensingHistory"] for each in answers if "dispensingHistory" in each]
+        assert [each["dispensedHere"] for each in on_duty["nodes"]] == [False] * 5
+        assert gp["code"] == "ACCESS_REFUSED"
+        (recalled,) = [each["recalls"]["nodes"] for each in answers if "recalls" in each]
+        assert [each["state"] for each in recalled] == ["ESCALATED"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def officer(network: Network, state: State = None, minutes: Minutes = 720) -> No
 
 
 @app.command(cls=FrenchCommand)
+def authority(network: Network, state: State = None, minutes: Minutes = 720) -> None:
+    """L’autorité sanitaire qui émet les rappels et les alertes dans un réseau de la démonstration."""
+    from passerelle_ops.demo.signing_in import SignIn
+
+    typer.echo(SignIn(settings_of(state)).authority(network, valid_for=timedelta(minutes=minutes)))
+
+
+@app.command(cls=FrenchCommand)
 def software(who: Professional, state: State = None, structure: Structure = "", minutes: Minutes = 720) -> None:
     """Un logiciel qui agit pour un professionnel nommé (comme le fait le VIHF)."""
     from passerelle_ops.demo.signing_in import SignIn

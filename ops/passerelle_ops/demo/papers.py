@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
+from passerelle.dossier.formats.allergies import Allergy
 from passerelle.dossier.formats.cda import read_cda
 from passerelle.dossier.formats.submission import IncomingDocument
 from passerelle.identities.ins import Ins
 from passerelle_ops.demo.corpus.kinds import KINDS
+from passerelle_ops.demo.corpus.medicines import allergies_section
 from passerelle_ops.demo.corpus.people import Patient, Structure, Writer
-from passerelle_ops.demo.corpus.write import Paper, write
+from passerelle_ops.demo.corpus.write import Paper, sections_of, write
 from passerelle_ops.demo.people import Cast, DemoPerson, DemoProfessional
 from passerelle_ops.demo.story import Written, unique_id
 from passerelle_policies import nomenclatures
@@ -73,6 +76,9 @@ def written_document(
             replaces=Ins(replaced, "") if replaced else None,
             confidentiality=hiding[0] if hiding else "N",
         )
+        if written.allergies:
+            told = [Allergy(code=None, system=None, label=each, status="active") for each in written.allergies]
+            paper = replace(paper, sections=sections_of(paper) + allergies_section(told))
         return read_cda(write(paper))
     return read_cda(
         _cda(

@@ -35,6 +35,8 @@ class Part(StrEnum):
     SURGEON = "chirurgien"
     RADIOLOGIST = "radiologue"
     PHARMACIST = "pharmacienne"
+    NEIGHBOUR_PHARMACIST = "pharmacien d’une autre officine"
+    DUTY_PHARMACIST = "pharmacienne de garde"
     NURSE = "infirmière"
     DENTIST = "chirurgien-dentiste"
     MIDWIFE = "sage-femme"
@@ -45,24 +47,35 @@ class Part(StrEnum):
     OUTSIDER = "médecin sans lien avec la patiente"
 
 
-# Profession (TRE_G15, TRE_R94, TRE_R85), savoir-faire (TRE_R38), and whether the work is done in a hospital.
-_WORK: Final[dict[Part, tuple[str, str | None, bool]]] = {
-    Part.GP: ("10", "SM54", False),
-    Part.ONCOLOGIST: ("10", "SM36", True),
-    Part.SURGEON: ("10", "SM14", True),
-    Part.RADIOLOGIST: ("10", "SM44", True),
-    Part.PHARMACIST: ("21", None, False),
-    Part.NURSE: ("60", None, True),
-    Part.DENTIST: ("40", None, False),
-    Part.MIDWIFE: ("50", None, True),
-    Part.PHYSIOTHERAPIST: ("70", None, False),
-    Part.SOCIAL_WORKER: ("41", None, True),
-    Part.SECRETARY: ("331", None, True),
-    Part.BLOCKED: ("10", "SM54", False),
-    Part.OUTSIDER: ("10", "SM54", False),
+# Where the work is done: types of place of JDV_J02.
+_HOSPITAL: Final = "SA01"
+_OWN_PRACTICE: Final = "SA07"
+PHARMACY: Final = "SA33"
+# Profession (TRE_G15, TRE_R94, TRE_R85), savoir-faire (TRE_R38), and place.
+_WORK: Final[dict[Part, tuple[str, str | None, str]]] = {
+    Part.GP: ("10", "SM54", _OWN_PRACTICE),
+    Part.ONCOLOGIST: ("10", "SM36", _HOSPITAL),
+    Part.SURGEON: ("10", "SM14", _HOSPITAL),
+    Part.RADIOLOGIST: ("10", "SM44", _HOSPITAL),
+    Part.PHARMACIST: ("21", None, PHARMACY),
+    Part.NURSE: ("60", None, _HOSPITAL),
+    Part.DENTIST: ("40", None, _OWN_PRACTICE),
+    Part.MIDWIFE: ("50", None, _HOSPITAL),
+    Part.PHYSIOTHERAPIST: ("70", None, _OWN_PRACTICE),
+    Part.SOCIAL_WORKER: ("41", None, _HOSPITAL),
+    Part.SECRETARY: ("331", None, _HOSPITAL),
+    Part.BLOCKED: ("10", "SM54", _OWN_PRACTICE),
+    Part.OUTSIDER: ("10", "SM54", _OWN_PRACTICE),
+    Part.NEIGHBOUR_PHARMACIST: ("21", None, PHARMACY),
+    Part.DUTY_PHARMACIST: ("21", None, PHARMACY),
 }
+#: They came later, and are drawn apart, so that everyone else stays who he was.
+_CAME_LATER: Final = (Part.NEIGHBOUR_PHARMACIST, Part.DUTY_PHARMACIST)
 _WOMEN_PARTS: Final = frozenset(
-    {Part.RADIOLOGIST, Part.PHARMACIST, Part.NURSE, Part.MIDWIFE, Part.SOCIAL_WORKER, Part.SECRETARY}
+    {
+        *(Part.RADIOLOGIST, Part.PHARMACIST, Part.DUTY_PHARMACIST, Part.NURSE, Part.MIDWIFE, Part.SOCIAL_WORKER),
+        Part.SECRETARY,
+    }
 )
 _DOCTORS: Final = frozenset(
     {Part.GP, Part.ONCOLOGIST, Part.SURGEON, Part.RADIOLOGIST, Part.DENTIST, Part.BLOCKED, Part.OUTSIDER}
@@ -87,12 +100,14 @@ _CAST: Final[dict[Part, tuple[str, str]]] = {
     Part.SECRETARY: ("Martine", "Pujol"),
     Part.BLOCKED: ("Bernard", "Galy"),
     Part.OUTSIDER: ("Inès", "Marty"),
+    Part.NEIGHBOUR_PHARMACIST: ("Marc", "Teyssier"),
+    Part.DUTY_PHARMACIST: ("Lise", "Combes"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoProfessional:
-    """A professional of the demo; `finess` is empty for a practice of his own."""
+    """A professional of the demo; `finess` is empty for a practice of his own, `sector` the type of the place."""
 
     part: Part
     rpps: str
@@ -101,6 +116,7 @@ class DemoProfessional:
     profession: str
     specialty: str | None
     finess: str
+    sector: str
 
     @property
     def name(self) -> str:
@@ -176,6 +192,16 @@ class Cast:
         raise LookupError(given_name)
 
     @property
+    def pharmacies(self) -> dict[str, str]:
+        """The invented pharmacies: FINESS numbers and names."""
+        return {each.finess: f"Pharmacie {each.family_name}" for each in self.in_pharmacies}
+
+    @property
+    def in_pharmacies(self) -> list[DemoProfessional]:
+        """Whoever works in one."""
+        return [each for each in self.professionals.values() if each.sector == PHARMACY]
+
+    @property
     def child(self) -> Household:
         """The first minor and his mother."""
         return next(each for each in self.households if each.mother is not None)
@@ -185,10 +211,13 @@ def cast_of(tenant_id: str, establishments: Sequence[str], *, patients: int = 44
     """Everyone of a network whose hospitals have these FINESS numbers; `is_first` gives them the story's names."""
     draw = Random(f"{PEOPLE_SEED}/{tenant_id}")  # noqa: S311 - invented people, not secrets
     number = sum(ord(letter) for letter in tenant_id) % 100
-    families = draw.sample(_FAMILY_NAMES, len(_WORK))
+    apart = Random(f"{PEOPLE_SEED}/{tenant_id}/pharmacies")  # noqa: S311
+    families = draw.sample(_FAMILY_NAMES, len(_WORK) - len(_CAME_LATER))
+    families += apart.sample([each for each in _FAMILY_NAMES if each not in families], len(_CAME_LATER))
     professionals = {}
-    for index, (part, (profession, specialty, in_hospital)) in enumerate(_WORK.items()):
-        invented = (draw.choice(_WOMEN if part in _WOMEN_PARTS else _MEN), families[index])
+    for index, (part, (profession, specialty, sector)) in enumerate(_WORK.items()):
+        own = apart if part in _CAME_LATER else draw
+        invented = (own.choice(_WOMEN if part in _WOMEN_PARTS else _MEN), families[index])
         given, family = _CAST[part] if is_first else invented
         base = f"8997{number:02d}{index:04d}"
         professionals[part] = DemoProfessional(
@@ -198,12 +227,21 @@ def cast_of(tenant_id: str, establishments: Sequence[str], *, patients: int = 44
             given_name=given,
             profession=profession,
             specialty=specialty,
-            finess=establishments[0] if in_hospital else "",
+            finess=_finess(number, index, sector, establishments[0]),
+            sector=sector,
         )
     told = _told(number) if is_first else ()
     drawn = [_household(draw, number, index) for index in range(len(told), patients)]
     households = [*told, *drawn]
     return Cast(tenant_id=tenant_id, professionals=professionals, households=tuple(households))
+
+
+def _finess(network: int, order: int, sector: str, hospital: str) -> str:
+    """Where someone works. No real number begins with 99: it is no département."""
+    if sector == PHARMACY:
+        base = f"99{network:02d}{order:04d}"
+        return base + luhn.calc_check_digit(base)
+    return hospital if sector == _HOSPITAL else ""
 
 
 def _told(network: int) -> tuple[Household, ...]:

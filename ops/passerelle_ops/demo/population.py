@@ -17,12 +17,12 @@ from passerelle.audit.sealing import seal
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import attending, care_teams, lifecycle, publishing, relations, representation, team_consents
 from passerelle.identities import patients
-from passerelle.identities.directory import Directory, Practice, Professional
+from passerelle.identities.directory import Directory, Establishment, Practice, Professional
 from passerelle.identities.ins import IdentityStatus
 from passerelle_ops.demo import papers, story
 from passerelle_ops.demo.casting import STORY_TENANT
 from passerelle_ops.demo.happenings import happen
-from passerelle_ops.demo.people import Cast, DemoPerson, Household, Part
+from passerelle_ops.demo.people import PHARMACY, Cast, DemoPerson, Household, Part
 from passerelle_ops.demo.settler import Settler, day
 from passerelle_ops.installation import Installation
 from passerelle_policies.vocabulary import DossierState
@@ -35,7 +35,13 @@ OnPatient = Callable[[str], None]
 
 
 async def register_professionals(directory: Directory, cast: Cast) -> None:
-    """Put the professionals of one network in the directory."""
+    """Put the professionals of one network in the directory, and the pharmacies that they work in."""
+    await directory.register_establishments(
+        [
+            Establishment(finess=finess, name=name, basin="officines", tenant_id=cast.tenant_id, category=PHARMACY)
+            for finess, name in cast.pharmacies.items()
+        ]
+    )
     await directory.register_professionals(
         [
             Professional(
@@ -59,7 +65,7 @@ async def settle(installation: Installation, cast: Cast, on_patient: OnPatient) 
         tenant=await registry.tenant(cast.tenant_id),
         cast=cast,
         clock=installation.clock,
-        structures={each.finess: each.name for _, each in network.establishments()},
+        structures={each.finess: each.name for _, each in network.establishments()} | cast.pharmacies,
         directory=installation.directory,
     )
     await register_professionals(installation.directory, cast)

@@ -12,6 +12,7 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import PARIS, Clock, SetClock
 from passerelle.kernel.context import Context, Tenant
 from passerelle_ops.demo.people import Cast, DemoPerson, Part
+from passerelle_policies.roles import setting_of
 from passerelle_policies.vocabulary import ActorKind, Purpose
 
 
@@ -49,6 +50,7 @@ class Settler:
             profession=who.profession,
             specialty=who.specialty,
             establishment=who.finess or None,
+            setting=setting_of(who.sector),
         )
 
     def key(self, person: DemoPerson) -> str:

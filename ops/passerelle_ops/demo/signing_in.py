@@ -73,7 +73,7 @@ class SignIn:
             given_name=each.given_name,
             profession=each.profession,
             specialty=each.specialty,
-            practices=[Practice(finess=each.finess, name="", sector="SA01" if each.finess else "SA07")],
+            practices=[Practice(finess=each.finess, name="", sector=each.sector)],
             valid_for=valid_for,
         )
 
@@ -94,6 +94,12 @@ class SignIn:
         return self.issuer.mint_officer(
             network=tenant_id, family_name="Protection", given_name="Déléguée", valid_for=valid_for
         )
+
+    def authority(self, tenant_id: str, *, valid_for: timedelta = VALID_FOR) -> str:
+        """The token of the health authority that announces recalls in a network. Refused: DEMO_NETWORK_UNKNOWN."""
+        if tenant_id not in self._casts:
+            raise InvalidInput("DEMO_NETWORK_UNKNOWN")
+        return self.issuer.mint_authority(network=tenant_id, name="Agence (démonstration)", valid_for=valid_for)
 
     def stranger(self, ins: Ins) -> str:
         """The token of a citizen whom no network knows."""

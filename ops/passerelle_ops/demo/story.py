@@ -19,7 +19,7 @@ from passerelle_ops.demo.people import PEOPLE_SEED, Cast, DemoPerson, Household,
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """One document of the demo. `key` names it within its patient; `replaces` is the key of the one before;
-    `words` are its text, in place of what the corpus would write."""
+    `words` are its text, in place of what the corpus would write; `allergies` what it tells of beside."""
 
     key: str
     type_code: str
@@ -31,6 +31,7 @@ class Written:
     hidden_from_representatives: bool = False
     replaces: str | None = None
     words: str | None = None
+    allergies: tuple[str, ...] = ()
 
 
 JEANNE: Final = (
@@ -46,7 +47,14 @@ JEANNE: Final = (
     ),
     Written(key="biologie", type_code="11502-2", title="Bilan biologique", author=Part.ONCOLOGIST, days_ago=60),
     Written(key="operation", type_code="34874-8", title="Compte rendu opératoire", author=Part.SURGEON, days_ago=50),
-    Written(key="sortie", type_code="11490-0", title="Lettre de liaison à la sortie", author=Part.SURGEON, days_ago=45),
+    Written(
+        key="sortie",
+        type_code="11490-0",
+        title="Lettre de liaison à la sortie",
+        author=Part.SURGEON,
+        days_ago=45,
+        allergies=("Pénicillines",),
+    ),
     Written(key="rcp", type_code="34794-8", title="Fiche RCP de sénologie", author=Part.ONCOLOGIST, days_ago=40),
     Written(key="pps-1", type_code="18776-5", title="Plan personnalisé de soins", author=Part.ONCOLOGIST, days_ago=35),
     Written(

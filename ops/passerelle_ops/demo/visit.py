@@ -106,6 +106,10 @@ class Visit:
         """The token of the network's data-protection officer."""
         return self.desk.officer(STORY_TENANT)
 
+    def authority(self) -> str:
+        """The token of the health authority."""
+        return self.desk.authority(STORY_TENANT)
+
     def ask(
         self,
         token: str | None,

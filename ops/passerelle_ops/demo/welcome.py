@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from passerelle_ops.demo import story
+from passerelle_ops.demo import counter, story
 from passerelle_ops.demo.casting import STORY_TENANT, casts
 from passerelle_ops.demo.people import Cast, Part
 from passerelle_ops.demo.visit import BREAK_GLASS, Visit
@@ -32,6 +32,15 @@ _BREAK_THE_GLASS = (
     '{"query":"mutation($id:ID!){breakTheGlass(patientId:$id,reason:\\"malaise, patiente inconsciente\\"){__typename'
     '...on EmergencyAccess{until}...on Problem{code message}}}","variables":{"id":"\'$1\'"}}'
 )
+_ATTEST_PRESENCE = (
+    '{"query":"mutation($id:ID!){attestPresence(patientId:$id,shown:VITALE_CARD){__typename...on Attestation{until}'
+    '...on Problem{code message}}}","variables":{"id":"\'$1\'"}}'
+)
+_ASK_DISPENSED = (
+    '{"query":"query($id:ID!){dispensingHistory(patientId:$id){__typename...on DispensingHistory{nodes{dispensedOn'
+    ' label dispensedHere}}...on Problem{code message}}}","variables":{"id":"\'$1\'"}}'
+)
+_ASK_RECALLS = '{"query":"{recalls{...on ReceivedRecalls{nodes{reference state message}}}}"}'
 _ASK_NOTICES = '{"query":"{notices(first:5){...on NoticeConnection{nodes{postedAt sentence}}}}"}'
 _VIEW = '"${TMPDIR:-/tmp}/vue.html"'
 _SEES = {
@@ -46,6 +55,7 @@ _SEES = {
     Part.BLOCKED: "refusé : Jeanne l’a bloqué",
     Part.OUTSIDER: "refusé, et Jeanne le lit dans son journal",
 }
+_ON_DUTY_SEES = f"{counter.IN_THE_WINDOW} produits que deux autres pharmacies ont délivrés à Jeanne, si elle est là"
 _PERSON_SEES = f"{story.JEANNE_SEES} documents (pas le TEP-scanner, qui attend sa consultation d’annonce)"
 
 
@@ -69,6 +79,9 @@ def _who(cast: Cast) -> list[list[str]]:
     rows = [
         [escape(who.name), str(part), escape(_SEES[part])] for part, who in cast.professionals.items() if part in _SEES
     ]
+    neighbour, on_duty = (cast.professionals[each] for each in (Part.NEIGHBOUR_PHARMACIST, Part.DUTY_PHARMACIST))
+    rows.append([neighbour.name, str(neighbour.part), "un rappel de lot, dont sa pharmacie n’a pas accusé réception"])
+    rows.append([on_duty.name, str(on_duty.part), escape(_ON_DUTY_SEES)])
     jeanne, mother, son = cast.patient, cast.child.mother, cast.child.patient
     rows.append([jeanne.name, "patiente", escape(_PERSON_SEES)])
     if mother is not None:
@@ -103,12 +116,16 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
             f'  -H "Authorization: Bearer $({program} token "$2" "$3")" -d \'{body}\'; echo; }}'
         )
 
+    gp = cast.professionals[Part.GP].handle
     lines = [
         *(f"{name}={value}" for name, value in ids.items()),
         function("dossier", _ASK_DOSSIER),
         function("journal", _ASK_JOURNAL),
         function("urgence", _BREAK_THE_GLASS, mode=BREAK_GLASS),
         function("avis", _ASK_NOTICES),
+        function("carte", _ATTEST_PRESENCE),
+        function("dispensations", _ASK_DISPENSED),
+        function("rappels", _ASK_RECALLS),
     ]
     asked = [(f"professional {who.handle}", _SEES[part]) for part, who in cast.professionals.items() if part in _SEES]
     asked.append((f"person {cast.patient.handle}", _PERSON_SEES))
@@ -116,12 +133,17 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
     lines += [f'dossier "$JEANNE" {token}  # {sees}' for token, sees in asked]
     if (mother := cast.child.mother) is not None:
         lines.append(f'dossier "$NOE" person {mother.handle}  # {story.MOTHER_SEES} documents de son fils')
+    on_duty, neighbour = (cast.professionals[each].handle for each in (Part.DUTY_PHARMACIST, Part.NEIGHBOUR_PHARMACIST))
     jeanne, suzanne = cast.patient.handle, cast.household("Suzanne").patient.handle
     lines += [
         f'dossier "$SUZANNE" person {suzanne}  # {story.SUZANNE_SEES} documents : le dernier attend sa consultation',
         f"avis - person {suzanne}  # … et la plateforme l’en a avertie",
         f'urgence "$JEANNE" professional {cast.professionals[Part.OUTSIDER].handle}  # brise la glace, pour une heure',
         f"avis - person {jeanne}  # … Jeanne en est avertie",
+        f'carte "$JEANNE" professional {on_duty}  # Jeanne présente sa carte Vitale à la pharmacie de garde,',
+        f'dispensations "$JEANNE" professional {on_duty}  # … qui voit {counter.IN_THE_WINDOW} produits d’ailleurs',
+        f'dispensations "$JEANNE" professional {gp}  # refusé, au médecin traitant aussi',
+        f"rappels - professional {neighbour}  # un lot rappelé, sans accusé de réception : relancé",
         f'page=$(dossier "$JEANNE" person {jeanne} | grep -o \'/[^"]*/view\' | head -n 1)  # un document a sa page,',
         f'curl -sS "{url}$page" -H "Authorization: Bearer $({program} token person {jeanne})" > {_VIEW}  # à regarder',
         f'journal "$JEANNE" person {jeanne}  # chaque accès ci-dessus, refus compris',

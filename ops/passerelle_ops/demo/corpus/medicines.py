@@ -44,13 +44,18 @@ def dispensation(paper: Paper, lines: Sequence[DispensedLine]) -> bytes:
 
 def with_allergies(paper: Paper, allergies: Sequence[Allergy]) -> bytes:
     """A document whose only section tells of allergies, each coded."""
+    return write(replace(paper, sections=allergies_section(allergies)))
+
+
+def allergies_section(allergies: Sequence[Allergy]) -> str:
+    """The section that tells of allergies, each coded."""
     rows = "".join(
         f'<tr><td><content ID="al-{n}">{escape(each.label)}</content></td></tr>' for n, each in enumerate(allergies)
     )
     told = f"<table><thead><tr><th>Agent responsable</th></tr></thead><tbody>{rows}</tbody></table>"
     entries = [_allergy(each, f"al-{n}") for n, each in enumerate(allergies)]
     text = told if allergies else "<paragraph>Aucune allergie connue</paragraph>"
-    return write(replace(paper, sections=_section("48765-2", "Allergies et hypersensibilités", text, entries)))
+    return _section("48765-2", "Allergies et hypersensibilités", text, entries)
 
 
 def _section(code: str, title: str, text: str, entries: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from passerelle.identities.ins import Ins
 from passerelle.kernel.clock import PARIS
-from passerelle_ops.demo.corpus.cases import case_for
+from passerelle_ops.demo.corpus.cases import Case, case_for
 from passerelle_ops.demo.corpus.kinds import KINDS, Block, Kind, Section, Table
 from passerelle_ops.demo.corpus.people import Patient, Structure, Writer
 
@@ -69,11 +69,8 @@ def hl7(at: datetime) -> str:
 def write(paper: Paper) -> bytes:
     """One CDA document, UTF-8 octets."""
     kind = KINDS[paper.type_code]
-    draw = Random(f"case/{paper.seed}")  # noqa: S311  a plausible case, not a secret
-    born = date.fromisoformat(f"{paper.patient.birth_date[:4]}-06-30")
-    case = case_for(draw, paper.patient.sex, max(0, paper.at.year - born.year))
-    event = kind.event(case)
-    sections = "".join(map(_section, kind.sections(case))) if paper.sections is None else paper.sections
+    event = kind.event(_case(paper))
+    sections = sections_of(paper) if paper.sections is None else paper.sections
     body = _level_one(*paper.body) if paper.body else _structured(sections, paper.attachment)
     return (
         paper.declaration
@@ -89,6 +86,17 @@ def write(paper: Paper) -> bytes:
         + _encounter(paper)
         + f"  <component>{body}</component>\n</ClinicalDocument>\n"
     ).encode()
+
+
+def sections_of(paper: Paper) -> str:
+    """The sections that documents of this kind have, as they are written."""
+    return "".join(map(_section, KINDS[paper.type_code].sections(_case(paper))))
+
+
+def _case(paper: Paper) -> Case:
+    draw = Random(f"case/{paper.seed}")  # noqa: S311  a plausible case, not a secret
+    born = date.fromisoformat(f"{paper.patient.birth_date[:4]}-06-30")
+    return case_for(draw, paper.patient.sex, max(0, paper.at.year - born.year))
 
 
 def _identification(paper: Paper, kind: Kind) -> str:
