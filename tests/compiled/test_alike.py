@@ -66,6 +66,8 @@ async def test_operations_of_a_generator_that_knows_the_schema_alone(
         "String": texts.map(nodes.String),
         "Int": st.integers(-2, 60).map(nodes.Int),
         "DateTime": st.datetimes().map(lambda at: nodes.String(f"{at.isoformat()}Z")),
+        "Date": st.dates().map(lambda day: nodes.String(day.isoformat())),
+        "Decimal": st.decimals(-1, 10**4, places=2).map(lambda number: nodes.String(str(number))),
         "Base64": st.binary(max_size=9).map(lambda octets: nodes.String(base64.b64encode(octets).decode())),
     }
     roots = data.draw(st.sampled_from([[each] for each in NAMES]))

@@ -22,6 +22,7 @@ WORDS = st.sampled_from(["", "x", "ESSAI", "19800115", "10", "31-", "é", "0" * 
 SCALARS = {
     "DateTime": st.datetimes().map(lambda at: nodes.String(f"{at.isoformat()}Z")),
     "Date": st.dates().map(lambda day: nodes.String(day.isoformat())),
+    "Decimal": st.decimals(-10, 10**6, places=2).map(lambda number: nodes.String(str(number))),
     "Base64": st.binary(max_size=64).map(lambda octets: nodes.String(base64.b64encode(octets).decode())),
 }
 
