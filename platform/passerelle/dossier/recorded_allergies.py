@@ -90,8 +90,8 @@ def _sources() -> Select[Any]:
         .where(
             document.c.type_code == any_(bindparam("allergy_types", type_=ARRAY(Text()))),
             document.c.mime_type == _STRUCTURED,
-            document.c.status == DocumentStatus.CURRENT.value,
             reach.visible(document, facts, lines),
+            reach.shown_status(document, facts, lines) == DocumentStatus.CURRENT.value,
         )
         .order_by(document.c.act_at.desc(), document.c.document_id.desc())
         .limit(bindparam("allergy_documents", type_=Integer()))
