@@ -64,28 +64,19 @@ async def record(act: Act, patient_id: UUID, said: Dispensed) -> Receipt:
 
     Refused: PLACE_MISSING, DISPENSATION_NUMBER_USED, RECALL_NOT_ACKNOWLEDGED, and as `dispensed.checked`.
     """
-    pharmacy = pharmacy_of(act.context)
-    await access.require(act, patient_id, Kind.DISPENSATION, Action.PUBLISH)
+    pharmacy, said = pharmacy_of(act.context), checked(act.context, said)
+    # Before the decision: what fails for another reason tells nobody, without a trace, whether the record is open.
     await must_have_acknowledged(act, pharmacy)
-    said = checked(act.context, said)
+    sent = await _sent(act, patient_id, pharmacy, said)
+    await access.require(act, patient_id, Kind.DISPENSATION, Action.PUBLISH)
+    if sent is not None:
+        return await _receipt(act, sent)
     receipt = await _write(act, patient_id, pharmacy, said, version=1)
-    if receipt is not None:
-        return receipt
-    sent = await act.connection.execute(
-        select(dispensation)
-        .where(
-            dispensation.c.pharmacy == pharmacy,
-            dispensation.c.pharmacy_number == said.pharmacy_number,
-            dispensation.c.patient_id == patient_id,
-            dispensation.c.fingerprint == said.fingerprint,
-        )
-        .order_by(dispensation.c.version.desc())
-        .limit(1)
-    )
-    row = sent.one_or_none()
-    if row is None:
+    if receipt is None and (sent := await _sent(act, patient_id, pharmacy, said)) is not None:
+        return await _receipt(act, sent)  # by someone else in the same instant
+    if receipt is None:
         raise Conflict("DISPENSATION_NUMBER_USED")
-    return await _receipt(act, row)
+    return receipt
 
 
 async def record_many(context: Context, items: Sequence[tuple[UUID, Dispensed]]) -> list[Outcome]:
@@ -111,8 +102,8 @@ async def correct(act: Act, patient_id: UUID, said: Dispensed, *, reason: str) -
     DISPENSATION_UNKNOWN (not there, or another pharmacy's), DISPENSATION_CANCELLED, REASON_MISSING, and as
     `dispensed.checked`.
     """
-    held = await _own(act, patient_id, said.pharmacy_number, Action.REPLACE)
     said, reason = checked(act.context, said), _reason(reason)
+    held = await _own(act, patient_id, said.pharmacy_number, Action.REPLACE)
     if held.status == DispensationStatus.CANCELLED:
         raise Conflict("DISPENSATION_CANCELLED")
     if held.fingerprint == said.fingerprint:
@@ -131,8 +122,8 @@ async def cancel(act: Act, patient_id: UUID, pharmacy_number: str, *, reason: st
 
     Refused: PLACE_MISSING, DISPENSATION_UNKNOWN (not there, or another pharmacy's), REASON_MISSING.
     """
-    held = await _own(act, patient_id, pharmacy_number, Action.CANCEL)
     reason = _reason(reason)
+    held = await _own(act, patient_id, pharmacy_number, Action.CANCEL)
     if held.status == DispensationStatus.CANCELLED:
         return await _receipt(act, held)
     ended = await _end(act, held, DispensationStatus.CANCELLED, reason)
@@ -154,20 +145,29 @@ def _reason(said: str) -> str:
     return reason
 
 
+async def _sent(act: Act, patient_id: UUID, pharmacy: str, said: Dispensed) -> Row[Any] | None:
+    """The newest version of this very content; DISPENSATION_NUMBER_USED where its number is of another alone."""
+    under = (dispensation.c.pharmacy == pharmacy, dispensation.c.pharmacy_number == said.pharmacy_number)
+    versions = select(dispensation).where(*under).order_by(dispensation.c.version.desc())
+    found = (await act.connection.execute(versions)).all()
+    same = (each for each in found if each.patient_id == patient_id and each.fingerprint == said.fingerprint)
+    row = next(same, None)
+    if found and row is None:
+        raise Conflict("DISPENSATION_NUMBER_USED")
+    return row
+
+
 async def _own(act: Act, patient_id: UUID, pharmacy_number: str, action: Action) -> Row[Any]:
-    """Lock the newest version under a number of the actor's pharmacy, and decide."""
+    """The newest version under a number of the actor's pharmacy, locked, and decided upon."""
     number = values.key(pharmacy_number, "pharmacyNumber")
-    found = await act.connection.execute(
-        select(dispensation)
-        .where(
-            dispensation.c.pharmacy == pharmacy_of(act.context),
-            dispensation.c.pharmacy_number == number,
-            dispensation.c.patient_id == patient_id,
-        )
-        .order_by(dispensation.c.version.desc())
-        .limit(1)
-        .with_for_update()
+    versions = select(dispensation).where(
+        dispensation.c.pharmacy == pharmacy_of(act.context),
+        dispensation.c.pharmacy_number == number,
+        dispensation.c.patient_id == patient_id,
     )
+    # The first version is where they take turns: whoever waits for the newest is given it once it is so no more.
+    await act.connection.execute(versions.where(dispensation.c.version == 1).with_for_update())
+    found = await act.connection.execute(versions.order_by(dispensation.c.version.desc()).limit(1))
     row = found.one_or_none()
     try:
         await access.require(act, patient_id, Kind.DISPENSATION, action, is_own=row is not None)

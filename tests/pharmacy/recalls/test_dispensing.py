@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -37,6 +37,8 @@ async def test_a_pharmacy_records_nothing_while_an_urgent_recall_waits(counter: 
     before = (len(await counter.lines()), await counter.count(dispensation))
     with pytest.raises(Conflict, match="RECALL_NOT_ACKNOWLEDGED"):
         await _record(counter, pharmacy, patient_id, "2")
+    with pytest.raises(Conflict, match="RECALL_NOT_ACKNOWLEDGED"):
+        await _record(counter, pharmacy, uuid4(), "2")  # whether there is a record does not show
     assert (len(await counter.lines()), await counter.count(dispensation)) == before
     await _record(counter, other, patient_id, "2")
     lenient = Counter(

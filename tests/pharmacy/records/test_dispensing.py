@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
 from passerelle.audit.tables import journal
+from passerelle.audit.transactions import transaction
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from passerelle.pharmacy import dispensing, records
 from passerelle.pharmacy.dispensed import Dispensed, DispensedLine
@@ -119,6 +121,64 @@ async def test_a_pharmacy_corrects_and_cancels_and_every_version_is_kept(world: 
         (2, "cancelled", "rendu au comptoir"),
     ]
     assert len(await rows(world, patient_id, dispensation_line)) == 2
+
+
+@pytest.mark.parametrize("second", ["cancel", "correct"])
+async def test_of_two_acts_at_once_the_second_finds_the_version_that_the_first_made(
+    world: Pharmacy, second: str
+) -> None:
+    patient_id, _ = await world.patient()
+    pharmacist = await world.opened(patient_id)
+    await world.do(pharmacist, dispensing.record, patient_id, sheet())
+    async with transaction(world.context(pharmacist)) as act:
+        await dispensing.correct(act, patient_id, sheet(VACCINE), reason="erreur de saisie")
+        if second == "cancel":
+            waits = world.do(pharmacist, dispensing.cancel, patient_id, "D-1", reason="rendu")
+        else:
+            waits = world.do(pharmacist, dispensing.correct, patient_id, sheet(DEVICE), reason="autre erreur")
+        waiting = asyncio.create_task(waits)
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    done = await waiting
+
+    corrected = [(2, "corrected", "autre erreur"), (3, "current", None)]
+    last = [(2, "cancelled", "rendu")] if second == "cancel" else corrected
+    assert done.version == last[-1][0]
+    kept = sorted(await rows(world, patient_id, dispensation), key=lambda each: each.version)
+    assert [(each.version, each.status, each.end_reason) for each in kept] == [
+        (1, "corrected", "erreur de saisie"),
+        *last,
+    ]
+
+
+async def test_the_same_sent_twice_at_once_is_one(world: Pharmacy) -> None:
+    patient_id, _ = await world.patient()
+    pharmacist = await world.opened(patient_id)
+    async with transaction(world.context(pharmacist)) as act:
+        first = await dispensing.record(act, patient_id, sheet())
+        same = asyncio.create_task(world.do(pharmacist, dispensing.record, patient_id, sheet()))
+        other = asyncio.create_task(world.do(pharmacist, dispensing.record, patient_id, sheet(VACCINE)))
+        await asyncio.sleep(0.2)
+        assert not any(each.done() for each in (same, other))
+    assert await same == replace(first, is_new=False)
+    with pytest.raises(Conflict, match="DISPENSATION_NUMBER_USED"):
+        await other
+    assert len(await rows(world, patient_id, dispensation)) == 1
+
+
+async def test_what_cannot_be_recorded_does_not_tell_whether_a_record_is_open(world: Pharmacy) -> None:
+    known, _ = await world.patient()
+    pharmacist = await world.opened(known)
+    await world.do(pharmacist, dispensing.record, known, sheet())
+    opened, (closed, _) = (await world.patient())[0], await world.patient()
+    await world.opened(opened, pharmacist)
+    for said in (sheet(replace(VACCINE, is_refused=True), number="P"), sheet(replace(ASPIRIN, days=0)), sheet(VACCINE)):
+        told = []
+        for patient_id in (opened, closed, uuid4()):
+            with pytest.raises((Conflict, InvalidInput)) as refused:
+                await world.do(pharmacist, dispensing.record, patient_id, said)
+            told.append(refused.value.code)
+        assert len(set(told)) == 1
 
 
 async def test_another_pharmacy_does_not_learn_that_it_is_there(world: Pharmacy) -> None:
