@@ -24,7 +24,7 @@ from passerelle.identities import patients
 from passerelle.kernel.directory import KnownProfessional
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.notices import posting
-from passerelle_policies.vocabulary import Action, ActorKind, Kind, Relation
+from passerelle_policies.vocabulary import BEFORE_THE_PATIENT, Action, ActorKind, Kind, Relation
 
 _RPPS_DIGITS = 11
 
@@ -149,12 +149,19 @@ class Held:
 
 
 def held_at(patient_id: ColumnElement[UUID], now: ColumnElement[datetime]) -> Held:
-    """Every row of a record that has not ended."""
+    """Every row of a record that has not ended; bind values of `access.facts_parameters`.
+
+    Who has the patient before him is told to the patient and who represents him: it opens the pharmacy record alone.
+    """
+    is_told = or_(
+        access.SUBJECT.startswith(f"{ActorKind.PERSON}:"),
+        relation.c.relation.not_in([each.value for each in BEFORE_THE_PATIENT]),
+    )
     nobody, nothing = literal("", Text()), null()
     return Held(
-        relations=_listed(
-            relation, patient_id, now, relation.c.relation_id, relation.c.relation, relation.c.subject
-        ).add_columns(relation.c.recorded_by, relation.c.proof, relation.c.basis),
+        relations=_listed(relation, patient_id, now, relation.c.relation_id, relation.c.relation, relation.c.subject)
+        .where(is_told)
+        .add_columns(relation.c.recorded_by, relation.c.proof, relation.c.basis),
         team_consents=_listed(
             team_consent,
             patient_id,
@@ -180,7 +187,8 @@ async def authorizations(act: Act, patient_id: UUID) -> Authorizations:
     now = held_at(literal(patient_id, Uuid()), literal(act.now))
 
     async def grants(rows: Select[Any]) -> list[Grant]:
-        return [Grant(**row) for row in (await act.connection.execute(rows)).mappings()]
+        asked = await act.connection.execute(rows, access.facts_parameters(act.context))
+        return [Grant(**row) for row in asked.mappings()]
 
     return Authorizations(
         relations=await grants(now.relations),

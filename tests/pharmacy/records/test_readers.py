@@ -80,6 +80,21 @@ async def test_the_doctor_in_town_is_refused_the_attending_physician_included(wo
     assert await world.kept() == before
 
 
+async def test_who_has_the_patient_before_him_is_told_to_the_patient_and_not_to_his_doctor(world: Pharmacy) -> None:
+    patient_id, person = await world.patient()
+    doctor = professional(PHYSICIAN, establishment="310783058", setting=Setting.TOWN)
+    await world.do(person, declare_attending_physician, patient_id, doctor.id)
+    await world.comes_to(at_the_counter(), patient_id)
+    await world.do(in_hospital(), presence.attest_care, patient_id, proof="admission")
+
+    own, his = [
+        [each.what for each in (await world.do(reader, relations.authorizations, patient_id)).relations]
+        for reader in (person, doctor)
+    ]
+    assert sorted(own) == ["attending_physician", "establishment_care", "patient_present"]
+    assert his == ["attending_physician"]
+
+
 async def test_an_objection_and_a_closing_hide_all_at_once(world: Pharmacy) -> None:
     patient_id, person = await world.patient()
     pharmacist, doctor = await world.opened(patient_id), in_hospital()
