@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import attestations, visibility
@@ -233,6 +233,35 @@ async def test_an_allergy_warns_only_out_of_a_document_that_the_pharmacist_may_k
     assert [each.kind for each in lines if each.actor_id == seen.pharmacist_actor.id].count("content") == 1
 
 
+async def test_an_allergy_that_a_later_version_withdrew_warns_only_whom_that_version_is_kept_from(
+    loaded: Serving,
+) -> None:
+    world, author = loaded.world, builders.professional()
+    allergy = Allergy(code=None, system=None, label="Pénicillines", status="active")
+    before = medicines.with_allergies(sound("synthèse", "60591-5"), [allergy])
+    after = medicines.with_allergies(sound("synthèse", "60591-5"), [])
+    for masked in (False, True):
+        counter = await at_counter(loaded)
+        await world.authorize(counter.patient_id, counter.person, counter.pharmacist_actor)
+        told = builders.document(author=author, type_code="60591-5", content=before)
+        await world.publish(counter.patient_id, told)
+        later = builders.document(
+            type_code="60591-5",
+            content=after,
+            replaces=told.metadata.unique_id,
+            author=author,
+            at="20261111093000+0100",
+        )
+        document_id = await world.publish(counter.patient_id, later)
+        if masked:
+            async with transaction(world.context(counter.person)) as act:
+                await visibility.mask(act, document_id)
+        await counter.asked(AMOXICILLIN)
+        said = await counter.checked(AMOXICILLIN)
+        assert codes(said) == (["ALLERGY"] if masked else [])
+        assert {"table": "DOCUMENTS", "dated": None, "count": 1} in said["checkedAgainst"]
+
+
 async def test_a_document_that_cannot_be_read_is_said_to_be_so(counter: Counter) -> None:
     world = counter.serving.world
     await world.authorize(counter.patient_id, counter.person, counter.pharmacist_actor)
@@ -333,6 +362,29 @@ async def test_a_warning_is_passed_over_with_a_reason_that_is_kept(counter: Coun
     assert again["override"]["reason"] == "vu avec le prescripteur"
     lines = await counter.serving.world.journal(counter.person, counter.patient_id)
     assert [each.outcome for each in lines if each.action == "override"] == ["allowed", "refused"]
+
+
+async def test_what_was_overridden_long_ago_does_not_tell_of_the_storage_tail(counter: Counter) -> None:
+    await counter.took(SIMVASTATIN, 5, 28)
+    finding = (await counter.checked(CLARITHROMYCIN))["findings"][0]
+    now = counter.serving.world.clock.now()
+    for days_ago, shown in ((366, None), (365, "vu avec le prescripteur")):
+        async with counter.serving.world.tenant.database.transaction() as connection:
+            kept = {
+                "patient_id": counter.patient_id,
+                "override_id": uuid4(),
+                "finding": finding["key"],
+                "code": "CHECK_INTERACTION",
+                "products": [],
+                "reason": "vu avec le prescripteur",
+                "pharmacy": PHARMACY,
+                "by": "professional:essai",
+                "by_name": "Essai",
+                "at": now - timedelta(days=days_ago),
+            }
+            await connection.execute(insert(check_override).values(kept))
+        override = (await counter.checked(CLARITHROMYCIN))["findings"][0]["override"]
+        assert (override and override["reason"]) == shown
 
 
 async def _overrides(counter: Counter) -> list[Any]:

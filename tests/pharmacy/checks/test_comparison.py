@@ -209,6 +209,11 @@ def test_boxes_dispensed_early_add_up() -> None:
     assert still_taken(lines, TODAY, 30) == [(lines[1], TODAY + timedelta(10))]
 
 
+def test_boxes_that_last_for_ages_add_up_to_no_day_that_is_none() -> None:
+    lines = [Dispensed(TODAY, "A", days=100_000)] * 60
+    assert still_taken(lines, TODAY, 30) == [(lines[0], date.max)]
+
+
 def test_what_is_unknown_is_said_to_be() -> None:
     known = table([pair("a", "b")])
     unknown = item("Inconnu", is_known=False)

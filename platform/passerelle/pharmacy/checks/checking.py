@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Date, Integer, Select, bindparam, cast, func, literal, select
 
 from passerelle.dossier import access
 from passerelle.dossier.judging import Judged
@@ -36,6 +36,7 @@ from passerelle.pharmacy.reference.cip import is_cip13
 from passerelle.pharmacy.reference.names import folded, known_as
 from passerelle.pharmacy.reference.sources import Source as Tables
 from passerelle.pharmacy.tables import check_override, reference_edition
+from passerelle.pharmacy.windows import windows
 from passerelle_policies.decision import DOSSIER_NOT_OPEN
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -91,7 +92,7 @@ def gathering() -> Gathering:
     overridden = func.json_build_array(*(check_override.c[each] for each in ("finding", "reason", "by_name", "at")))
     overrides = (
         select(func.json_agg(overridden))
-        .where(check_override.c.patient_id == it.patient_id, it.is_allowed())
+        .where(check_override.c.patient_id == it.patient_id, it.is_allowed(), _is_recent(check_override.c.at))
         .scalar_subquery()
     )
     in_force = func.json_object_agg(
@@ -109,6 +110,11 @@ def gathering() -> Gathering:
         *(literal("editions"), editions),
     )
     return Gathering(it, told)
+
+
+def _is_recent(at: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """What was overridden before the shortest window would tell of a dispensing that is in no window any more."""
+    return cast(func.timezone("Europe/Paris", at), Date) >= bindparam("overrides_since", type_=Date())
 
 
 def _gathered() -> Select[Any]:
@@ -136,10 +142,12 @@ def parameters(context: Context, patient_id: UUID, basket: Sequence[BasketLine])
             raise InvalidInput("CHECK_PRODUCT_UNNAMED")
         if len(each.label or "") > _LABEL_SIGNS:
             raise LimitExceeded("VALUE_TOO_LONG", field="label", limit=_LABEL_SIGNS)
+    today = legal_day(context.clock)
     return {
         **pharmacy_access.parameters(context, Kind.DISPENSATION, patient_id, action=Action.CHECK),
         **history.lines_parameters(context),
         "checks_lines": access.number(context, "checks.history_lines_max") + 1,
+        "overrides_since": max((each.since for each in windows(today)), default=today),
     }
 
 

@@ -94,5 +94,6 @@ def still_taken(history: Iterable[Dispensed], today: date, assumed_days: int) ->
         before = last.get(each.product)
         left = before[1] if before is not None and before[1] > each.dispensed_on else each.dispensed_on
         is_told = each.days is not None and (before is None or before[2] or before[1] <= each.dispensed_on)
-        last[each.product] = (each, left + timedelta(assumed_days if each.days is None else each.days), is_told)
+        lasts = min(assumed_days if each.days is None else each.days, (date.max - left).days)  # boxes add up for ever
+        last[each.product] = (each, left + timedelta(lasts), is_told)
     return [(each, ends if is_told else None) for each, ends, is_told in last.values() if ends > today]
