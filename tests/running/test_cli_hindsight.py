@@ -243,7 +243,7 @@ async def test_a_pack_is_replayed_on_what_was_really_asked(house: House, run: Ru
         f'label = "Essai"\neffective = 2030-01-01\nsource = "essai"\nextends = "{packs()[-1].name}"\n', "utf-8"
     )
     (folder / "matrix.csv").write_text(
-        "rule,role,relation,kind,types,action,mode,even_if,dossier,when,effect,established,source,sentence,to_professional\n"
+        "rule,role,relation,setting,kind,types,action,mode,even_if,dossier,when,effect,established,source,sentence,to_professional\n"
         "x-essai,physician,authorized,*,document,11488-4,read,*,,open,,deny,yes,essai,Essai.,\n",
         "utf-8",
     )
