@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from passerelle_policies.matrix import ANY, NO_TYPE, Line
 from passerelle_policies.packs import Pack
@@ -24,22 +26,27 @@ class Cell(NamedTuple):
     dossier: str
 
 
+Cells: TypeAlias = Mapping[str, set[Cell]]
+"""Those of each line, by the name of its rule."""
+
+_CELL = partial(tuple.__new__, Cell)
+"""`Cell` of nine words at once: there are some hundred thousand cells."""
+
+
 def cells_of(pack: Pack, line: Line) -> set[Cell]:
     """Every cell of the matrix that a line is about."""
-    return {
-        Cell(*words)
-        for words in product(
-            sorted(line.roles),
-            sorted(line.relations),
-            sorted(line.settings) if line.kind in pack.by_setting else (ANY,),
-            (line.kind.value,),
-            sorted(line.actions),
-            sorted(line.modes),
-            sorted(types_of(pack, line)) or (NO_TYPE,),
-            sorted(line.even_if),
-            ("open",) if line.needs_open_dossier else ("open", "other"),
-        )
-    }
+    words = product(
+        sorted(line.roles),
+        sorted(line.relations),
+        sorted(line.settings) if line.kind in pack.by_setting else (ANY,),
+        (line.kind.value,),
+        sorted(line.actions),
+        sorted(line.modes),
+        sorted(types_of(pack, line)) or (NO_TYPE,),
+        sorted(line.even_if),
+        ("open",) if line.needs_open_dossier else ("open", "other"),
+    )
+    return set(map(_CELL, words))
 
 
 def types_of(pack: Pack, line: Line) -> frozenset[str]:

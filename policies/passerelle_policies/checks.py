@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
-from passerelle_policies.cells import Cell, cells_of
+from passerelle_policies.cells import Cell, Cells, cells_of
 from passerelle_policies.faults import Fault, fault
 from passerelle_policies.matrix import Concealment
 from passerelle_policies.packs import Pack, Value
@@ -103,13 +104,14 @@ _KINDS: dict[type[Value], str] = {bool: "oui ou non", int: "un nombre entier", s
 
 def check_pack(pack: Pack) -> list[Fault]:
     """What is wrong with `pack`; nothing when it may take effect."""
+    cells = {line.rule: cells_of(pack, line) for line in pack.lines}
     return [
         *_parameters(pack),
         *_shapes(pack),
-        *unreachable_lines(pack),
-        *_acts_without_sight(pack),
+        *unreachable_lines(pack, cells),
+        *_acts_without_sight(pack, cells),
         *_reading_without_relation(pack),
-        *_uncovered_types(pack),
+        *_uncovered_types(pack, cells),
         *_unexplained(pack),
         *_acts_of_nobody(pack),
         *_unnamed_acts(),
@@ -153,23 +155,26 @@ def _shapes(pack: Pack) -> Iterator[Fault]:
             yield fault("GROUP_UNUSED", group)
 
 
-def _acts_without_sight(pack: Pack) -> Iterator[Fault]:
+_SEEN = itemgetter(0, 1, 3, 5, 6, 7, 8)
+"""Of a cell, all but the setting and the action."""
+
+
+def _acts_without_sight(pack: Pack, cells: Cells) -> Iterator[Fault]:
     """Whoever may act on an existing document may also read it, or its existence would leak."""
     seen: set[tuple[str, ...]] = set()
     acts: dict[str, set[tuple[str, ...]]] = {}
-    denied: set[tuple[str, ...]] = set()
+    denied: set[Cell] = set()
     for line in pack.lines:
         if line.kind is Kind.DOCUMENT and line.effect == "deny":
-            denied |= cells_of(pack, line)
+            denied |= cells[line.rule]
     for line in pack.lines:
-        if line.kind is not Kind.DOCUMENT or line.effect == "deny":
+        if line.kind is not Kind.DOCUMENT or line.effect == "deny" or line.actions <= _CREATION:
             continue
-        for cell in cells_of(pack, line) - denied:
-            role, relation, _, kind, action, *rest = cell
-            if action == Action.READ:
-                seen.add((role, relation, kind, *rest))
-            elif action not in _CREATION and role not in _BLIND_ROLES:
-                acts.setdefault(line.rule, set()).add((role, relation, kind, *rest))
+        for cell in cells[line.rule] - denied:
+            if cell.action == Action.READ:
+                seen.add(_SEEN(cell))
+            elif cell.action not in _CREATION and cell.role not in _BLIND_ROLES:
+                acts.setdefault(line.rule, set()).add(_SEEN(cell))
     citizen_author = (Role.PERSON.value, Relation.AUTHOR.value)
     for rule, these in acts.items():
         blind = {cell for cell in these - seen if cell[:2] != citizen_author}
@@ -190,16 +195,16 @@ def _reading_without_relation(pack: Pack) -> Iterator[Fault]:
             yield fault("READS_WITHOUT_RELATION", line.rule)
 
 
-def _uncovered_types(pack: Pack) -> Iterator[Fault]:
+def _uncovered_types(pack: Pack, cells: Cells) -> Iterator[Fault]:
     """Types that nobody reads or publishes in normal mode, exceptions taken off and sleeping lines left asleep."""
     allowed: set[Cell] = set()
     denied: set[Cell] = set()
     for line in pack.lines:
         if line.kind is Kind.DOCUMENT and Mode.NORMAL in line.modes and line.actions & {Action.READ, Action.PUBLISH}:
             if line.effect == "deny":
-                denied |= cells_of(pack, line)
+                denied |= cells[line.rule]
             elif not line.when:
-                allowed |= cells_of(pack, line)
+                allowed |= cells[line.rule]
     left = [cell for cell in allowed - denied if (cell.mode, cell.concealment) == (Mode.NORMAL, Concealment.PLAIN)]
     reading = [cell for cell in left if cell.action == Action.READ]
     for code, covered in (

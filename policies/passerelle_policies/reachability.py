@@ -8,10 +8,9 @@ the lines of other parameters, and is judged with those lines asleep.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
 
-from passerelle_policies.cells import Cell, cells_of
+from passerelle_policies.cells import Cell, Cells
 from passerelle_policies.faults import Fault, fault
 from passerelle_policies.matrix import Concealment, Line
 from passerelle_policies.packs import Pack
@@ -19,15 +18,11 @@ from passerelle_policies.roles import relations_of
 from passerelle_policies.vocabulary import Role
 from passerelle_policies.words import ACT_WORDS
 
-_Cells: TypeAlias = Mapping[str, set[Cell]]
 
-
-def unreachable_lines(pack: Pack) -> Iterator[Fault]:
-    """The lines of `pack` that can never answer, wholly or under one of the words that they name."""
+def unreachable_lines(pack: Pack, named: Cells) -> Iterator[Fault]:
+    """The lines of `pack` that can never answer, wholly or under one of the words that they name; `named` by each."""
     held = {role.value: relations_of(role) for role in Role}
-    cells = {
-        line.rule: {cell for cell in cells_of(pack, line) if cell.relation in held[cell.role]} for line in pack.lines
-    }
+    cells = {rule: {cell for cell in these if cell.relation in held[cell.role]} for rule, these in named.items()}
     allowing = [line for line in pack.lines if line.effect == "allow"]
     denying = [line for line in pack.lines if line.effect == "deny"]
     for line in pack.lines:
@@ -54,7 +49,7 @@ def _never_asked(line: Line) -> Iterator[Fault]:
 
 
 def _allows_in_vain(
-    pack: Pack, line: Line, earlier: Sequence[Line], allowing: Sequence[Line], denying: Sequence[Line], cells: _Cells
+    pack: Pack, line: Line, earlier: Sequence[Line], allowing: Sequence[Line], denying: Sequence[Line], cells: Cells
 ) -> Iterator[Fault]:
     these = cells[line.rule]
     if not these:
@@ -74,9 +69,7 @@ def _allows_in_vain(
         yield fault("GATE_IDLE", line.rule, gate=line.when)
 
 
-def _denies_in_vain(
-    pack: Pack, line: Line, given: set[Cell], earlier: Sequence[Line], cells: _Cells
-) -> Iterator[Fault]:
+def _denies_in_vain(pack: Pack, line: Line, given: set[Cell], earlier: Sequence[Line], cells: Cells) -> Iterator[Fault]:
     useful = cells[line.rule] & given
     for word in _words_lost(pack, line, cells[line.rule], useful):
         yield fault("DENIES_NOTHING", line.rule, word=word)
@@ -118,7 +111,7 @@ def _words_of(pack: Pack, cell: Cell) -> Iterable[str]:
     return {cell.role, cell.relation, cell.action, cell.type} | pack.sets_of_type.get(cell.type, frozenset())
 
 
-def _union(lines: Iterable[Line], cells: _Cells) -> set[Cell]:
+def _union(lines: Iterable[Line], cells: Cells) -> set[Cell]:
     return set[Cell]().union(*(cells[line.rule] for line in lines))
 
 
