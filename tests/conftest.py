@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 if TYPE_CHECKING:
     from passerelle.kernel.clock import SetClock
@@ -52,6 +52,13 @@ def pytest_configure() -> None:
     """No setting of the person who runs the tests reaches them, but the choice of PostgreSQL binaries."""
     for name in [name for name in os.environ if name.startswith("PASSERELLE_") and name != "PASSERELLE_PG_BINDIR"]:
         del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is tried example after example goes without coverage, which doubles its price: others pass the same lines."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session", autouse=True)

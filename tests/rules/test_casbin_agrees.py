@@ -14,6 +14,7 @@ from passerelle_policies.packs import Overrides, Pack, packs
 from passerelle_policies.vocabulary import DocumentStatus, DossierState, Kind, Mode, Purpose, Relation, Role, Setting
 from tests.rules.strategies import GATES, QUESTIONS, TODAY
 
+pytestmark = pytest.mark.no_cover
 ALL_ASLEEP: Overrides = {}
 ALL_AWAKE: Overrides = dict.fromkeys(GATES, True)
 SAMPLED = 600  # Casbin takes about 2 ms for each
