@@ -25,7 +25,7 @@ from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Pass
 from passerelle.pharmacy import access
 from passerelle.pharmacy.dispensed import Dispensed, checked, rows_of
 from passerelle.pharmacy.events import DispensationCancelled, DispensationRecorded
-from passerelle.pharmacy.recalls import must_have_acknowledged
+from passerelle.pharmacy.recalls import must_have_acknowledged, pharmacy_of
 from passerelle.pharmacy.tables import dispensation, dispensation_line
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -129,13 +129,6 @@ async def cancel(act: Act, patient_id: UUID, pharmacy_number: str, *, reason: st
     ended = await _end(act, held, DispensationStatus.CANCELLED, reason)
     await outbox.publish(act, DispensationCancelled(patient_id=patient_id, dispensation_id=held.dispensation_id))
     return await _receipt(act, ended, is_new=True)
-
-
-def pharmacy_of(context: Context) -> str:
-    """The FINESS number of the pharmacy that the actor acts for. Refused: PLACE_MISSING."""
-    if context.actor.establishment is None:
-        raise InvalidInput("PLACE_MISSING")
-    return context.actor.establishment
 
 
 def _reason(said: str) -> str:

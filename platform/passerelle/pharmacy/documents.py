@@ -27,6 +27,7 @@ from passerelle.pharmacy.dispensed import Dispensed
 from passerelle.pharmacy.dispensed import DispensedLine as Line
 from passerelle.pharmacy.formats.dispensation import DispensationDocument, DispensedLine, read_dispensation
 from passerelle.pharmacy.naming import Known, Named, box_of, cis_of, class_of, named
+from passerelle.pharmacy.recalls import pharmacy_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ async def record_document(act: Act, incoming: IncomingDocument, *, files: bool =
     for other content under the same version.
     """
     told = await asyncio.to_thread(read_dispensation, incoming.content)
-    if told.pharmacy != dispensing.pharmacy_of(act.context):
+    if told.pharmacy != pharmacy_of(act.context):
         raise InvalidInput("DISPENSATION_OF_ANOTHER_PHARMACY")
     patient_id = await _patient(act, told)
     products = tuple([await named(act.context.tenant.database, each.product) for each in told.lines])
