@@ -11,11 +11,9 @@ from uuid import uuid4
 
 from passerelle_ops.demo import counter
 from passerelle_ops.demo.people import DemoPerson, Part
-from passerelle_ops.demo.tour.step import REFUSED, Step, name_of
+from passerelle_ops.demo.tour.step import BEAT_SECONDS, REFUSED, Step, name_of
 from passerelle_ops.demo.visit import Answer, Visit
 
-_BEAT_SECONDS: Final = 90.0
-"""The worker relays every two seconds and escalates every minute."""
 _AT_HOME, _NEIGHBOUR, _ON_DUTY = Part.PHARMACIST, Part.NEIGHBOUR_PHARMACIST, Part.DUTY_PHARMACIST
 _FRENCH: Final = {
     "ALLERGY": "allergie",
@@ -189,7 +187,7 @@ def _checked(visit: Visit) -> Answer:
 
 def _received(visit: Visit, who: Part, reference: str, state: str | None = None) -> dict[str, Any] | None:
     """What a pharmacy received under a reference, once it has come to that state."""
-    end = time.monotonic() + _BEAT_SECONDS
+    end = time.monotonic() + BEAT_SECONDS
     while True:
         for each in visit.do(visit.token(who), "Recalls", first=50).first.get("nodes") or ():
             if each["reference"] == reference and state in {None, each["state"]}:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Final
 
 from passerelle_ops.demo import story
 from passerelle_ops.demo.people import DemoPerson, Part
-from passerelle_ops.demo.tour.step import REFUSED, Step, count, name_of
+from passerelle_ops.demo.tour.step import BEAT_SECONDS, REFUSED, Step, count, name_of
 from passerelle_ops.demo.visit import Visit
-
-_BEAT_SECONDS: Final = 30.0
-"""The worker gives every task a turn as it starts: what was due by then is told by then."""
 
 
 def neighbours(visit: Visit) -> list[Step]:
@@ -69,7 +65,7 @@ def neighbours(visit: Visit) -> list[Step]:
 
 def _announcement(visit: Visit, suzanne: DemoPerson) -> list[Step]:
     def told(v: Visit) -> str:
-        end = time.monotonic() + _BEAT_SECONDS
+        end = time.monotonic() + BEAT_SECONDS
         while True:
             kinds = {each["kind"] for each in v.notices(suzanne)}
             if {"ANNOUNCEMENT_DUE", "ANNOUNCEMENT_SHOWN"} <= kinds or time.monotonic() > end:

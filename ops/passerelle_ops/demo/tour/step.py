@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from passerelle_ops.demo.people import DemoPerson, Part
 from passerelle_ops.demo.visit import Visit
 
 REFUSED = "refusé (ACCESS_REFUSED)"
+BEAT_SECONDS: Final = 90.0
+"""How long a tour waits for what the worker does every minute, or as it starts: a turn that failed comes again."""
 
 
 @dataclass(frozen=True, slots=True)
