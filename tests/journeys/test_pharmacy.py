@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import io
+import json
+import zipfile
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -190,6 +194,11 @@ async def test_an_objection_hides_everything_at_once(town: Town) -> None:
     assert before
     assert (await town.checked(fourth.visitor, "CLARITHROMYCINE"))["findings"]
 
+    url = (await town.patient.asks("RecordExport", patientId=town.record))["url"]
+    taken = await _taken_away(town.patient, url)
+    assert [each["label"].split()[0] for each in taken["dispensed"]] == before
+    assert (taken["state"], [each["act"] for each in taken["acts"]]) == ("open", ["open"])
+
     objected = await town.patient.asks("ObjectToPharmacyRecord", patientId=town.record)
     assert objected["state"] == "OBJECTED"
     for visitor in (*(each.visitor for each in town.pharmacies), town.at_hospital, town.patient):
@@ -198,9 +207,23 @@ async def test_an_objection_hides_everything_at_once(town: Town) -> None:
     said = await town.checked(fourth.visitor, "CLARITHROMYCINE")
     assert said["findings"] == []
     assert "NO_RECORD" in {each["code"] for each in said["notChecked"]}
+    taken = await _taken_away(town.patient, url)
+    assert (taken["state"], taken["dispensed"]) == ("objected", [])
     written = await town.region.dispenses(fourth, town.record, "Z-2", line(town.boxes["IBUPROFENE"]))
     assert written["code"] == "DOSSIER_NOT_OPEN"
     # Nobody opens it by himself; the patient may change his mind, and finds what was there and nothing that was not.
     again = await fourth.visitor.asks("AgreeToPharmacyRecord", patientId=town.record, proof="accord au comptoir")
     assert again["state"] == "OPEN"
     assert await labels(fourth.visitor, town.record) == before
+
+
+async def _taken_away(patient: Visitor, url: str) -> dict[str, Any]:
+    """The pharmacy record, in the export of the patient's record."""
+    response = await patient.client.get(url)
+    assert response.status_code == 200
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
+    said: dict[str, Any] = json.loads(archive.read("donnees/dossier-pharmaceutique.json"))
+    page = archive.read("index.html").decode()
+    assert "<h2>Dossier pharmaceutique</h2>" in page
+    assert all(each["label"] in html.unescape(page) for each in said["dispensed"])
+    return said

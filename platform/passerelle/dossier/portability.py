@@ -1,4 +1,5 @@
-"""The patient takes his record away: a zip of his documents, their metadata, his journal, his choices, his notices.
+"""The patient takes his record away: a zip of his documents, their metadata, his journal, his choices, his notices,
+and what other domains hold of him (`portability_beside`).
 
 Whoever may export gets what he sees in lists and nothing else; an heir, only what is current and what the patient
 concealed from nobody. The record may be closed: what is archived is still the patient's. Decision and journal come
@@ -13,7 +14,7 @@ import asyncio
 import hashlib
 import re
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,6 +28,7 @@ from passerelle.dossier import access, portability_history, refusals
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.formats import rendering
 from passerelle.dossier.heirs import HeirLink
+from passerelle.dossier.portability_beside import Beside, Portion
 from passerelle.dossier.portability_index import DOCUMENTS, IDENTITY, LIFE, MANIFEST, NOTICES, RIGHTS, Exported, index
 from passerelle.dossier.portability_journal import Lines, lines_for
 from passerelle.dossier.tables import document, document_withholding, dossier, relation
@@ -78,6 +80,7 @@ class Export:
     documents: tuple[Chosen, ...]
     data: dict[str, Any]
     lines: Lines | None
+    portions: tuple[Portion, ...]
     _key: DossierKey | None
 
     @property
@@ -100,7 +103,7 @@ class Export:
             {**each.entry, "file": each.file, "reading": each.reading, "content": each.state} for each in exported
         ]
         told = {path: portability_history.written(said) for path, said in {**self.data, DOCUMENTS: entries}.items()}
-        page = index(self.context.tenant.name, self.at, self.data, exported, self.lines)
+        page = index(self.context.tenant.name, self.at, self.data, exported, self.lines, self.portions)
         for path, content in {**told, **(self.lines.files if self.lines else {}), "index.html": page}.items():
             async for octets in archive.add_octets(path, content):
                 yield octets
@@ -135,10 +138,9 @@ class Export:
 
     def _manifest(self, archive: Archive, exported: list[Exported]) -> bytes:
         lines = self.lines
-        # Its own lines: that of the export, and one for each document that goes out.
-        said = (
-            {"lines": lines.count, "unsealed": lines.unsealed, "ownLinesLeftOut": 1 + len(exported)} if lines else None
-        )
+        # Its own lines: that of the export, one for each document that goes out, those of what goes out beside.
+        own = 1 + len(exported) + sum(each.own_lines for each in self.portions)
+        said = {"lines": lines.count, "unsealed": lines.unsealed, "ownLinesLeftOut": own} if lines else None
         return portability_history.written(
             {
                 "form": FORM,
@@ -152,8 +154,10 @@ class Export:
         )
 
 
-async def open_export(context: Context, patient_id: UUID) -> Export:
+async def open_export(context: Context, patient_id: UUID, beside: Sequence[Beside] = ()) -> Export:
     """Decide an export, journal it with each document that goes out, and gather what it holds.
+
+    `beside` give what other records of the patient hold.
 
     Refused: ACCESS_REFUSED; EXPORT_OF_NOTHING (`Conflict`) once erased; EXPORT_TOO_MANY (`TryLater`) past the
     rule's count a day.
@@ -175,13 +179,17 @@ async def open_export(context: Context, patient_id: UUID) -> Export:
         lines = None if is_heir else await lines_for(act, patient_id)
         await journal.append_all(act.connection, context, [said, *each_of_them])
         documents = _chosen([row for row, _ in rows])
+        given = [await each(act, patient_id) for each in beside]
+        portions = tuple(each for each in given if each is not None)
+        data = await _data(act, patient_id, documents, is_heir=is_heir)
         return Export(
             context=context,
             patient_id=patient_id,
             at=act.now,
             documents=documents,
-            data=await _data(act, patient_id, documents, is_heir=is_heir),
+            data=data | {each.path: each.data for each in portions},
             lines=lines,
+            portions=portions,
             _key=_key(context, patient_id, record),
         )
 

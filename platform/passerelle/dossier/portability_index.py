@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from passerelle.audit.journal import JournalLine
+from passerelle.dossier.portability_beside import Portion
 from passerelle.dossier.portability_journal import Lines
 from passerelle.dossier.traces import sentence_of
 from passerelle.kernel import messages
@@ -59,7 +60,12 @@ class Exported:
 
 
 def index(
-    network: str, at: datetime, data: Mapping[str, Any], documents: Sequence[Exported], lines: Lines | None
+    network: str,
+    at: datetime,
+    data: Mapping[str, Any],
+    documents: Sequence[Exported],
+    lines: Lines | None,
+    portions: Sequence[Portion] = (),
 ) -> bytes:
     """The page. `data` is what the archive holds by path; without `lines`, its reader has no journal."""
     altered = [each for each in documents if each.state != "whole"]
@@ -67,6 +73,7 @@ def index(
         f"<p>Export fait le {_instant(at)} par {_text(network)}. {_identity(data.get(IDENTITY, {}))}</p>",
         _warning(altered),
         _documents(documents),
+        *(_portion(each) for each in portions),
     ]
     if RIGHTS in data:
         parts.append(_rights(data[RIGHTS]))
@@ -116,6 +123,12 @@ def _documents(documents: Sequence[Exported]) -> str:
     return _section(
         "Documents", _table("Du plus récent au plus ancien.", ("Date", "Type", "Document", "Auteur", "État"), rows)
     )
+
+
+def _portion(said: Portion) -> str:
+    rows = [[_text(cell) for cell in row] for row in said.rows]
+    inside = _table(said.caption, said.heads, rows) if rows else f"<p>{_text(said.caption)}</p>"
+    return _section(said.title, inside)
 
 
 def _title(each: Exported) -> str:
