@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,13 +12,13 @@ import psycopg
 from sqlalchemy import select, text
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import erasure, lifecycle, publishing, relations, repair
+from passerelle.dossier import attestations, erasure, lifecycle, publishing, relations, repair
 from passerelle.dossier.formats.submission import EventCode, IncomingSubmission
 from passerelle.dossier.tables import document as filed
 from passerelle.dossier.verification import authors_out_of_step, verify_contents
 from passerelle.kernel.actors import Actor
 from passerelle.notices.posting import NoticeKind, post
-from passerelle_policies.vocabulary import ActorKind
+from passerelle_policies.vocabulary import ActorKind, Relation
 from tests.builders import World, document, professional
 from tests.conftest import Cloned
 
@@ -34,6 +35,7 @@ MARKS = {
     "repair": "Rhododendron",
     "notice": "Quincaillier",
     "request": "Pamplemousse",
+    "place": "Oscilloscope",
 }
 
 
@@ -65,6 +67,10 @@ async def test_nothing_of_health_stays_in_the_database_or_in_the_store(world: Wo
         await repair.move_document(act, misfiled.document_id, patient_id, reason=MARKS["repair"])
     async with transaction(world.context(person)) as act:
         await relations.authorize(act, patient_id, author.id, proof=MARKS["proof"])
+    hospital = replace(professional(), establishment=MARKS["place"])
+    async with transaction(world.context(hospital)) as act:
+        until = world.clock.now() + timedelta(days=1)
+        await attestations.attest(act, patient_id, Relation.ESTABLISHMENT_CARE, until=until, proof=MARKS["proof"])
     async with world.tenant.database.transaction() as connection:
         await connection.execute(
             text(

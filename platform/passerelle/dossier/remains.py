@@ -116,6 +116,7 @@ async def _blank_access(act: Act, patient_id: UUID) -> None:
         .where(and_(relation.c.patient_id == patient_id, relation.c.relation != Relation.REPRESENTATIVE.value))
         .values(
             subject=ERASED,
+            place=None,
             recorded_by=ERASED,
             withdrawn_by=None,
             basis=None,
