@@ -40,6 +40,10 @@ async def test_a_pharmacy_records_nothing_while_an_urgent_recall_waits(counter: 
     with pytest.raises(Conflict, match="RECALL_NOT_ACKNOWLEDGED"):
         await _record(counter, pharmacy, uuid4(), "2")  # whether there is a record does not show
     assert (len(await counter.lines()), await counter.count(dispensation)) == before
+    assert not (await _record(counter, pharmacy, patient_id, "1")).is_new  # sent again, the same answer
+    with pytest.raises(Conflict, match="DISPENSATION_NUMBER_USED"):
+        await _record(counter, pharmacy, patient_id, "1", "Z 8")
+    assert await counter.count(dispensation) == before[1]
     await _record(counter, other, patient_id, "2")
     lenient = Counter(
         World(
