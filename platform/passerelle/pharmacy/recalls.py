@@ -211,8 +211,9 @@ async def must_have_acknowledged(act: Act, pharmacy: str) -> None:
 def received(
     pharmacy: ColumnElement[str], *, limit: ColumnElement[int], waiting_only: ColumnElement[bool]
 ) -> Select[Any]:
-    """What a pharmacy received, what it has not acknowledged first, then the newest, with the columns of `RECEIVED`."""
-    is_waiting = recall_delivery.c.acknowledged_at.is_(None)
+    """What a pharmacy received, with the columns of `RECEIVED`: first what it has not acknowledged and is not closed,
+    then the newest."""
+    is_waiting = and_(recall_delivery.c.acknowledged_at.is_(None), recall.c.closed_at.is_(None))
     return (
         select(*(recall.c[name] for name in _SHOWN), *(recall_delivery.c[name] for name in _OF_DELIVERY))
         .select_from(recall_delivery.join(recall))

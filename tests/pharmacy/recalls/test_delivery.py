@@ -158,8 +158,20 @@ async def test_one_that_is_closed_stops_nothing(counter: Counter) -> None:
         await counter.may_dispense(pharmacy)
     await counter.close(said.recall_id)
     await counter.may_dispense(pharmacy)
+    newer = await counter.issue(CIP, "F1")
+    counter.world.clock.advance(timedelta(seconds=3))
+    await counter.relay()
+    assert await _inbox(counter, pharmacy, waiting_only=True) == [newer.recall_id]
+    await counter.acknowledge(pharmacy, newer.recall_id)
+    assert await _inbox(counter, pharmacy) == [newer.recall_id, said.recall_id]
+    assert await _inbox(counter, pharmacy, waiting_only=True) == []
     counter.world.clock.advance(timedelta(days=9))
     assert await counter.escalate() == 0
+
+
+async def _inbox(counter: Counter, pharmacy: str, *, waiting_only: bool = False) -> list[UUID]:
+    async with transaction(counter.world.context(counter.pharmacists[pharmacy])) as act:
+        return [each["recall_id"] for each in await recalls.inbox(act, first=9, waiting_only=waiting_only)]
 
 
 async def test_the_same_reference_is_announced_once(counter: Counter) -> None:
