@@ -1,6 +1,7 @@
 """A pharmacy record whose patient was told of his right to object, and did not, opens at the end of the delay.
 
-An objection recorded until then, and be it in the same instant, wins. Sources: CSP R.1111-20-1.
+That of a patient who died does not: nobody is left to object. An objection recorded until then, and be it in the same
+instant, wins. Sources: CSP R.1111-20-1.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, literal, select, tuple_
 
 from passerelle.audit.transactions import transaction
+from passerelle.identities import civil_status
 from passerelle.kernel import messages
 from passerelle.kernel.clock import legal_day, written_day
 from passerelle.kernel.context import Context
@@ -46,6 +48,7 @@ async def _due(context: Context, after: tuple[date, UUID] | None) -> list[tuple[
         .where(
             pharmacy_record.c.state == PharmacyRecordState.INFORMED.value,
             pharmacy_record.c.opens_on <= legal_day(context.clock),
+            _is_alive(context),
         )
         .order_by(*place)
         .limit(_BATCH)
@@ -56,11 +59,15 @@ async def _due(context: Context, after: tuple[date, UUID] | None) -> list[tuple[
         return [(row.opens_on, row.patient_id) for row in await connection.execute(due)]
 
 
+def _is_alive(context: Context) -> ColumnElement[bool]:
+    return civil_status.is_alive(pharmacy_record.c.patient_id, literal(legal_day(context.clock)))
+
+
 async def _open(context: Context, patient_id: UUID) -> bool:
     """False when another worker or the patient has it in hand, or when it is no longer waiting."""
     async with transaction(context) as act:
         wanted = select(pharmacy_record.c.state, pharmacy_record.c.informed_at).where(
-            pharmacy_record.c.patient_id == patient_id
+            pharmacy_record.c.patient_id == patient_id, _is_alive(context)
         )
         held = (await act.connection.execute(wanted.with_for_update(skip_locked=True))).one_or_none()
         if held is None or held.state != PharmacyRecordState.INFORMED:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from passerelle.dossier import death
 from passerelle.kernel.clock import legal_day, months_before
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from passerelle.pharmacy import majority, openings, records
@@ -132,6 +133,20 @@ async def test_who_is_informed_and_silent_has_it_opened_once_and_is_told(world: 
     assert await openings.open_due(world.context(BEAT)) == 0
     assert await state(world, patient_id, person) is PharmacyRecordState.OPEN
     assert await world.notices(person) == ["pharmacy_record_opened", "pharmacy_record_informed"]
+
+
+async def test_that_of_whoever_died_meanwhile_is_not_opened(world: Pharmacy) -> None:
+    (patient_id, _), (other_id, _) = await world.patient(), await world.patient()
+    for each in (patient_id, other_id):
+        await world.do(BEAT, records.inform, each, proof="courrier")
+    world.clock.advance(timedelta(days=DELAY + 1))
+    today = legal_day(world.clock)
+    await world.do(operator(), death.declare, patient_id, on=today, proof="acte de décès")
+    before = await _acts(world, patient_id)
+    assert await openings.open_due(world.context(BEAT)) == 1
+    assert await _acts(world, patient_id) == before
+    await world.do(operator(), death.undo, patient_id, proof="certificat de vie")
+    assert await openings.open_due(world.context(BEAT)) == 1
 
 
 async def test_an_opening_waits_for_its_delay_and_its_proof(world: Pharmacy) -> None:
