@@ -74,7 +74,7 @@ async def attest(act: Act, patient_id: UUID, what: Relation, *, until: datetime,
         if stands < until:
             await act.connection.execute(update(relation).where(*same).values(valid_until=until, proof=proof))
         return max(stands, until)
-    await relations.must_have_room(act, patient_id, relation)
+    await relations.must_have_room(act, patient_id, relation, relations.IS_ATTESTED)
     await act.connection.execute(
         insert(relation).values(
             patient_id=patient_id,

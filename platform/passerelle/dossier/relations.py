@@ -12,7 +12,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, Table, Text, Uuid, cast, func, insert, literal, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    Uuid,
+    cast,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
@@ -27,6 +42,8 @@ from passerelle.notices import posting
 from passerelle_policies.vocabulary import BEFORE_THE_PATIENT, Action, ActorKind, Kind, Relation
 
 _RPPS_DIGITS = 11
+#: Whoever has the patient before him, as against those whom somebody let in.
+IS_ATTESTED = relation.c.relation.in_([each.value for each in BEFORE_THE_PATIENT])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +170,7 @@ def held_at(patient_id: ColumnElement[UUID], now: ColumnElement[datetime]) -> He
 
     Who has the patient before him is told to the patient and who represents him: it opens the pharmacy record alone.
     """
-    is_told = or_(
-        access.SUBJECT.startswith(f"{ActorKind.PERSON}:"),
-        relation.c.relation.not_in([each.value for each in BEFORE_THE_PATIENT]),
-    )
+    is_told = or_(access.SUBJECT.startswith(f"{ActorKind.PERSON}:"), not_(IS_ATTESTED))
     nobody, nothing = literal("", Text()), null()
     return Held(
         relations=_listed(relation, patient_id, now, relation.c.relation_id, relation.c.relation, relation.c.subject)
@@ -181,7 +195,8 @@ def held_at(patient_id: ColumnElement[UUID], now: ColumnElement[datetime]) -> He
 async def authorizations(act: Act, patient_id: UUID) -> Authorizations:
     """Everything that opens or closes this record to someone now; for the patient and whom the matrix says.
 
-    Each of the three lists is as long as `authorizations.max` at most: `must_have_room` lets in no more.
+    Each of the three lists is as long as `authorizations.max` at most, beside as many attestations to the patient:
+    `must_have_room` lets in no more.
     """
     await access.require(act, patient_id, Kind.AUTHORIZATIONS, Action.READ)
     now = held_at(literal(patient_id, Uuid()), literal(act.now))
@@ -233,10 +248,11 @@ def must_be_to_come(act: Act, until: datetime | None) -> None:
         raise InvalidInput("AUTHORIZATION_ENDS_BEFORE_IT_STARTS")
 
 
-async def must_have_room(act: Act, patient_id: UUID, table: Table) -> None:
-    """AUTHORIZATIONS_TOO_MANY once a patient holds as many rows in force as the rule lets a list be long."""
+async def must_have_room(act: Act, patient_id: UUID, table: Table, *which: ColumnElement[bool]) -> None:
+    """AUTHORIZATIONS_TOO_MANY once a patient holds as many rows in force, of those wanted, as the rule lets a list
+    be long."""
     limit = access.number(act.context, "authorizations.max")
-    held = select(func.count()).where(table.c.patient_id == patient_id, not_ended(table, act.now))
+    held = select(func.count()).where(table.c.patient_id == patient_id, not_ended(table, act.now), *which)
     if int(await act.connection.scalar(held) or 0) >= limit:
         raise LimitExceeded("AUTHORIZATIONS_TOO_MANY", limit=limit)
 
@@ -252,7 +268,7 @@ async def declare(
     **columns: str | None,
 ) -> Grant:
     """Write a relation that is already decided, with its event and the patient's notice."""
-    await must_have_room(act, patient_id, relation)
+    await must_have_room(act, patient_id, relation, not_(IS_ATTESTED))
     relation_id, by, proof = uuid4(), act.context.actor.subject, values.text(proof, "proof")
     await act.connection.execute(
         insert(relation).values(

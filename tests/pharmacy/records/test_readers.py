@@ -15,7 +15,7 @@ from passerelle.dossier import relations
 from passerelle.dossier.attending import declare_attending_physician
 from passerelle.dossier.tables import relation
 from passerelle.kernel.actors import Actor
-from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, Refused
 from passerelle.pharmacy import access, presence, records
 from passerelle.pharmacy.presence import PresenceProof
 from passerelle_policies.vocabulary import Action, Kind, Setting
@@ -44,6 +44,21 @@ async def test_the_pharmacist_reads_while_the_patient_is_before_him_and_no_longe
     assert await reads(world, replace(pharmacist, setting=Setting.TOWN), patient_id) == "ACCESS_REFUSED"
     world.clock.advance(timedelta(hours=4))
     assert await reads(world, pharmacist, patient_id) == "ACCESS_REFUSED"
+
+
+async def test_who_has_the_patient_before_him_takes_no_room_from_whom_he_lets_in(world: Pharmacy) -> None:
+    few = replace(world, tenant=replace(world.tenant, parameters={"authorizations.max": 2}))
+    patient_id, person = await few.patient()
+    counters = [at_the_counter(f"31079100{number}") for number in range(3)]
+    for each in counters[:2]:
+        await few.comes_to(each, patient_id)
+    for _ in range(2):
+        await few.authorize(patient_id, person, professional())
+    for refused in (few.authorize(patient_id, person, professional()), few.comes_to(counters[2], patient_id)):
+        with pytest.raises(LimitExceeded, match="AUTHORIZATIONS_TOO_MANY"):
+            await refused
+    held = (await few.do(person, relations.authorizations, patient_id)).relations
+    assert sorted(each.what for each in held) == ["authorized"] * 2 + ["patient_present"] * 2
 
 
 async def test_care_is_the_establishment_s_and_opens_to_its_physicians_and_pharmacists(world: Pharmacy) -> None:
