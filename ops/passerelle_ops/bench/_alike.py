@@ -59,10 +59,17 @@ _Lines: TypeAlias = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """One world, in both databases."""
+    """One world, in both databases. `lines`: the cursors that the first gave, each with that of the second."""
 
     stages: Sequence[Stage]
     known: Known
+    lines: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    def said_to_reference(self, body: bytes) -> bytes:
+        """A question with the cursors of the second: what a side rolled back leaves gaps in its own journal."""
+        if not self.lines:
+            return body
+        return re.sub(b"|".join(map(re.escape, self.lines)), lambda found: self.lines[found[0]], body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,7 @@ class Alike:
             raise ValueError("the sides parted before anything was asked")
         ground = Ground(stages, self._known(stages[0], made[0]))
         await self._lines()
-        return Ground(stages, await self._with_cursors(ground))
+        return await self._with_cursors(ground)
 
     async def compare(self, ground: Ground, reader: Reader, asked: Operation) -> Difference | None:
         """Ask both; what differs, if anything."""
@@ -174,9 +181,10 @@ class Alike:
         headers = self._headers(ground.stages[0], reader)
         self._asked += 1
         answers = []
-        for apps, executor in zip(self.twins.apps, CROSSED, strict=True):
+        for side, (apps, executor) in enumerate(zip(self.twins.apps, CROSSED, strict=True)):
             self.twins.ids.about(f"ask/{self._asked}")
-            answers.append(await ask(apps[executor], question, headers))
+            said = question if side == 0 else replace(question, body=ground.said_to_reference(question.body))
+            answers.append(await ask(apps[executor], said, headers))
         return answers
 
     def _count(self, asked: Operation) -> None:
@@ -233,11 +241,11 @@ class Alike:
             names=[("ESSAI", stage.born), ("éssai", stage.born), (TEXTS[0], "1980")],
         )
 
-    async def _with_cursors(self, ground: Ground) -> Known:
+    async def _with_cursors(self, ground: Ground) -> Ground:
         known = ground.known
         reader: Reader = ("patient", Mode.NORMAL)
         everything = {"statuses": ["CURRENT", "SUPERSEDED", "ARCHIVED"], "wholeHistory": True}
-        cursors: list[list[str]] = []
+        cursors: list[list[list[bytes]]] = []
         for question in (
             operation("OpenDossier", patientId=known.patients[0], filter=everything),
             operation("Journal", patientId=known.patients[0], first=50),
@@ -247,8 +255,10 @@ class Alike:
             shown = [_comparable(each, ranks) for each, ranks in zip(answers, self._ranks, strict=True)]
             if shown[0] != shown[1] or lines[0] != lines[1]:
                 raise ValueError(f"the sides parted at a committed operation:\n{shown[0]}\n{shown[1]}\n{lines}")
-            cursors.append(re.findall(r'"cursor":"([^"]+)"', answers[0].body.decode()))
-        return replace(known, pages=cursors[0], lines=cursors[1])
+            cursors.append([re.findall(rb'"cursor":"([^"]+)"', each.body) for each in answers])
+        (pages, _), (given, own) = cursors
+        known = replace(known, pages=[each.decode() for each in pages], lines=[each.decode() for each in given])
+        return replace(ground, known=known, lines=dict(zip(given, own, strict=True)))
 
     def _headers(self, stage: Stage, reader: Reader) -> list[tuple[str, str]]:
         who, mode = reader
