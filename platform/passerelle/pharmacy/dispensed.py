@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,13 +19,13 @@ from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.reference import cip, medicines
+from passerelle.pharmacy.reference.composition import acting
 from passerelle.pharmacy.reference.names import substance_name
 from passerelle.pharmacy.reference.product_classes import product_class
 
 _RPPS_DIGITS: Final = 11
 _MOST: Final = Decimal(100_000)  # of a quantity and of days: beyond it, something was mistyped
 _MOST_SUBSTANCES: Final = 50
-_FRACTION: Final = "FT"  # fraction thérapeutique: what acts, rid of its salt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,15 +174,8 @@ def _named(line: DispensedLine, known: medicines.Product | None) -> dict[str, An
 
 def substances_of(medicine: medicines.Medicine) -> list[str]:
     """The folded name of each substance of a medicine, its base where the table tells it from its salt."""
-    by_link: dict[int, list[medicines.Substance]] = {}
-    for each in medicine.substances:
-        by_link.setdefault(each.link, []).append(each)
-    chosen = (_base(each) for each in by_link.values())
+    chosen = (each.line for each in acting(medicine.substances))
     return list(dict.fromkeys(min(each.known_as, key=_shortest, default=substance_name(each.name)) for each in chosen))
-
-
-def _base(ones: Sequence[medicines.Substance]) -> medicines.Substance:
-    return next((each for each in ones if each.nature == _FRACTION), ones[0])
 
 
 def _shortest(name: str) -> tuple[int, str]:

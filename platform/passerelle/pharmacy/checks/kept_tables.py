@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -35,6 +35,7 @@ from passerelle.pharmacy.checks.availability import Shortage
 from passerelle.pharmacy.checks.findings import Alternative, InteractionLevel
 from passerelle.pharmacy.checks.interactions import Interaction, Interactions
 from passerelle.pharmacy.checks.items import Substance
+from passerelle.pharmacy.reference.composition import acting
 from passerelle.pharmacy.tables import (
     generic_member,
     interaction,
@@ -132,7 +133,7 @@ def _short(of: Any, box: Any = None) -> ColumnElement[bool]:
 
 def _boxes() -> Select[Any]:
     made_of = medicine_substance.c
-    part = func.json_build_array(made_of.link, made_of.name, made_of.known_as)
+    part = func.json_build_array(made_of.element, made_of.link, made_of.nature, made_of.name, made_of.known_as)
     return (
         select(
             presentation.c.cip13,
@@ -207,7 +208,7 @@ async def _product(
     cis: str,
     name: str,
     atc: str | None,
-    parts: Sequence[tuple[int, str, list[str]]] | None,
+    parts: Sequence[Sequence[Any]] | None,
     groups: Sequence[str] | None,
     short: tuple[str, str] | None,
 ) -> Product:
@@ -234,10 +235,16 @@ async def _shortage(
     return Shortage(status=status, since=date.fromisoformat(since), alternatives=alternatives)
 
 
-def _substances(parts: Sequence[tuple[int, str, list[str]]]) -> tuple[Substance, ...]:
-    """A substance and its therapeutic fraction are one, by the name of the fraction."""
-    found: dict[int, Substance] = {}
-    for link, name, known_as in parts:
-        before = found[link].known_as if link in found else frozenset[str]()
-        found[link] = Substance(name, before.union(known_as))
-    return tuple(found.values())
+class _Part(NamedTuple):
+    """A line of a composition."""
+
+    element: str
+    link: int
+    nature: str
+    name: str
+    known_as: list[str]
+
+
+def _substances(parts: Sequence[Sequence[Any]]) -> tuple[Substance, ...]:
+    found = acting(_Part(*each) for each in parts)
+    return tuple(Substance(each.line.name, each.known_as) for each in found)

@@ -250,12 +250,13 @@ def _words(each: _Medicine) -> list[str]:
 
 
 def _substance_rows(cis: str, substances: list[_Substance]) -> Iterator[tuple[Any, ...]]:
-    fractions: dict[int, list[str]] = {}
+    fractions: dict[tuple[str, int], list[str]] = {}
     for each in substances:
         if each.nature == "FT" and each.link:
-            fractions.setdefault(each.link, []).append(each.name)
+            fractions.setdefault((each.element, each.link), []).append(each.name)
     for number, each in enumerate(substances, start=1):
-        names = [each.name, *fractions.get(each.link, [])]
+        salt_of = [] if each.nature == "FT" else fractions.get((each.element, each.link), [])
+        names = [each.name, *salt_of]
         yield (
             *(cis, number, each.element, each.code, each.name, substance_name(each.name), known_as(names)),
             *(each.strength, each.reference, each.nature, each.link),

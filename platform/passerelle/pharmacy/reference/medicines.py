@@ -30,6 +30,7 @@ class Substance:
     strength: str
     reference: str
     nature: str
+    element: str
     link: int
     known_as: tuple[str, ...]
     families: tuple[str, ...]
@@ -121,7 +122,8 @@ _EDITION: Final = f"with edition as (select source, edition_id, dated, origin fr
 _COLUMNS: Final = """m.cis, m.name, m.form, m.routes, m.holder, m.is_marketed, m.atc, m.product_class, m.generic_group,
   m.generic_type, m.is_major_interest, m.conditions, e.dated, e.origin,
   (select coalesce(jsonb_agg(jsonb_build_object('code', s.substance_code, 'name', s.name, 'strength', s.strength,
-      'reference', s.reference, 'nature', s.nature, 'link', s.link, 'known_as', s.known_as, 'families', (
+      'reference', s.reference, 'nature', s.nature, 'element', s.element, 'link', s.link, 'known_as', s.known_as,
+      'families', (
         select coalesce(jsonb_agg(distinct f.family), jsonb '[]') from interaction_family f
         where f.edition_id = (select edition_id from edition where source = 'interactions')
           and f.substance = any(s.known_as))) order by s.number), jsonb '[]')
