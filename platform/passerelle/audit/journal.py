@@ -6,7 +6,7 @@ SQL statement takes `written_by`, which makes the line a part of that statement;
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -221,13 +221,14 @@ async def page(
     but_about: Select[Any] | None = None,
     but_visits: Select[Any] | None = None,
     even_emergencies: bool = False,
+    but_kinds: Collection[Kind] = (),
     chosen: Chosen | None = None,
 ) -> list[JournalLine]:
     """The newest lines of one patient's journal, `first` at most, older than `before_line` when given.
 
-    Lines about the documents whose ids `but_about` selects are left out; with it, so are the refused filings of what
-    would have been hidden from the patient or from his representatives: there is no document that will show them.
-    So are the visits that `but_visits` selects (`actor_id`, `since`, `until`), save emergencies unless told otherwise.
+    Left out are lines about the documents whose ids `but_about` selects and, with it, refused filings of what would
+    have been hidden from the patient or his representatives, as no document will show them; visits that `but_visits`
+    selects (`actor_id`, `since`, `until`), save emergencies unless told otherwise; what was asked of `but_kinds`.
     """
     shown = (
         select(*(journal.c[name] for name in JournalLine.__dataclass_fields__))
@@ -235,12 +236,12 @@ async def page(
         .order_by(journal.c.line_id.desc())
         .limit(first)
     )
-    if chosen is not None:
-        shown = shown.where(chosen.condition())
-    if before_line is not None:
-        shown = shown.where(journal.c.line_id < before_line)
+    shown = shown if chosen is None else shown.where(chosen.condition())
+    shown = shown if before_line is None else shown.where(journal.c.line_id < before_line)
     if but_about is not None:
         shown = shown.where(shown_lines.is_not_about(journal, but_about))
+    if but_kinds:
+        shown = shown.where(shown_lines.is_of_other_kinds(journal, but_kinds))
     if but_visits is not None:
         shown = shown.where(shown_lines.is_no_visit(journal, but_visits, even_emergencies=even_emergencies))
     return [JournalLine(**row) for row in (await connection.execute(shown)).mappings()]

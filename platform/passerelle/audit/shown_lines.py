@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, DateTime, Select, Text, and_, bindparam, exists, func, literal, not_, or_
 
-from passerelle_policies.vocabulary import Action, ActorKind, Mode
+from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode
 
 
 def is_emergency(entry: Any) -> ColumnElement[bool]:
@@ -32,6 +33,12 @@ def is_no_visit(entry: Any, visits: Select[Any], *, even_emergencies: bool = Fal
         visit.c.actor_id == entry.c.actor_id, entry.c.at >= visit.c.since, entry.c.at < visit.c.until
     )
     return not_(is_visit) if even_emergencies else or_(is_emergency(entry), not_(is_visit))
+
+
+def is_of_other_kinds(entry: Any, kinds: Iterable[Kind]) -> ColumnElement[bool]:
+    """SQL condition: nothing of these kinds was asked for."""
+    kind: ColumnElement[str] = entry.c.kind
+    return kind.not_in(sorted(kinds))
 
 
 def is_chosen(entry: Any) -> ColumnElement[bool]:

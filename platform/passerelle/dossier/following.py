@@ -96,6 +96,7 @@ async def lines(context: Context, patient_id: UUID, line_ids: Sequence[int]) -> 
             first=len(line_ids),
             but_about=reading.out_of_sight(act, patient_id, standing),
             but_visits=visits.for_reader(standing, patient_id),
+            but_kinds=traces.kinds_kept_from(standing),
             chosen=FreshLines(line_ids=line_ids),
         )
     return [traces.told(each, context.tenant.parameters) for each in reversed(found)]

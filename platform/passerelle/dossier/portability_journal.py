@@ -15,7 +15,7 @@ from uuid import UUID
 
 from passerelle.audit import export, journal, verifier
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, reading, visits
+from passerelle.dossier import access, reading, traces, visits
 
 _FOLDER: Final = "journal"
 _BATCH: Final = 1_000
@@ -43,7 +43,7 @@ async def lines_for(act: Act, patient_id: UUID) -> Lines:
     """
     standing = await access.standing_of(act.context, act.connection, patient_id)
     out_of_sight = reading.out_of_sight(act, patient_id, standing)
-    kept = visits.for_reader(standing, patient_id)
+    kept, kinds = visits.for_reader(standing, patient_id), traces.kinds_kept_from(standing)
     shown: list[journal.JournalLine] = []
     chosen: list[export.LineKey] = []
     before: int | None = None
@@ -55,6 +55,7 @@ async def lines_for(act: Act, patient_id: UUID) -> Lines:
             before_line=before,
             but_about=out_of_sight,
             but_visits=kept,
+            but_kinds=kinds,
             even_emergencies=True,  # a sealed line is whole: it says the reason
         )
         chosen += [(patient_id, line.line_id) for line in page]

@@ -1,7 +1,8 @@
 """A patient's journal as he reads it: who, from where, when, what, and why that was allowed or refused.
 
 Source: CSP L.1111-19. Whom a document is hidden from does not read of it either: its lines wait until it is shown,
-and so does the visit that a representative is not to learn of (`visits`).
+and so does the visit that a representative is not to learn of (`visits`). Of the pharmacy record, which the attending
+physician does not read, the journal is the patient's and his representatives' alone (L.1111-23).
 The emergencies come first.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, bindparam, not_, or_, select, union_all
@@ -24,7 +25,7 @@ from passerelle.kernel import messages
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.context import Context
 from passerelle_policies.packs import Overrides, packs
-from passerelle_policies.vocabulary import Action, Kind, Relation
+from passerelle_policies.vocabulary import PHARMACY_KINDS, Action, Kind, Relation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ async def read_traces(
     standing = await access.standing_of(act.context, act.connection, patient_id)
     size = reading.page_size(act.context, first)
     hidden, kept = reading.out_of_sight(act, patient_id, standing), visits.for_reader(standing, patient_id)
+    kinds = kinds_kept_from(standing)
     lines = await journal.page(
         act.connection,
         patient_id,
@@ -66,13 +68,20 @@ async def read_traces(
         before_line=before_line,
         but_about=hidden,
         but_visits=kept,
+        but_kinds=kinds,
         chosen=chosen,
     )
     emergencies: list[journal.JournalLine] = []
     if before_line is None:
         only = replace(chosen, emergencies_only=True)
         emergencies = await journal.page(
-            act.connection, patient_id, first=size, but_about=hidden, but_visits=kept, chosen=only
+            act.connection,
+            patient_id,
+            first=size,
+            but_about=hidden,
+            but_visits=kept,
+            but_kinds=kinds,
+            chosen=only,
         )
     overrides = act.context.tenant.parameters
     return Traces(
@@ -81,6 +90,12 @@ async def read_traces(
     )
 
 
+def kinds_kept_from(standing: access.Standing) -> frozenset[Kind]:
+    """What was asked for in the lines that this reader is not shown, whoever asked."""
+    return PHARMACY_KINDS if _OWN.isdisjoint(standing.facts.relations) else frozenset()
+
+
+_OWN: Final = frozenset({Relation.PATIENT, Relation.REPRESENTATIVE})
 #: The columns of a line that its reason is made of, with the legal day on which it was written.
 ASKED = (*journal.ASKED, "facts")
 #: What stands in `facts` beside what was decided on: words that somebody wrote.
@@ -141,10 +156,12 @@ def traces_read() -> TracesRead:
         is_representative = and_(
             access.holds(judged.facts, Relation.REPRESENTATIVE), not_(access.holds(judged.facts, Relation.PATIENT))
         )
+        is_own = or_(*(access.holds(judged.facts, each) for each in sorted(_OWN)))
         no_visit = shown_lines.is_no_visit(entry, visits.out_of_sight(judged.patient_id))
         return select(*(entry.c[name] for name in journal.JournalLine.__dataclass_fields__)).where(
             shown_lines.is_not_about(entry, reading.out_of_sight_in_sql(judged.facts)),
             or_(not_(is_representative), no_visit),
+            or_(is_own, shown_lines.is_of_other_kinds(entry, PHARMACY_KINDS)),
             shown_lines.is_chosen(entry),
             *conditions,
         )
