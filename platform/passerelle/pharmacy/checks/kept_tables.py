@@ -1,6 +1,7 @@
 """The tables that a check reads, kept in the memory of the process by edition: they are public, and change seldom.
 
-An edition never changes: what is kept of one is true for ever. The oldest editions are let go beyond a few.
+An edition never changes: what is kept of one is true for ever. Of each network the last few editions are kept, so that
+none pushes another's out.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ from passerelle.pharmacy.tables import (
     shortage,
 )
 
-_EDITIONS: Final = 8
+#: Of one network: the one in force, and the one that it comes after.
+_EDITIONS: Final = 2
 _PRODUCTS: Final = 20_000
 _ALTERNATIVES: Final = 10
 #: Shortages after which a product cannot be had.
@@ -57,23 +59,25 @@ _Kept = TypeVar("_Kept")
 
 
 class _ByEdition(Generic[_Kept]):
-    """The editions that were asked of last."""
+    """The editions that each network asked of last."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._held: dict[str, OrderedDict[UUID, _Kept]] = {}
 
-    def get(self, edition_id: UUID) -> _Kept | None:
+    def get(self, context: Context, edition_id: UUID) -> _Kept | None:
         """What is kept of an edition."""
-        found = self._held.get(edition_id)
-        if found is not None:
-            self._held.move_to_end(edition_id)
-        return found
+        own = self._held.get(context.tenant.id)
+        if own is None or edition_id not in own:
+            return None
+        own.move_to_end(edition_id)
+        return own[edition_id]
 
-    def keep(self, edition_id: UUID, what: _Kept) -> _Kept:
-        """Keep what was read of an edition, and let the oldest go."""
-        self._held[edition_id] = what
-        while len(self._held) > _EDITIONS:
-            self._held.popitem(last=False)
+    def keep(self, context: Context, edition_id: UUID, what: _Kept) -> _Kept:
+        """Keep what was read of an edition, and let the network's oldest go."""
+        own = self._held.setdefault(context.tenant.id, OrderedDict())
+        own[edition_id] = what
+        while len(own) > _EDITIONS:
+            own.popitem(last=False)
         return what
 
 
@@ -114,14 +118,15 @@ _FAMILIES = Statement(
 
 async def interactions_of(context: Context, edition_id: UUID, dated: date) -> Interactions:
     """The interactions of an edition."""
-    found = _interactions.get(edition_id)
+    found = _interactions.get(context, edition_id)
     if found is not None:
         return found
     given = {"edition_id": edition_id}
     pairs = await context.tenant.database.fetch(_INTERACTIONS, given)
     families = await context.tenant.database.fetch(_FAMILIES, given)
     rows = (Interaction(one, other, InteractionLevel(level), *said) for one, other, level, *said in pairs)
-    return _interactions.keep(edition_id, Interactions(dated, rows, [(each[0], each[1]) for each in families]))
+    read = Interactions(dated, rows, [(each[0], each[1]) for each in families])
+    return _interactions.keep(context, edition_id, read)
 
 
 def _short(of: Any, box: Any = None) -> ColumnElement[bool]:
@@ -189,9 +194,9 @@ _BOXES, _OTHERS = Statement(_boxes()), Statement(_alternatives())
 
 async def products_of(context: Context, edition_id: UUID, cip13s: Collection[str]) -> Mapping[str, Product | None]:
     """The boxes of an edition by CIP13; none for a code that it does not know. There may be others among them."""
-    kept = _products.get(edition_id)
+    kept = _products.get(context, edition_id)
     if kept is None or len(kept) > _PRODUCTS:
-        kept = _products.keep(edition_id, {})
+        kept = _products.keep(context, edition_id, {})
     missing = [each for each in dict.fromkeys(cip13s) if each not in kept]
     if not missing:
         return kept
