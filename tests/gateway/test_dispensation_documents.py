@@ -40,6 +40,7 @@ async def test_it_is_recorded_once_by_its_pharmacy_and_filed(serving: Serving) -
         "patientId": node_id(Node.PATIENT, patient_id),
         "version": 1,
         "alreadyKnown": False,
+        "superseded": False,
         "products": [
             {"label": label, "known": "UNKNOWN", "cis": None, "productClass": "MEDICINE"}
             for label in ("PARACETAMOL 500 mg, comprimé", "Préparation magistrale")

@@ -39,7 +39,8 @@ class DispensationFromDocument:
     patient_id: strawberry.ID
     dispensation_id: strawberry.ID
     version: int
-    already_known: bool = strawberry.field(description="Ce même document était déjà enregistré.")
+    already_known: bool = strawberry.field(description="Ce même document était déjà enregistré, ou un plus récent.")
+    superseded: bool = strawberry.field(description="Une version suivante est enregistrée : celle-ci n'y change rien.")
     products: list[NamedProduct] = strawberry.field(directives=[counted(20)])
     document_id: strawberry.ID | None = strawberry.field(description="Où il est déposé dans le dossier, s'il l'est.")
 
@@ -67,6 +68,7 @@ class DispensationDocumentsMutation:
             dispensation_id=node_id(Node.DISPENSATION, done.receipt.dispensation_id),
             version=done.receipt.version,
             already_known=not done.receipt.is_new,
+            superseded=done.receipt.is_superseded,
             products=[
                 NamedProduct(
                     label=each.label,

@@ -39,6 +39,7 @@ _SHOWN = {
     "recorded": ("enregistré", "green"),
     "corrected": ("corrigé", "green"),
     "already_here": ("déjà là", "cyan"),
+    "superseded": ("version dépassée", "cyan"),
     "set_aside": ("mis de côté", "yellow"),
     "refused": ("refusé", "red"),
 }

@@ -52,7 +52,7 @@ class DispensedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispensed:
-    """One dispensation, under the pharmacy's own number."""
+    """One dispensation, under the pharmacy's own number. `document_version`: of the document that it comes as."""
 
     pharmacy_number: str
     dispensed_at: datetime
@@ -60,6 +60,7 @@ class Dispensed:
     prescriber_rpps: str | None = None
     prescriber_name: str | None = None
     prescribed_on: date | None = None
+    document_version: int | None = None
 
     @property
     def dispensed_on(self) -> date:

@@ -8,7 +8,7 @@ patient has nothing deleted; what he refuses to have entered is not entered).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,7 +40,8 @@ class DispensationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A version of a dispensation as it is kept. `is_new`: this act made it."""
+    """A version of a dispensation as it is kept. `is_new`: this act made it; `is_superseded`: what was sent is an older
+    version of the document than the one kept, and changed nothing."""
 
     dispensation_id: UUID
     pharmacy_number: str
@@ -48,6 +49,7 @@ class Receipt:
     status: DispensationStatus
     lines: int
     is_new: bool
+    is_superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +101,10 @@ async def record_many(context: Context, items: Sequence[tuple[UUID, Dispensed]])
 async def correct(act: Act, patient_id: UUID, said: Dispensed, *, reason: str) -> Receipt:
     """Put another version in the place of the one that stands under this number; the former is kept.
 
-    The content that stands already is no correction, and is answered as it stands. Refused: PLACE_MISSING,
-    DISPENSATION_UNKNOWN (not there, or another pharmacy's), DISPENSATION_CANCELLED, REASON_MISSING, and as
-    `dispensed.checked`.
+    The content that stands already is no correction, and is answered as it stands; so is an older version of a document
+    whose later one stands (one that tells no version is its first). Refused: PLACE_MISSING, DISPENSATION_UNKNOWN (not
+    there, or another pharmacy's), DISPENSATION_CANCELLED, DISPENSATION_NUMBER_USED for other content of the same
+    version of a document, REASON_MISSING, and as `dispensed.checked`.
     """
     said, reason = checked(act.context, said), _reason(reason)
     held = await _own(act, patient_id, said.pharmacy_number, Action.REPLACE)
@@ -109,6 +112,12 @@ async def correct(act: Act, patient_id: UUID, said: Dispensed, *, reason: str) -
         raise Conflict("DISPENSATION_CANCELLED")
     if held.fingerprint == said.fingerprint:
         return await _receipt(act, held)
+    if said.document_version is not None:
+        stands = held.document_version or 1
+        if said.document_version < stands:
+            return replace(await _receipt(act, held), is_superseded=True)
+        if said.document_version == stands:
+            raise Conflict("DISPENSATION_NUMBER_USED")
     await _end(act, held, DispensationStatus.CORRECTED, reason)
     receipt = await _write(
         act, patient_id, held.pharmacy, said, version=held.version + 1, replaces=held.dispensation_id
@@ -190,6 +199,7 @@ async def _write(
         prescriber_rpps=said.prescriber_rpps,
         prescriber_name=said.prescriber_name,
         prescribed_on=said.prescribed_on,
+        document_version=said.document_version,
         fingerprint=said.fingerprint,
         recorded_at=act.now,
     )

@@ -1,8 +1,8 @@
 """Dispensations that come as documents (eDISP-MED): recorded line by line, and filed in the shared record if wanted.
 
 Sources: CSP L.1111-23; CI-SIS eDISP-MED 2024.01. The document's set names the dispensation for its pharmacy: the same
-document again changes nothing, a later version corrects the one before. Filed, it stays encrypted as it came; only its
-lines go into the pharmacy record.
+document again changes nothing, nor does an older version, whenever it comes; a later one corrects what stands. Filed,
+it stays encrypted as it came; only its lines go into the pharmacy record.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
+from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import publishing
 from passerelle.dossier.formats.recognise import gather, read
@@ -46,6 +47,7 @@ class Result(StrEnum):
     RECORDED = "recorded"
     CORRECTED = "corrected"
     ALREADY_HERE = "already_here"
+    SUPERSEDED = "superseded"  # a later version of it is here already
     SET_ASIDE = "set_aside"
     REFUSED = "refused"
 
@@ -68,8 +70,9 @@ async def record_document(act: Act, incoming: IncomingDocument, *, files: bool =
     record too.
 
     Refused: what `read_dispensation`, `dispensing.record` and, to file it, `publishing.publish` refuse;
-    DISPENSATION_OF_ANOTHER_PHARMACY, DISPENSATION_UNDATED, QUANTITY_MISSING, PATIENT_UNKNOWN. DISPENSATION_NUMBER_USED
-    for other content under the same version.
+    DISPENSATION_OF_ANOTHER_PHARMACY, DISPENSATION_UNDATED, QUANTITY_MISSING. DISPENSATION_NUMBER_USED for other content
+    under the same version. A patient whom the network does not know is one without a pharmacy record: who sends
+    documents does not find out by them who is known here.
     """
     told = await asyncio.to_thread(read_dispensation, incoming.content)
     if told.pharmacy != pharmacy_of(act.context):
@@ -77,6 +80,8 @@ async def record_document(act: Act, incoming: IncomingDocument, *, files: bool =
     patient_id = await _patient(act, told)
     products = tuple([await named(act.context.tenant.database, each.product) for each in told.lines])
     receipt = await _recorded(act, patient_id, told, _dispensed(told))
+    if patient_id == NOBODY:  # no rule lets this be, and nothing of it is kept
+        raise Conflict("PATIENT_UNKNOWN")
     filed = await publishing.publish(act, patient_id, incoming) if files else None
     return Recorded(
         patient_id=patient_id,
@@ -88,19 +93,17 @@ async def record_document(act: Act, incoming: IncomingDocument, *, files: bool =
 
 async def _patient(act: Act, told: DispensationDocument) -> UUID:
     ins = told.patient.ins
-    patient_id = None if ins is None else await patients.of_person(act, patients.person_key(act.context, ins))
-    if patient_id is None:
-        raise Conflict("PATIENT_UNKNOWN")
-    return patient_id
+    known = None if ins is None else await patients.of_person(act, patients.person_key(act.context, ins))
+    return known or NOBODY
 
 
 async def _recorded(act: Act, patient_id: UUID, told: DispensationDocument, said: Dispensed) -> dispensing.Receipt:
-    """Record, or correct the version that stands where the document says that it comes after one."""
+    """Record, or correct what stands where the document tells its version or that it comes after another one."""
     try:
         return await dispensing.record(act, patient_id, said)
     except Conflict as used:
-        is_later = told.replaces_unique_id is not None or (told.version_number or 1) > 1
-        if used.code != "DISPENSATION_NUMBER_USED" or not is_later:
+        tells_its_place = told.replaces_unique_id is not None or told.version_number is not None
+        if used.code != "DISPENSATION_NUMBER_USED" or not tells_its_place:
             raise
     reason = f"Version {told.version_number} du document" if told.version_number else "Nouvelle version du document"
     return await dispensing.correct(act, patient_id, said, reason=reason)
@@ -118,6 +121,7 @@ def _dispensed(told: DispensationDocument) -> Dispensed:
         prescriber_rpps=prescriber.rpps if prescriber else None,
         prescriber_name=prescriber.name if prescriber else None,
         prescribed_on=first.prescribed_on if first else None,
+        document_version=told.version_number,
     )
 
 
@@ -171,10 +175,12 @@ async def _one(context: Context, path: Path, incoming: IncomingDocument, *, file
         raise
     except PasserelleError as failure:
         return _kept_out(path, incoming, failure)
-    is_first = done.receipt.version == 1
+    receipt = done.receipt
+    made = Result.RECORDED if receipt.version == 1 else Result.CORRECTED
+    there = Result.SUPERSEDED if receipt.is_superseded else Result.ALREADY_HERE
     return Outcome(
         file=str(path),
-        result=Result.ALREADY_HERE if not done.receipt.is_new else Result.RECORDED if is_first else Result.CORRECTED,
+        result=made if receipt.is_new else there,
         unique_id=incoming.metadata.unique_id,
         lines=len(done.products),
         unknown=sum(each.known is Known.UNKNOWN for each in done.products),

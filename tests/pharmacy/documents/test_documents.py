@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from passerelle.audit import journal
+from passerelle.audit.tables import journal as lines
 from passerelle.dossier import documents as filed_documents
 from passerelle.identities.ins import Ins
 from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError, Refused
@@ -17,6 +22,7 @@ from passerelle.pharmacy import documents
 from passerelle.pharmacy.dispensing import DispensationStatus
 from passerelle.pharmacy.documents import Result
 from passerelle.pharmacy.naming import Known
+from passerelle.pharmacy.tables import dispensation as dispensation_kept
 from passerelle.pharmacy.tables import dispensation_line
 from tests.builders import at_the_counter, ins_of, professional
 from tests.formats.samples import SHARED, needs_shared
@@ -73,6 +79,56 @@ async def test_again_it_changes_nothing_and_a_later_version_corrects_it(world: P
     assert await world.kept() == after
 
 
+@pytest.mark.parametrize("order", [*permutations((1, 2, 3))])
+async def test_in_whichever_order_versions_come_the_last_one_stands(world: Papers, order: tuple[int, ...]) -> None:
+    """The first and the last version say the same: neither is taken for the other."""
+    _, ins, pharmacist = await world.patient_at_the_counter(93_010 + order[0] * 10 + order[1])
+    place, newest = pharmacist.establishment or "", 0
+    written = {
+        number: dispensation(
+            ins, place, replace(LINE, quantity=Decimal(2 - number % 2)), set_id="1.2.250.95", version=number
+        )
+        for number in order
+    }
+    for number in order:
+        before = await world.kept()
+        done = await world.record(pharmacist, written[number])
+        assert (done.receipt.is_new, done.receipt.is_superseded) == (number > newest, number < newest)
+        if number < newest:
+            assert await world.kept() == before
+        else:
+            kept = await _lines(world, done.receipt.dispensation_id)
+            assert [each["quantity"] for each in kept] == [2 - number % 2]
+        newest = max(newest, number)
+    async with world.tenant.database.transaction() as connection:
+        own = select(dispensation_kept).where(dispensation_kept.c.pharmacy == place)
+        standing = [each for each in await connection.execute(own) if each.status == DispensationStatus.CURRENT]
+    assert [each.document_version for each in standing] == [3]
+
+
+async def _lines_about_nobody(world: Papers) -> Sequence[Any]:
+    async with world.tenant.database.transaction() as connection:
+        own = select(lines).where(lines.c.patient_id == journal.NOBODY).order_by(lines.c.line_id)
+        return (await connection.execute(own)).all()
+
+
+async def test_a_document_does_not_tell_who_is_known_here(world: Papers) -> None:
+    pharmacist = at_the_counter()
+    await world.patient(without := ins_of(93_007), open_=False)
+    answers = []
+    for ins in (without, ins_of(93_997)):
+        kept, before = await world.kept(), await _lines_about_nobody(world)
+        with pytest.raises(Refused) as refused:
+            await world.record(pharmacist, dispensation(ins, pharmacist.establishment or ""))
+        answers.append((refused.value.code, str(refused.value), refused.value.fields))
+        assert await world.kept() == kept
+        written = (await _lines_about_nobody(world))[len(before) :]
+    assert answers[0] == answers[1]
+    assert [(each.kind, each.action, each.outcome, each.code) for each in written] == [
+        ("dispensation", "publish", "refused", "DOSSIER_NOT_OPEN")
+    ]
+
+
 async def test_it_is_filed_in_the_shared_record_too_when_that_is_wanted(world: Papers) -> None:
     _, ins, pharmacist = await world.patient_at_the_counter(93_003)
     data = dispensation(ins, pharmacist.establishment or "")
@@ -92,7 +148,7 @@ async def test_what_is_refused_changes_nothing(world: Papers) -> None:
     tries: list[tuple[Any, bytes, type[PasserelleError], str]] = [
         (elsewhere, dispensation(ins, place), InvalidInput, "DISPENSATION_OF_ANOTHER_PHARMACY"),
         (professional(), dispensation(ins, place), InvalidInput, "PLACE_MISSING"),
-        (pharmacist, dispensation(ins_of(93_999), place), Conflict, "PATIENT_UNKNOWN"),
+        (pharmacist, dispensation(ins_of(93_999), place), Refused, "DOSSIER_NOT_OPEN"),
         (pharmacist, dispensation(closed_ins, place), Refused, "DOSSIER_NOT_OPEN"),
         (pharmacist, dispensation(ins, place, replace(LINE, quantity=None)), InvalidInput, "QUANTITY_MISSING"),
         (pharmacist, dispensation(ins, place, effective_time="?", at=datetime(2027, 1, 1, tzinfo=UTC)), InvalidInput,
@@ -115,6 +171,8 @@ async def test_a_folder_goes_on_past_what_is_refused_and_may_be_run_again(world:
         "3.xml": b"<html/>",
         "4.xml": dispensation(ins, place, MADE, name="quatre"),
         "5.xml": dispensation(ins, "310000000", name="cinq"),
+        "6.xml": dispensation(ins, place, MADE, name="six", set_id="1.2.250.96", version=3),
+        "7.xml": dispensation(ins, place, LINE, name="sept", set_id="1.2.250.96", version=2),
     }.items():
         (tmp_path / name).write_bytes(data)
 
@@ -125,16 +183,28 @@ async def test_a_folder_goes_on_past_what_is_refused_and_may_be_run_again(world:
         ]
 
     others = [
-        ("2.xml", Result.SET_ASIDE, "PATIENT_UNKNOWN", 0, 0),
+        ("2.xml", Result.REFUSED, "DOSSIER_NOT_OPEN", 0, 0),
         ("3.xml", Result.REFUSED, "NOT_A_CLINICAL_DOCUMENT", 0, 0),
         ("5.xml", Result.REFUSED, "DISPENSATION_OF_ANOTHER_PHARMACY", 0, 0),
     ]
     assert sorted(await run()) == sorted(
-        [("1.xml", Result.RECORDED, None, 2, 1), ("4.xml", Result.RECORDED, None, 1, 1), *others]
+        [
+            ("1.xml", Result.RECORDED, None, 2, 1),
+            ("4.xml", Result.RECORDED, None, 1, 1),
+            ("6.xml", Result.RECORDED, None, 1, 1),
+            ("7.xml", Result.SUPERSEDED, None, 1, 0),
+            *others,
+        ]
     )
     before = await world.kept()
     assert sorted(await run()) == sorted(
-        [("1.xml", Result.ALREADY_HERE, None, 2, 1), ("4.xml", Result.ALREADY_HERE, None, 1, 1), *others]
+        [
+            ("1.xml", Result.ALREADY_HERE, None, 2, 1),
+            ("4.xml", Result.ALREADY_HERE, None, 1, 1),
+            ("6.xml", Result.ALREADY_HERE, None, 1, 1),
+            ("7.xml", Result.SUPERSEDED, None, 1, 0),
+            *others,
+        ]
     )
     assert await world.kept() == before
 

@@ -37,6 +37,7 @@ dispensation = Table(
     Column("prescriber_rpps", Text),
     Column("prescriber_name", Text),
     Column("prescribed_on", Date),
+    Column("document_version", Integer, comment="of the document that it came as, if it did and that has one"),
     Column("fingerprint", Text, nullable=False, comment="SHA-256 of what was sent"),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), comment="when it was corrected or cancelled"),

@@ -77,6 +77,12 @@ def upgrade() -> None:
         sa.Column("prescriber_rpps", sa.Text(), nullable=True),
         sa.Column("prescriber_name", sa.Text(), nullable=True),
         sa.Column("prescribed_on", sa.Date(), nullable=True),
+        sa.Column(
+            "document_version",
+            sa.Integer(),
+            nullable=True,
+            comment="of the document that it came as, if it did and that has one",
+        ),
         sa.Column("fingerprint", sa.Text(), nullable=False, comment="SHA-256 of what was sent"),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True, comment="when it was corrected or cancelled"),
