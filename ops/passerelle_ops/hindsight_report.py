@@ -16,7 +16,7 @@ from passerelle_ops.terminal import output, say, table
 from passerelle_policies import nomenclatures
 from passerelle_policies.decision import DocumentFacts, Facts
 from passerelle_policies.packs import Pack, pack_named
-from passerelle_policies.vocabulary import DossierState, Relation
+from passerelle_policies.vocabulary import DossierState, PharmacyRecordState, Relation
 from passerelle_policies.words import (
     ACT_WORDS,
     CONCEALMENT_WORDS,
@@ -28,7 +28,7 @@ from passerelle_policies.words import (
     answer_word,
 )
 
-_STATE_WORDS: dict[DossierState | None, str] = {state: said for said, state in STATES.items()}
+_STATE_WORDS: dict[DossierState | PharmacyRecordState | None, str] = {state: said for said, state in STATES.items()}
 _KNOWN_FROM = {
     KnownFrom.JOURNAL: "telle que le journal l’a notée à son dernier accès avant ce jour",
     KnownFrom.DIRECTORY: "telle que l’annuaire la donne aujourd’hui",
