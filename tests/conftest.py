@@ -55,7 +55,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is tried example after example goes without coverage, which doubles its price: others pass the same lines."""
+    """What is tried example after example is not measured: coverage doubles its price, others pass the same lines.
+
+    So do the slowest of the rest, which are marked where they stand.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("no_cover")
