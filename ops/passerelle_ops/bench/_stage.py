@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -44,7 +44,7 @@ from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import PasserelleError
 from passerelle.kernel.hl7_time import Hl7Time
 from passerelle_ops.bench._oracle import Oracle
-from passerelle_ops.bench._worlds import CAST, CITIZENS, PROFESSIONALS, Paper, Step
+from passerelle_ops.bench._worlds import BORN, CAST, CITIZENS, PROFESSIONALS, Paper, Step
 from passerelle_policies.vocabulary import ActorKind, Mode, Purpose
 
 FINESS: Final = "310783055"
@@ -126,12 +126,15 @@ class Stage:
         )
 
     async def begin(self) -> None:
-        """Register the patient and open his record."""
+        """Register the citizens, whom the door lets in only then, and open the patient's record."""
         self._before(f"{self.world}/begin")
         ins = ins_of(self.world, "patient")
         traits = patients.Traits(family_name="ESSAI", given_names=("Alix",), birth_date=self.born, sex="F")
         async with transaction(self.context("hospital")) as act:
             self.patient_id = await patients.register(act, [ins], traits, IdentityStatus.QUALIFIED, source="essai")
+            for other in ("parent", "stranger"):
+                ins, grown = ins_of(self.world, other), replace(traits, birth_date=BORN[0])
+                await patients.register(act, [ins], grown, IdentityStatus.QUALIFIED, source="essai")
         async with transaction(self.context("patient")) as act:
             await lifecycle.open_(act, self.patient_id, basis=lifecycle.Basis.CONSENT, proof="signé")
 

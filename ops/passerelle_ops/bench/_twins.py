@@ -205,7 +205,7 @@ class Twins:
         whole: bool,
     ) -> None:
         fuller = stages[1]
-        readers = [each for each in READERS if not _knows(fuller, each, new)]
+        readers = [each for each in READERS if not (_knows(fuller, each, new) or _sees_another(stages, each, new))]
         # What names the new document comes last: being refused writes a line that the patient may read.
         rounds = [{each: self._about_the_rest(fuller, draw, is_first=is_first, whole=whole) for each in readers}]
         rounds.append({each: self._about_the_new(fuller, new, draw, whole=whole) for each in readers})
@@ -290,6 +290,16 @@ def _knows(stage: Stage, reader: Reader, new: list[int]) -> bool:
     stage.oracle.now = stage.clock.now()
     oracle, who, shown = stage.oracle, reader[0], stage.oracle.shown(*reader)
     return any(each in shown or oracle.about(each, who).by_actor or oracle.reads_of(each, who) for each in new)
+
+
+def _sees_another(stages: Sequence[Stage], reader: Reader, new: list[int]) -> bool:
+    """Whether what became of a new document took or gave him an older one: what is kept from somebody is kept from him
+    in all its versions."""
+    told = []
+    for stage in stages:
+        stage.oracle.now = stage.clock.now()
+        told.append({each: status for each, status in stage.oracle.shown(*reader).items() if each not in new})
+    return told[0] != told[1]
 
 
 def _unsaid(stage: Stage, reader: Reader, new: list[int]) -> frozenset[str]:
