@@ -15,7 +15,6 @@ from passerelle_ops.bench._worlds import Seeded
 from tests.conftest import Cloned, Template
 from tests.proofs.conftest import Drawn
 
-pytestmark = pytest.mark.no_cover
 _worlds = count(1)
 
 

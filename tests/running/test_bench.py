@@ -42,7 +42,6 @@ def test_opening_a_record_is_measured_against_its_own_statement(capsys: pytest.C
     assert {"sql_over_pk_p50", "sql_p50_ms", "cpu_ms_per_request"} <= figures.keys()
 
 
-@pytest.mark.no_cover
 def test_a_decision_is_measured_against_casbin(capsys: pytest.CaptureFixture[str]) -> None:
     depth = policy.Depth(every=20_011, questions=40, batches=4, calls=4)
     figures = shown(policy, capsys, depth)
