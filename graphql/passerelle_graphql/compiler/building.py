@@ -127,17 +127,18 @@ class Kept:
 
     def members(self, selections: Selections) -> list[Selected]:
         """What the fragment asks for."""
-        type_ = selections.schema.type_map[self.type_name]
-        assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - a name of ours
-        return selections.of(type_, [self._fragment.selection_set])
+        return selections.of(self._type(selections), [self._fragment.selection_set])
 
     def run(self, selections: Selections) -> list[str]:
         """The same, spelled."""
         if self._run is None:
-            type_ = selections.schema.type_map[self.type_name]
-            assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - a name of ours
-            self._run = [selections.spelled(type_, each) for each in self.members(selections)]
+            self._run = [selections.spelled(self._type(selections), each) for each in self.members(selections)]
         return self._run
+
+    def _type(self, selections: Selections) -> GraphQLObjectType:
+        type_ = selections.schema.type_map[self.type_name]
+        assert isinstance(type_, GraphQLObjectType)  # noqa: S101 - a name of ours
+        return type_
 
 
 class WithKept(dict[str, Shape]):

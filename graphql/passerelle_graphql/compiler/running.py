@@ -28,13 +28,11 @@ async def run(plan: Plan, asked: Asked) -> bytes:
     for each, given in zip(plan.roots, values, strict=True):
         try:
             shown = _problem(each, asked, given) if isinstance(given, Exception) else await _body(each, asked, given)
-        except TryLater as busy:
-            if busy.code == BUSY:
+        except Exception as failure:
+            if isinstance(failure, TryLater) and failure.code == BUSY:
                 raise
-            return as_json({"errors": [_failure(each, busy, asked)], "data": None})
-        except Exception as unexpected:  # noqa: BLE001 - `execution_error` masks and logs it, as for a resolver
             # Every root is non-null: one that fails leaves nothing.
-            return as_json({"errors": [_failure(each, unexpected, asked)], "data": None})
+            return as_json({"errors": [_failure(each, failure, asked)], "data": None})
         pieces[each.key] = shown
     return b'{"data":{%s}}' % b",".join(b'"%s":%s' % (key.encode("ascii"), pieces[key]) for key in plan.order)
 

@@ -16,7 +16,7 @@ import psycopg
 
 from passerelle.kernel.ceiling import Share
 from passerelle.kernel.errors import TryLater
-from passerelle.kernel.outages import AWAY, is_away, outages_told
+from passerelle.kernel.outages import AWAY, BUSY, is_away, outages_told
 from passerelle.kernel.pipeline import UNPREPARED_STATES, Line, Request
 
 # A line that was idle for so long may go to another database that wants one more.
@@ -95,7 +95,7 @@ class Pipelines:
 
     async def _waited(self, request: Request, loop: asyncio.AbstractEventLoop) -> Any:
         if len(self._waiting) >= self._room:
-            raise TryLater("DATABASE_BUSY", retry_after=1)
+            raise TryLater(BUSY, retry_after=1)
         self._waiting.append(request)
         given_up = loop.call_later(self._timeout, self._dismiss, request)
         try:
@@ -107,7 +107,7 @@ class Pipelines:
 
     def _dismiss(self, request: Request) -> None:
         if request in self._waiting and not request.future.done():
-            request.future.set_exception(TryLater("DATABASE_BUSY", retry_after=1))
+            request.future.set_exception(TryLater(BUSY, retry_after=1))
 
     def _least_loaded(self) -> Line | None:
         least = None

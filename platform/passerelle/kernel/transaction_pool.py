@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from passerelle.kernel.ceiling import Share
 from passerelle.kernel.errors import TryLater
+from passerelle.kernel.outages import BUSY
 
 # Connections that were idle for so long may go to another database that wants one more.
 _QUIET_SECONDS: Final = 1.0
@@ -72,7 +73,7 @@ class Transactions:
             self._active += 1
             return
         if len(self._waiting) >= self._room:
-            raise TryLater("DATABASE_BUSY", retry_after=1)
+            raise TryLater(BUSY, retry_after=1)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -87,7 +88,7 @@ class Transactions:
                     self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
                 self._start_waiting()
             if isinstance(left, TimeoutError):
-                raise TryLater("DATABASE_BUSY", retry_after=1) from left
+                raise TryLater(BUSY, retry_after=1) from left
             raise
 
     def _may_start(self) -> bool:
