@@ -38,17 +38,30 @@ class Waiting:
 async def publish(act: Act, event: Event) -> UUID:
     """Write the event beside the change that it tells of."""
     event_id = uuid4()
+    await act.connection.execute(insert(outbox).values(_row(act, event, event_id)))
+    return event_id
+
+
+async def publish_all(act: Act, events: Iterable[Event]) -> None:
+    """Write many events at once beside the change that they tell of."""
+    rows = [_row(act, each, uuid4()) for each in events]
+    if rows:
+        await act.connection.execute(insert(outbox), rows)
+
+
+def _row(act: Act, event: Event, event_id: UUID) -> dict[str, Any]:
     payload = {
         name: str(value) if isinstance(value, UUID) else value
         for name, value in asdict(event).items()
         if name != "patient_id"
     }
-    await act.connection.execute(
-        insert(outbox).values(
-            event_id=event_id, name=event.name, patient_id=event.patient_id, payload=payload, at=act.now
-        )
-    )
-    return event_id
+    return {
+        "event_id": event_id,
+        "name": event.name,
+        "patient_id": event.patient_id,
+        "payload": payload,
+        "at": act.now,
+    }
 
 
 async def waiting(connection: AsyncConnection, now: datetime, limit: int = 100) -> list[Waiting]:

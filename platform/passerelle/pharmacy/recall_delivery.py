@@ -10,7 +10,20 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import outbox
@@ -110,8 +123,8 @@ async def escalate_due(context: Context) -> int:
                 return escalated
             await access.require(act, NOBODY, Kind.RECALL, Action.ESCALATE)
             await act.connection.execute(update(recall_delivery).where(key.in_(now_due)).values(escalated_at=act.now))
-            for recall_id, pharmacy in now_due:
-                await outbox.publish(act, RecallEscalated(recall_id=recall_id, pharmacy=pharmacy))
+            overdue = (RecallEscalated(recall_id=recall_id, pharmacy=pharmacy) for recall_id, pharmacy in now_due)
+            await outbox.publish_all(act, overdue)
             escalated += len(now_due)
 
 
@@ -141,24 +154,28 @@ async def _reach(act: Act, found: list[tuple[UUID, str, str]]) -> int:
     """Give each pharmacy its row, and have it told, unless it has one."""
     if not found:
         return 0
-    rows = [
-        {
-            "recall_id": recall_id,
-            "pharmacy": pharmacy,
-            "issued_at": act.now,
-            "escalates_at": act.now + escalates_after(act.context, RecallLevel(level)),
-        }
-        for recall_id, level, pharmacy in sorted(found)
-    ]
+    ordered = sorted(found)
+    due = {level: act.now + escalates_after(act.context, RecallLevel(level)) for _, level, _ in ordered}
+    given = (
+        func.unnest(
+            literal([recall_id for recall_id, _, _ in ordered], ARRAY(Uuid())),
+            literal([pharmacy for _, _, pharmacy in ordered], ARRAY(Text())),
+            literal([due[level] for _, level, _ in ordered], ARRAY(DateTime(timezone=True))),
+        )
+        .table_valued("recall_id", "pharmacy", "escalates_at")
+        .render_derived("given")
+    )
     new = (
         upsert(recall_delivery)
-        .values(rows)
+        .from_select(
+            ["recall_id", "pharmacy", "issued_at", "escalates_at"],
+            select(given.c.recall_id, given.c.pharmacy, literal(act.now), given.c.escalates_at),
+        )
         .on_conflict_do_nothing(index_elements=["recall_id", "pharmacy"])
         .returning(recall_delivery.c.recall_id, recall_delivery.c.pharmacy)
     )
     reached = (await act.connection.execute(new)).all()
-    for recall_id, pharmacy in reached:
-        await outbox.publish(act, RecallToDeliver(recall_id=recall_id, pharmacy=pharmacy))
+    await outbox.publish_all(act, (RecallToDeliver(recall_id=recall_id, pharmacy=at) for recall_id, at in reached))
     return len(reached)
 
 
