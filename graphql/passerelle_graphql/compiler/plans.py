@@ -26,6 +26,7 @@ from passerelle_graphql.compiler.late import Late
 from passerelle_graphql.compiler.nulls import must_not_be_null
 from passerelle_graphql.compiler.roots import ReadRoot, Written
 from passerelle_graphql.compiler.selections import Selected, Selections, switches
+from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.preparation import Prepared
 
 #: Reads the arguments of one field out of the variables of a request, as its resolver would get them.
@@ -34,17 +35,34 @@ Reader = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class RootPlan:
-    """One root field of an operation: its statement and what is needed round it."""
+    """One root field of an operation: its text and what is needed round it.
+
+    `statements` are those made so far, by the shapes of the requests that came.
+    """
 
     key: str
     selected: Selected
     root: ReadRoot
     field: GraphQLField
-    statement: Written
+    body: Sql
+    needs: frozenset[str]
+    statements: dict[frozenset[str], Written]
     late: Sequence[Late]
     selections: Selections
     arguments: Reader
     below: Mapping[str, Reader]
+
+    @property
+    def statement(self) -> Written:
+        """That of a plain request."""
+        return self.statement_for(frozenset())
+
+    def statement_for(self, shape: frozenset[str]) -> Written:
+        """That of a request of this shape."""
+        known = self.statements.get(shape)
+        if known is None:
+            known = self.statements[shape] = self.root.frame(self.needs | shape).statement(self.body)
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +130,16 @@ class Plans:
             raise NotCompiled(f"Query.{selected.name}", is_expected=selected.name.startswith("__"))
         builder = Builder(selections, uses_kept=self._uses_kept)
         body = root.body(builder, selected)
+        needs = frozenset(builder.needs)
         field = query.fields[selected.name]
         return RootPlan(
             key=selected.key,
             selected=selected,
             root=root,
             field=field,
-            statement=root.frame(frozenset(builder.needs)).statement(body),
+            body=body,
+            needs=needs,
+            statements={frozenset(): root.frame(needs).statement(body)},
             late=builder.late,
             selections=selections,
             arguments=self._reader(field, selected.nodes[0]),

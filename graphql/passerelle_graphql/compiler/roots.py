@@ -20,6 +20,7 @@ from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked
 
 _BODY: Final = "passerelle_body"
+_PLAIN: Final = frozenset[str]()
 #: Where the tenant's addresses begin, in a frame that has a CTE `given` made with `given`.
 TENANT_PATH: Final = Sql("(select path from given)")
 
@@ -32,14 +33,23 @@ class Given:
     below: Mapping[str, Mapping[str, Any]]
 
 
+def _plain(_asked: Asked, _given: Given) -> frozenset[str]:
+    return _PLAIN
+
+
+def _nothing(_asked: Asked, _told: Any) -> None:
+    """Nothing stands beside a body."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadRoot:
     """A field of `Query` that one statement answers.
 
     `shows` is the type of what it gives when it gives it, `fields` how that is written, `frame` the statement round
-    it for the parts that the text needs (`Builder.needs`). Its two columns are the body, null when there is none, and
-    what `otherwise` makes a problem of. `parameters` gives the bind values and raises what the resolver would raise,
-    or NotCompiled for a request that the statement does not answer.
+    it for the parts that are needed: by the text (`Builder.needs`), and by the `shape` of a request, for what a bind
+    value cannot say. Its two columns are the body, null when there is none, and what `otherwise` makes a problem of,
+    or `beside` keeps of the request where there is a body. `parameters` gives the bind values and raises what the
+    resolver would raise, or NotCompiled for a request that the statement does not answer.
     """
 
     name: str
@@ -48,6 +58,8 @@ class ReadRoot:
     frame: Callable[[frozenset[str]], Frame]
     parameters: Callable[[Asked, Given], Mapping[str, Any]]
     otherwise: Callable[[Asked, Any], object]
+    shape: Callable[[Asked, Given], frozenset[str]] = _plain
+    beside: Callable[[Asked, Any], None] = _nothing
 
     def body(self, builder: Builder, selected: Selected) -> Sql:
         """The text of what is selected."""

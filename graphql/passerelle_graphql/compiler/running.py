@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLNonNull, GraphQLUnionType
 
@@ -15,9 +15,12 @@ from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import late, rendering
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plan, RootPlan
-from passerelle_graphql.compiler.roots import Given
+from passerelle_graphql.compiler.roots import Given, Written
 from passerelle_graphql.context import Asked
 from passerelle_graphql.problems import problem_of
+
+#: A statement and what its parameters stand for.
+_Bound: TypeAlias = tuple[Written, list[Any]]
 
 
 async def run(plan: Plan, asked: Asked) -> bytes:
@@ -37,20 +40,25 @@ async def run(plan: Plan, asked: Asked) -> bytes:
     return b'{"data":{%s}}' % b",".join(b'"%s":%s' % (key.encode("ascii"), pieces[key]) for key in plan.order)
 
 
-def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> Mapping[str, Any] | Exception:
+def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> _Bound | Exception:
     try:
         below = {name: read(variables) for name, read in plan.below.items()}
-        return plan.root.parameters(asked, Given(root=plan.arguments(variables), below=below))
+        given = Given(root=plan.arguments(variables), below=below)
+        parameters = plan.root.parameters(asked, given)
+        statement = plan.statement_for(plan.root.shape(asked, given))
+        return statement, statement.values(parameters)
     except NotCompiled:
         raise
     except Exception as failure:  # noqa: BLE001 - told in the place of this root, after those before it
         return failure
 
 
-async def _body(plan: RootPlan, asked: Asked, given: Mapping[str, Any]) -> bytes:
+async def _body(plan: RootPlan, asked: Asked, bound: _Bound) -> bytes:
     try:
-        body, told = await asked.context.tenant.database.fetch_raw(plan.statement, plan.statement.values(given))
+        body, told = await asked.context.tenant.database.fetch_raw(*bound)
         if body is not None:
+            if told is not None:
+                plan.root.beside(asked, json.loads(told))
             return await late.filled(body, plan.late, asked.context)
         value = plan.root.otherwise(asked, json.loads(told or b"null"))
     except PasserelleError as error:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import case, func, null, select, true
+from sqlalchemy import case, func, select, true
 
 from passerelle.dossier import documents, emergencies, reading
 from passerelle.dossier.formats.submission import RPPS_DOMAIN
@@ -18,7 +18,6 @@ from passerelle.kernel.errors import Refused
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import (
     Kept,
-    NotCompiled,
     Row,
     Shape,
     WithKept,
@@ -36,6 +35,7 @@ from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import as_uuid, in_sql, shape, shown
+from passerelle_graphql.schema import opened_under
 from passerelle_graphql.schema.enums import DocumentStatus, Mode
 from passerelle_graphql.schema.reasons import AccessReason, reason_in_sql, reason_of
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coded_in_sql, coding, instant
@@ -296,23 +296,22 @@ _VERSION = "versions"
 def _frame(needs: frozenset[str]) -> Frame:
     """Reading one document, with the versions of its chain only where the operation asks for them."""
     it = documents.one_document()
-    also = [it.journal_line, it.found, given()]
+    own = opened_under.own_emergency(it.verdict, needs)
+    also = [it.journal_line, it.found, given(), *own]
     if "withheld" in needs:
         also.append(select(it.withheld_from().label("said")).select_from(it.verdict).cte("withheld"))
     if _VERSION in needs:
         versions = it.versions().subquery("version_shown")
         also.append(select(versions, func.row_number().over().label("number")).cte(_VERSION))
     return Frame(
-        lambda body: select(case((it.verdict.c.allowed, body)).label("body"), null().label("refused")).select_from(
-            it.verdict.outerjoin(it.found, true())
-        ),
+        lambda body: select(
+            case((it.verdict.c.allowed, body)).label("body"), opened_under.told(own, needs).label("told")
+        ).select_from(it.verdict.outerjoin(it.found, true())),
         also,
     )
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
-    if asked.context.mode is Mode.BREAK_GLASS:
-        raise NotCompiled("break-glass shows under which emergency it opened")
     parameters = documents.read_parameters(asked.context, key_of(Node.DOCUMENT, arguments.root["id"]))
     return {**parameters, "gateway_path": asked.path}
 
@@ -341,6 +340,8 @@ DOCUMENT = ReadRoot(
     frame=_frame,
     parameters=_parameters,
     otherwise=_unknown,
+    shape=opened_under.shape,
+    beside=opened_under.keep,
 )
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import DateTime, Integer, Uuid, bindparam, case, select
+from sqlalchemy import DateTime, Integer, Uuid, bindparam, case, func, select
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import emergencies, judging, lifecycle, reading
 from passerelle_graphql.compiler import shapes
-from passerelle_graphql.compiler.building import Builder, NotCompiled, found, leaf, needing, row_of
+from passerelle_graphql.compiler.building import Builder, found, leaf, needing, row_of
 from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, columns_of, given
 from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
@@ -24,6 +24,7 @@ from passerelle_graphql.fields import PAGE, resolved
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.schema import opened_under
 from passerelle_graphql.schema.documents import PAGE_COLUMNS, DocumentConnection, connection, connection_in_sql
 from passerelle_graphql.schema.emergencies import EmergencyAccess, emergency
 from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState, Mode, Relation
@@ -182,7 +183,8 @@ def _frame(needs: frozenset[str]) -> Frame:
     """Opening a record: with a page of its documents and their total only where the operation asks for them."""
     it = reading.opening()
     verdict = it.judged.verdict
-    also = [it.judged.journal_line]
+    own = opened_under.own_emergency(verdict, needs)
+    also = [it.judged.journal_line, *own]
     window = bindparam("filter_since", type_=DateTime(timezone=True))
     size = bindparam("page_limit", type_=Integer()) - 1
     if "page" in needs:
@@ -195,7 +197,7 @@ def _frame(needs: frozenset[str]) -> Frame:
     return Frame(
         lambda body: select(
             case((verdict.c.allowed, body)).label("body"),
-            it.judged.told_of_refusal().label("refused"),
+            func.coalesce(it.judged.told_of_refusal(), opened_under.told(own, needs)).label("told"),
         ).select_from(verdict),
         also,
         rows={"page": PAGE_COLUMNS},
@@ -204,8 +206,6 @@ def _frame(needs: frozenset[str]) -> Frame:
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     context, below = asked.context, arguments.below.get(_DOCUMENTS, {})
-    if context.mode is Mode.BREAK_GLASS:
-        raise NotCompiled("break-glass shows under which emergency it opened")
     wanted = below.get("filter")
     return {
         **reading.open_dossier_parameters(
@@ -235,13 +235,18 @@ DOSSIER = ReadRoot(
         "state": leaf(shapes.word(DossierState)(Sql("verdict.state"))),
         "openedAt": leaf(shapes.instant(Sql("(select opened_at from dossier where patient_id = verdict.patient_id)"))),
         "relations": leaf(shapes.words(Relation)(Sql("verdict.relations"))),
-        "emergencyAccess": leaf(shapes.NULL),
+        "emergencyAccess": needing(
+            opened_under.OWN,
+            found("EmergencyAccess", fields_of(EmergencyAccess, opened_under.ROW), opened_under.ROWS),
+        ),
         "access": reason_in_sql(Sql("verdict.rule")),
         "documents": _documents,
     },
     frame=_frame,
     parameters=_parameters,
     otherwise=_refused,
+    shape=opened_under.shape,
+    beside=opened_under.keep,
 )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Text, bindparam, case, func, select
 from passerelle.dossier import emergencies, equivalents, judging, reading
 from passerelle.dossier.equivalents import Match
 from passerelle_graphql.compiler import shapes
-from passerelle_graphql.compiler.building import NotCompiled, entity, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.building import entity, leaf, listed, needing, row_of
 from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
@@ -20,6 +20,7 @@ from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape
+from passerelle_graphql.schema import opened_under
 from passerelle_graphql.schema.documents import Document, document_fields
 from passerelle_graphql.schema.enums import Mode, Relation
 from passerelle_policies.vocabulary import Kind
@@ -85,22 +86,21 @@ _ROW = row_of(_RESULT, equivalents.SHOWN)
 def _frame(needs: frozenset[str]) -> Frame:
     """Facts, verdict and journal line; the results only where the operation asks for them."""
     it = equivalents.search()
-    also = [it.judged.journal_line, given(act=bindparam("act_name", type_=Text()))]
+    own = opened_under.own_emergency(it.judged.verdict, needs)
+    also = [it.judged.journal_line, given(act=bindparam("act_name", type_=Text())), *own]
     if _RESULT in needs:
         found = it.results().subquery("found")
         also.append(select(found, func.row_number().over().label("number")).cte(_RESULT))
     return Frame(
         lambda body: select(
             case((it.judged.verdict.c.allowed, body)).label("body"),
-            it.judged.told_of_refusal().label("refused"),
+            func.coalesce(it.judged.told_of_refusal(), opened_under.told(own, needs)).label("told"),
         ).select_from(it.judged.verdict),
         also,
     )
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
-    if asked.context.mode is Mode.BREAK_GLASS:
-        raise NotCompiled("break-glass shows under which emergency it opened")
     act: ActInput = arguments.root["act"]
     key = key_of(Node.PATIENT, arguments.root["patient_id"])
     return {
@@ -136,4 +136,6 @@ EQUIVALENT_RESULTS = ReadRoot(
     frame=_frame,
     parameters=_parameters,
     otherwise=_refused,
+    shape=opened_under.shape,
+    beside=opened_under.keep,
 )

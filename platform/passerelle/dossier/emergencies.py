@@ -15,9 +15,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     Select,
-    Text,
     Uuid,
     and_,
     bindparam,
@@ -148,19 +146,25 @@ def newest(patient_id: ColumnElement[UUID], first: ColumnElement[int]) -> Select
     )
 
 
-_OWN_LIVE = Statement(
-    select(*COLUMNS).where(
-        emergency_access.c.patient_id == bindparam("patient_id", type_=Uuid()),
-        emergency_access.c.subject == bindparam("subject", type_=Text()),
-        emergency_access.c.valid_from <= bindparam("now", type_=DateTime(timezone=True)),
-        emergency_access.c.valid_until > bindparam("now", type_=DateTime(timezone=True)),
+def own_live(patient_id: ColumnElement[UUID]) -> Select[Any]:
+    """The actor's own live access, with the columns of `EmergencyAccess`; bind values in `access.facts_parameters`."""
+    return select(*COLUMNS).where(
+        emergency_access.c.patient_id == patient_id,
+        emergency_access.c.subject == access.SUBJECT,
+        access.in_force(emergency_access.c.valid_from, emergency_access.c.valid_until),
     )
-)
+
+
+_OWN_LIVE = Statement(own_live(bindparam("patient_id", type_=Uuid())))
 
 
 async def own_emergency(context: Context, patient_id: UUID) -> EmergencyAccess | None:
     """The actor's own live access. Only for whom a reading of this record was allowed: it is told to nobody else."""
-    given = {"patient_id": patient_id, "subject": context.actor.subject, "now": context.clock.now()}
+    given = {
+        "patient_id": patient_id,
+        "access_subject": context.actor.subject,
+        "access_now": context.clock.now(),
+    }
     rows = await context.tenant.database.fetch(_OWN_LIVE, given)
     return EmergencyAccess(**dict(zip(_OWN_LIVE.columns, rows[0], strict=True))) if rows else None
 
