@@ -1,0 +1,1 @@
+"""The oncology record (dossier communicant de cancérologie, DCC)."""
