@@ -10,7 +10,7 @@ from tests import builders
 from tests.gateway.records import send
 from tests.gateway.serving import TENANT, Serving
 from tests.gateway.test_dispensing_history import someone
-from tests.pharmacy.documents.papers import dispensation
+from tests.pharmacy.documents.papers import BOX, dispensation
 from tests.pharmacy.lines import opened
 
 PLACE, ELSEWHERE = "310790021", "310790022"
@@ -42,8 +42,8 @@ async def test_it_is_recorded_once_by_its_pharmacy_and_filed(serving: Serving) -
         "alreadyKnown": False,
         "superseded": False,
         "products": [
-            {"label": label, "known": "UNKNOWN", "cis": None, "productClass": "MEDICINE"}
-            for label in ("PARACETAMOL 500 mg, comprimé", "Préparation magistrale")
+            {"label": label, "known": "UNKNOWN", "cis": None, "code": code, "productClass": "MEDICINE"}
+            for label, code in (("PARACETAMOL 500 mg, comprimé", f"CIP {BOX}"), ("Préparation magistrale", None))
         ],
     }
     assert (await send(pharmacist, "RecordDispensationDocument", cda=cda))["alreadyKnown"] is True

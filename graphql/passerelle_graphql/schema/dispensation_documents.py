@@ -31,6 +31,7 @@ class NamedProduct:
     label: str = strawberry.field(description="Tel que le document le dit.")
     known: Known
     cis: str | None = strawberry.field(description="La spécialité de la table en vigueur.")
+    code: str | None = strawberry.field(description="Le code qu'aucune table ne connaît, après le nom de son système.")
     product_class: ProductClass
 
 
@@ -74,6 +75,7 @@ class DispensationDocumentsMutation:
                     label=each.label,
                     known=each.known,
                     cis=each.medicine.cis if each.medicine else None,
+                    code=each.code,
                     product_class=each.product_class,
                 )
                 for each in done.products

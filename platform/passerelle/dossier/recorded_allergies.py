@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ from passerelle.dossier.tables import document, dossier
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
-from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.errors import BrokenIntegrity, InvalidInput, TryLater
 from passerelle.kernel.keys import DossierKey
 from passerelle_policies.vocabulary import Action, DocumentStatus, Kind
 
@@ -58,13 +59,14 @@ class ToldAllergy:
 class RecordedAllergies:
     """What the documents tell, each allergy by its newest document; those that no longer hold are left out.
 
-    `is_reachable`: some rule lets the actor read documents of this record. `documents` were opened, `unreadable` of
-    them could not be read.
+    `is_reachable`: some rule lets the actor read documents of this record. `documents` were to be opened, `unreadable`
+    of them could not be read, and `away` could not be fetched for now.
     """
 
     is_reachable: bool
     documents: int
     unreadable: int
+    away: int
     told: tuple[ToldAllergy, ...]
 
 
@@ -146,28 +148,38 @@ async def recorded_allergies(context: Context, patient_id: UUID) -> RecordedAlle
     said = dict(zip(_SOURCES.columns, row, strict=True))
     sources = said["sources"] or []
     if not sources:
-        return RecordedAllergies(is_reachable=said["is_reachable"], documents=0, unreadable=0, told=())
+        return RecordedAllergies(is_reachable=said["is_reachable"], documents=0, unreadable=0, away=0, told=())
     key = context.tenant.keys.dossier_key(context.tenant.id, patient_id, bytes(said["wrapped_key"]))
     read = await asyncio.gather(*(_told(context, key, UUID(name), content) for name, content, _ in sources))
     told: dict[tuple[str | None, str], ToldAllergy] = {}
     for found, (_, _, act_at) in zip(read, sources, strict=True):
         day = datetime.fromisoformat(act_at).astimezone(PARIS).date()
-        for each in found or ():
+        for each in found if isinstance(found, list) else ():
             told.setdefault((each.code, each.label), ToldAllergy(each, day))
     return RecordedAllergies(
         is_reachable=said["is_reachable"],
         documents=len(sources),
-        unreadable=sum(each is None for each in read),
+        unreadable=read.count(_Unread.UNREADABLE),
+        away=read.count(_Unread.AWAY),
         told=tuple(each for each in told.values() if each.allergy.status != "inactive"),
     )
 
 
-async def _told(context: Context, key: DossierKey, document_id: UUID, content: str) -> list[Allergy] | None:
-    """What one document tells; None when it is no structured document that we read."""
+class _Unread(Enum):
+    """Why a document told nothing."""
+
+    UNREADABLE = auto()
+    AWAY = auto()
+
+
+async def _told(context: Context, key: DossierKey, document_id: UUID, content: str) -> list[Allergy] | _Unread:
+    """What one document tells, when its content is there, whole, and a structured document that we read."""
     tenant = context.tenant
     binding = content_binding(tenant.id, document_id)
-    octets = b"".join([piece async for piece in tenant.contents.read(content, key, binding)])
     try:
+        octets = b"".join([piece async for piece in tenant.contents.read(content, key, binding)])
         return await asyncio.to_thread(allergies, octets)
-    except InvalidInput:
-        return None
+    except TryLater:
+        return _Unread.AWAY
+    except (BrokenIntegrity, InvalidInput):
+        return _Unread.UNREADABLE

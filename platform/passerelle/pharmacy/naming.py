@@ -28,12 +28,13 @@ class Known(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A product and what the edition in force says of it, if anything."""
+    """A product and what the edition in force says of it, if anything; else `code`, by which it was not found."""
 
     label: str
     known: Known
     medicine: medicines.Medicine | None
     product_class: ProductClass
+    code: str | None = None
 
 
 def box_of(product: Product) -> str | None:
@@ -59,7 +60,21 @@ async def named(database: Database, product: Product) -> Named:
             raise
         known, found = Known.UNKNOWN, None
     said = class_of(product) if found is None else ProductClass(found.product_class)
-    return Named(label=product.label, known=known, medicine=found, product_class=said)
+    code = code_of(product) if found is None else None
+    return Named(label=product.label, known=known, medicine=found, product_class=said, code=code)
+
+
+def code_of(product: Product) -> str | None:
+    """The finest code that a document gives, after the name of its system."""
+    given = {
+        "CIP": product.cip13 or product.cip7,
+        "UCD": product.ucd,
+        "CIS": product.cis,
+        "LPP": product.lpp,
+        "EMDN": product.emdn,
+        "ATC": product.atc,
+    }
+    return next((f"{system} {code}" for system, code in given.items() if code is not None), None)
 
 
 async def _found(database: Database, product: Product) -> tuple[Known, medicines.Medicine | None]:

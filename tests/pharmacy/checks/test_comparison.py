@@ -249,6 +249,18 @@ def test_an_allergy_is_met_by_substance_by_family_by_class_and_by_code() -> None
         assert (Unchecked.ALLERGY_UNRESOLVED in untold(said)) == (not meets), label
 
 
+def test_an_allergy_to_a_class_is_not_silent_on_a_product_whose_class_nobody_knows() -> None:
+    unclassed, lithium = item("Sans classe", "a", atc=None), item("Lithium", "lithium", atc="N05AN01")
+    allergy = Allergen(label="Pénicillines", told_on=TODAY)
+    said = compare([unclassed, lithium], ground(allergens=[allergy]))
+    told = [each for each in said.not_checked if each.code == Unchecked.ALLERGY_CLASS_UNKNOWN]
+    assert [each.product and each.product.label for each in told] == ["Sans classe"]
+    assert all("Pénicillines" in each.sentence and "Sans classe" in each.sentence for each in told)
+    met = compare([unclassed], ground(allergens=[replace(allergy, substances=(substance("a"),))]))
+    assert codes(met) == [FindingCode.ALLERGY]
+    assert Unchecked.ALLERGY_CLASS_UNKNOWN not in untold(met)
+
+
 def test_a_shortage_is_told_with_what_else_there_is() -> None:
     short = item("A", "a")
     told = Shortage(status="out", since=date(2026, 3, 31), alternatives=(Alternative("60000001", "AA"),))

@@ -49,8 +49,29 @@ async def test_by_the_finest_code_that_is_known(
     assert (found.known, found.label) == (known, product.label)
     assert (box_of(product), cis_of(product)) == (box, cis)
     assert (found.medicine is None) == (known is Known.UNKNOWN)
+    assert found.code is None or found.medicine is None
     if found.medicine is not None:
         assert (found.medicine.cis, found.product_class) == (CIS, ProductClass.MEDICINE)
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        ({"ucd": "3400892669236", "atc": "B01AB05"}, "UCD 3400892669236"),
+        ({"ucd": "9266923"}, "UCD 9266923"),
+        ({"cip13": "3400930000007", "cis": "60000000"}, "CIP 3400930000007"),
+        ({"cip7": "3000000", "ucd": "9266923"}, "CIP 3000000"),
+        ({"cis": "60000000"}, "CIS 60000000"),
+        ({"emdn": "V0806", "lpp": "1283879"}, "LPP 1283879"),
+        ({"atc": "B01AB05"}, "ATC B01AB05"),
+        ({}, None),
+    ],
+)
+async def test_an_unknown_product_keeps_its_code_and_the_system_of_it(
+    starter: Database, codes: dict[str, str], said: str | None
+) -> None:
+    product = Product(label="Comme le document le dit", **codes)  # type: ignore[arg-type]
+    assert (await named(starter, product)).code == said
 
 
 async def test_an_unknown_product_has_the_class_that_it_shows(starter: Database) -> None:

@@ -20,18 +20,21 @@ from passerelle.pharmacy.checks.interactions import Interactions
 from passerelle.pharmacy.checks.items import Item, Substance
 from passerelle.pharmacy.reference.names import folded
 
-ATC_OID: Final = "2.16.840.1.113883.6.73"
 _LONGEST_NAME: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allergen:
-    """One allergy as a document tells it, and the day of that document. `cis` is whatever code is no ATC."""
+    """One allergy as a document tells it, and the day of that document: in words, by an ATC code, by a medicine's.
+
+    `substances` are those of that medicine, where the table knows it.
+    """
 
     label: str
     told_on: date
     atc: str | None = None
     cis: str | None = None
+    substances: tuple[Substance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def understood(allergen: Allergen, known: frozenset[str], basket: Sequence[Item]
     """What an allergy is to; nothing when neither the tables nor the basket know its words."""
     own = frozenset(name for item in basket for each in item.substances for name in each.known_as)
     words = folded(allergen.label).split()
-    names: set[str] = set()
+    names = {name for each in allergen.substances for name in each.known_as}
     classes: list[str] = [allergen.atc] if allergen.atc else []
     for said in _phrases(words):
         names.update(each for each in (said, said.removesuffix("s"), f"{said}s") if each in known or each in own)
@@ -85,8 +88,12 @@ def allergies_met(
     for each in sorted(set(allergens), key=lambda one: (one.label, one.atc or "", one.cis or "", one.told_on)):
         to = understood(each, known, basket)
         met = [item for item in basket if to.meets(item, under)]
+        said = (("allergy", each.label),)
         if not (to or met):
-            yield NotChecked(Unchecked.ALLERGY_UNRESOLVED, said=(("allergy", each.label),))
+            yield NotChecked(Unchecked.ALLERGY_UNRESOLVED, said=said)
+        for item in basket if to.classes else ():
+            if item.atc is None and item.is_known and item not in met:
+                yield NotChecked(Unchecked.ALLERGY_CLASS_UNKNOWN, item, said)
         for item in met:
             yield Finding(
                 code=FindingCode.ALLERGY,

@@ -25,14 +25,14 @@ from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.pharmacy import access as pharmacy_access
 from passerelle.pharmacy import history
-from passerelle.pharmacy.checks.allergens import ATC_OID, Allergen
+from passerelle.pharmacy.checks.coded_allergies import allergens
 from passerelle.pharmacy.checks.comparison import Compared, Ground, compare
 from passerelle.pharmacy.checks.findings import Finding, NotChecked, Override, Source, TableName, Unchecked
 from passerelle.pharmacy.checks.items import Dispensed, Item, Substance, still_taken
 from passerelle.pharmacy.checks.kept_tables import Product, interactions_of, products_of
 from passerelle.pharmacy.checks.repeats import Repetition
 from passerelle.pharmacy.product_classes import ProductClass
-from passerelle.pharmacy.reference.cip import is_cip13
+from passerelle.pharmacy.reference.cip import is_cip13, said_code
 from passerelle.pharmacy.reference.names import folded, known_as
 from passerelle.pharmacy.reference.sources import Source as Tables
 from passerelle.pharmacy.tables import check_override, reference_edition
@@ -174,12 +174,13 @@ async def checks_of(
     most = access.number(context, "checks.history_lines_max")
     today = legal_day(context.clock)
     taken = still_taken(lines[:most], today, access.number(context, "checks.assumed_treatment_days"))
-    medicines, products = None, _NO_PRODUCTS
+    medicines, products, listed = None, _NO_PRODUCTS, None
     if Tables.BDPM in editions:
         edition_id, dated = editions[Tables.BDPM]
+        listed = UUID(edition_id)
         medicines = Source(TableName.MEDICINES, date.fromisoformat(dated))
         codes = [each.cip13 for each in basket if each.cip13] + [line.cip13 for line, _ in taken if line.cip13]
-        products = await products_of(context, UUID(edition_id), codes)
+        products = await products_of(context, listed, codes)
     interactions = None
     if Tables.INTERACTIONS in editions:
         edition_id, dated = editions[Tables.INTERACTIONS]
@@ -192,7 +193,7 @@ async def checks_of(
             tolerance_days=access.number(context, "checks.renewal_tolerance_days"),
         ),
         taken=[_taken(line, ends, products) for line, ends in taken],
-        allergens=tuple(_allergens(recorded)),
+        allergens=await allergens(context, recorded, listed),
         protocols=protocols,
         interactions=interactions,
         medicines=medicines,
@@ -233,7 +234,7 @@ def _answered(
 def _about_to_be_taken(place: int, line: BasketLine, products: Mapping[str, Product | None]) -> Item:
     known = products.get(line.cip13) if line.cip13 is not None else None
     if known is None:
-        label = (line.label or "").strip() or f"CIP {line.cip13}"
+        label = (line.label or "").strip() or said_code(line.cip13 or "")
         return Item(label=label, cip13=line.cip13, place=place, is_known=False)
     return Item(
         label=known.name,
@@ -267,17 +268,6 @@ def _named(name: str) -> Substance:
     return Substance(name, frozenset({folded(name), *known_as([name])}))
 
 
-def _allergens(recorded: RecordedAllergies) -> Iterator[Allergen]:
-    for each in recorded.told:
-        said = each.allergy
-        yield Allergen(
-            label=said.label,
-            told_on=each.told_on,
-            atc=said.code if said.system == ATC_OID else None,
-            cis=said.code if said.system != ATC_OID else None,
-        )
-
-
 def _unread_history(context: Context, told: Mapping[str, Any], is_cut: bool, most: int) -> Iterator[NotChecked]:
     if told["refused"]:
         refusal = pharmacy_access.refusal(context, Kind.DISPENSATION, told["refused"], action=Action.CHECK)
@@ -292,3 +282,5 @@ def _unread_allergies(recorded: RecordedAllergies) -> Iterator[NotChecked]:
         yield NotChecked(Unchecked.ALLERGIES_OUT_OF_REACH)
     if recorded.unreadable:
         yield NotChecked(Unchecked.ALLERGIES_UNREADABLE)
+    if recorded.away:
+        yield NotChecked(Unchecked.ALLERGIES_AWAY)

@@ -166,6 +166,14 @@ def _boxes() -> Select[Any]:
     )
 
 
+def _first_boxes() -> Select[Any]:
+    return (
+        select(presentation.c.cis, func.min(presentation.c.cip13))
+        .where(presentation.c.edition_id == _edition, presentation.c.cis == any_(bindparam("cis", type_=ARRAY(Text()))))
+        .group_by(presentation.c.cis)
+    )
+
+
 def _alternatives() -> Select[Any]:
     is_gone = select(literal(1)).where(_short(medicine), shortage.c.status.in_(_GONE)).exists()
     group = bindparam("groups", type_=ARRAY(Text()))
@@ -189,7 +197,7 @@ def _alternatives() -> Select[Any]:
     )
 
 
-_BOXES, _OTHERS = Statement(_boxes()), Statement(_alternatives())
+_BOXES, _OTHERS, _FIRST_BOXES = Statement(_boxes()), Statement(_alternatives()), Statement(_first_boxes())
 
 
 async def products_of(context: Context, edition_id: UUID, cip13s: Collection[str]) -> Mapping[str, Product | None]:
@@ -204,6 +212,14 @@ async def products_of(context: Context, edition_id: UUID, cip13s: Collection[str
     found = {row[0]: await _product(context, edition_id, *row) for row in rows}
     kept |= found  # a code that is nobody's is looked for again: anybody could send any number of them
     return {**kept, **dict.fromkeys(missing), **found}
+
+
+async def boxes_of(context: Context, edition_id: UUID, cis: Collection[str]) -> Mapping[str, str]:
+    """A box of each of these medicines, by CIS: the CIP13 by which `products_of` finds it."""
+    if not cis:
+        return {}
+    rows = await context.tenant.database.fetch(_FIRST_BOXES, {"edition_id": edition_id, "cis": sorted(cis)})
+    return {row[0]: row[1] for row in rows}
 
 
 async def _product(

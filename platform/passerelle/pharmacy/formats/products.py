@@ -107,13 +107,14 @@ def _sorted(elements: tuple[etree._Element | None, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for element in _coded(*elements):
         value = values.key(element.get("code"), "product/code")
-        kind = None if value is None else _kind(values.key(element.get("codeSystem"), "product/code"), value)
+        kind = None if value is None else kind_of(values.key(element.get("codeSystem"), "product/code"), value)
         if value is not None and kind is not None:
             found.setdefault(kind, value)
     return found
 
 
-def _kind(system: str | None, value: str) -> str | None:
+def kind_of(system: str | None, value: str) -> str | None:
+    """What a code of this system is: the name of a field of `Product`; None for what is none of them."""
     is_number = value.isascii() and value.isdigit()
     if system == CIS and is_number and len(value) == 8:
         return "cis"
