@@ -12,6 +12,7 @@ _BY_KIND: Mapping[ActorKind, Role] = {
     ActorKind.ESTABLISHMENT: Role.ESTABLISHMENT,
     ActorKind.OFFICER: Role.DATA_PROTECTION_OFFICER,
     ActorKind.AUTHORITY: Role.HEALTH_AUTHORITY,
+    ActorKind.NETWORK: Role.CANCER_NETWORK,
     ActorKind.SYSTEM: Role.SYSTEM,
 }
 
@@ -35,6 +36,8 @@ _OF_PROFESSIONALS = frozenset(
         Relation.AUTHOR,
         Relation.EMERGENCY,
         Relation.ESTABLISHMENT_CARE,
+        Relation.BOARD_MEMBER,
+        Relation.CASE_REQUESTER,
         Relation.NONE,
     }
 )
@@ -47,10 +50,12 @@ def relations_of(role: Role) -> frozenset[Relation]:
             return frozenset({Relation.PATIENT, Relation.REPRESENTATIVE, Relation.HEIR, Relation.AUTHOR, Relation.NONE})
         case Role.ESTABLISHMENT:
             return frozenset({Relation.AUTHOR, Relation.ESTABLISHMENT_CARE, Relation.NONE})
-        case Role.SYSTEM | Role.DATA_PROTECTION_OFFICER | Role.HEALTH_AUTHORITY:
+        case Role.SYSTEM | Role.DATA_PROTECTION_OFFICER | Role.HEALTH_AUTHORITY | Role.CANCER_NETWORK:
             return frozenset({Relation.NONE})
         case Role.PHYSICIAN:
-            return _OF_PROFESSIONALS | {Relation.ATTENDING_PHYSICIAN}
+            return _OF_PROFESSIONALS | {Relation.ATTENDING_PHYSICIAN, Relation.BOARD_COORDINATOR}
+        case Role.SECRETARY:
+            return _OF_PROFESSIONALS | {Relation.BOARD_SECRETARY}
         case Role.PHARMACIST:
             return _OF_PROFESSIONALS | {Relation.PATIENT_PRESENT}
         case _:

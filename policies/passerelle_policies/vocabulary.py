@@ -18,6 +18,7 @@ class ActorKind(StrEnum):
     ESTABLISHMENT = "establishment"  # feeds only (profil Alimentation)
     OFFICER = "officer"  # a network's data-protection officer
     AUTHORITY = "authority"  # a health authority, or whoever announces in its name
+    NETWORK = "network"  # a regional cancer network, which validates tumour boards and follows their activity
     SYSTEM = "system"  # our own tasks
 
 
@@ -37,6 +38,7 @@ class Role(StrEnum):
     ESTABLISHMENT = "establishment"
     DATA_PROTECTION_OFFICER = "data_protection_officer"  # délégué à la protection des données
     HEALTH_AUTHORITY = "health_authority"  # autorité sanitaire
+    CANCER_NETWORK = "cancer_network"  # réseau régional de cancérologie (RRC), dispositif spécifique régional (DSRC)
     SYSTEM = "system"
     OTHER = "other"  # anyone else: no line of the matrix names it
 
@@ -54,6 +56,10 @@ class Relation(StrEnum):
     HEIR = "heir"  # ayant droit of a patient who died, for as long as the rule says
     PATIENT_PRESENT = "patient_present"  # the patient is at this pharmacist's counter, and it is recorded
     ESTABLISHMENT_CARE = "establishment_care"  # he is in care in this health establishment, and it is recorded
+    BOARD_MEMBER = "board_member"  # of the session that a case is registered to, for the session's span
+    BOARD_COORDINATOR = "board_coordinator"  # médecin coordonnateur of that session, or of the board
+    BOARD_SECRETARY = "board_secretary"  # secretary of its coordination centre (3C)
+    CASE_REQUESTER = "case_requester"  # who registered the case, or presents it
     NONE = "none"  # required of nobody: a line under it holds for anyone of the role
 
 
@@ -81,10 +87,22 @@ class Kind(StrEnum):
     PHARMACY_RECORD = "pharmacy_record"  # dossier pharmaceutique (DP): its life, and who is before the patient
     DISPENSATION = "dispensation"  # what the pharmacy record holds
     RECALL = "recall"  # of a product and batch, or an alert: about no patient
+    BOARD = "board"  # RCP as it is declared: its charter and its members, about no patient
+    BOARD_SESSION = "board_session"  # one meeting of a board: its day, its seats, its attendance, about no patient
+    BOARD_CASE = "board_case"  # one patient registered to a session
+    BOARD_SHEET = "board_sheet"  # fiche RCP: what is discussed and what the board proposes
+    CARE_PLAN = "care_plan"  # programme personnalisé de soins (PPS), plan personnalisé de l'après-cancer (PPAC)
+    BOARD_ACTIVITY = "board_activity"  # counts by board, with nobody's name
 
 
 PHARMACY_KINDS = frozenset({Kind.PHARMACY_RECORD, Kind.DISPENSATION, Kind.RECALL})
 """What the pharmacy record's own state stands before, and not the shared record's."""
+
+
+ONCOLOGY_KINDS = frozenset(
+    {Kind.BOARD, Kind.BOARD_SESSION, Kind.BOARD_CASE, Kind.BOARD_SHEET, Kind.CARE_PLAN, Kind.BOARD_ACTIVITY}
+)
+"""What the oncology record (DCC) holds; the shared record's state stands before what of it is a patient's."""
 
 
 class Action(StrEnum):
@@ -134,6 +152,15 @@ class Action(StrEnum):
     OVERRIDE = "override"  # what a check found, with a reason
     ACKNOWLEDGE = "acknowledge"  # a recall
     ESCALATE = "escalate"  # a recall that nobody acknowledged
+    VALIDATE = "validate"  # a board that an establishment or a 3C declared
+    PLAN = "plan"  # a session
+    SIGN = "sign"  # one's attendance at a session
+    HOLD = "hold"  # say that a session took place: its quorum is judged then
+    ATTACH = "attach"  # a document of the record to a case
+    DEFER = "defer"  # a case to a later session
+    REFER = "refer"  # a case to a board of another region (RCP de recours)
+    WRITE = "write"  # a sheet or a plan that is not final yet
+    APPROVE = "approve"  # a sheet, which is final from then on
 
 
 class Mode(StrEnum):

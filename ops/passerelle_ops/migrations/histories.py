@@ -21,12 +21,13 @@ from passerelle.dossier import tables as dossier
 from passerelle.identities import tables as identities
 from passerelle.kernel import metadata
 from passerelle.notices import tables as notices
+from passerelle.oncology import tables as oncology
 from passerelle.pharmacy import tables as pharmacy
 from passerelle_ops.migrations import summaries
 from passerelle_tenants import tables as tenants
 
 # Loading these modules is what fills the two schemas, and gives them the function that a column is made by.
-DECLARATIONS = (audit, dossier, identities, notices, pharmacy, tenants, summaries)
+DECLARATIONS = (audit, dossier, identities, notices, oncology, pharmacy, tenants, summaries)
 
 # Two processes that start together upgrade one after the other.
 _UPGRADE_LOCK = 5_083_712

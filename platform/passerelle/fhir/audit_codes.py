@@ -93,6 +93,15 @@ ACTS = {
     Action.OVERRIDE: _CHANGED,
     Action.ACKNOWLEDGE: _CHANGED,
     Action.ESCALATE: _CHANGED,
+    Action.VALIDATE: _CHANGED,
+    Action.PLAN: Act(PATIENT_RECORD, _CREATE, "C"),
+    Action.SIGN: _CHANGED,
+    Action.HOLD: _CHANGED,
+    Action.ATTACH: _CHANGED,
+    Action.DEFER: _CHANGED,
+    Action.REFER: Act(EXPORT, _CREATE, "C"),
+    Action.WRITE: _CHANGED,
+    Action.APPROVE: _CHANGED,
     Action.REVIEW: Act(AUDIT_LOG_USED, _OPERATION, "E"),
 }
 

@@ -114,6 +114,8 @@ def _who(names: Names, found: Found, kind: ActorKind) -> dict[str, Any]:
             return names.reference("PractitionerRole", "officer", line.actor_id)
         case ActorKind.AUTHORITY:
             return names.reference("Organization", "authority", line.actor_id)
+        case ActorKind.NETWORK:
+            return names.reference("Organization", "network", line.actor_id)
         case ActorKind.SYSTEM:
             return names.reference("Device", "task", line.actor_id)
 

@@ -51,9 +51,11 @@ ROLE: Final = "passerelle_role"
 NETWORK: Final = "passerelle_network"
 DATA_PROTECTION_OFFICER: Final = "data_protection_officer"
 HEALTH_AUTHORITY: Final = "health_authority"
+CANCER_NETWORK: Final = "cancer_network"
 _OFFICES: Final[Mapping[object, ActorKind]] = {
     DATA_PROTECTION_OFFICER: ActorKind.OFFICER,
     HEALTH_AUTHORITY: ActorKind.AUTHORITY,
+    CANCER_NETWORK: ActorKind.NETWORK,
 }
 _SOFTWARE_CLAIMS: Final = ("LPS_ID_HOMOLOGATION_DMP", "LPS_Nom", "VIHF_Version")
 _NATIONAL_RPPS: Final = re.compile(r"8([0-9]{11})")
