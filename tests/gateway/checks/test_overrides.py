@@ -14,6 +14,8 @@ from tests.gateway.checks.counter import (
     CLARITHROMYCIN,
     SIMVASTATIN,
     Counter,
+    at_counter,
+    box,
 )
 from tests.gateway.records import send
 from tests.pharmacy.lines import PHARMACY
@@ -34,6 +36,9 @@ async def test_a_warning_is_passed_over_with_a_reason_that_is_kept(counter: Coun
     for who, wrong, code in (
         (counter.pharmacist, {"reason": "  "}, "CHECK_OVERRIDE_WITHOUT_REASON"),
         (counter.pharmacist, {"reason": "x", "finding": "autre"}, "CHECK_FINDING_INVALID"),
+        (counter.pharmacist, {"reason": "x", "finding": "0" * 32}, "CHECK_FINDING_INVALID"),
+        (counter.pharmacist, {"reason": "x", "code": "ALLERGY"}, "CHECK_FINDING_INVALID"),
+        (counter.pharmacist, {"reason": "x", "cip13s": cip13s[:1]}, "CHECK_FINDING_INVALID"),
         (counter.pharmacist, {"reason": "x", "cip13s": []}, "CHECK_BASKET_EMPTY"),
         (counter.pharmacist, {"reason": "x", "cip13s": ["3400900000007"]}, "CIP_INVALID"),
         (counter.town, {"reason": "vu avec le prescripteur"}, "ACCESS_REFUSED"),
@@ -51,6 +56,22 @@ async def test_a_warning_is_passed_over_with_a_reason_that_is_kept(counter: Coun
     assert again["override"]["reason"] == "vu avec le prescripteur"
     lines = await counter.serving.world.journal(counter.person, counter.patient_id)
     assert [each.outcome for each in lines if each.action == "override"] == ["allowed", "refused"]
+
+
+async def test_a_warning_of_the_history_is_passed_over_only_for_the_patient_who_has_it(counter: Counter) -> None:
+    """And whoever tries keys to learn what a patient takes leaves a reading in the journal."""
+    await counter.took(SIMVASTATIN, 5, 28)
+    finding = (await counter.checked(CLARITHROMYCIN))["findings"][0]
+    another = await at_counter(counter.serving)
+    said = {"finding": finding["key"], "code": finding["code"], "cip13s": [await box(counter.serving, CLARITHROMYCIN)]}
+    refused = await send(another.pharmacist, "OverrideCheck", patientId=another.id, **said, reason="x")
+    assert refused["code"] == "CHECK_FINDING_INVALID"
+    assert await _overrides(another) == []
+    lines = await counter.serving.world.journal(another.person, another.patient_id)
+    assert [each.action for each in lines if each.actor_id == another.pharmacist_actor.id] == ["check"]
+    done = await send(counter.pharmacist, "OverrideCheck", patientId=counter.id, **said, reason="x")
+    assert done["__typename"] == "CheckOverridden"
+    assert [each.products for each in await _overrides(counter)] == [said["cip13s"]]
 
 
 async def test_what_was_overridden_long_ago_does_not_tell_of_the_storage_tail(counter: Counter) -> None:

@@ -126,10 +126,19 @@ _GATHERED = Statement(_gathered())
 
 
 def parameters(context: Context, patient_id: UUID, basket: Sequence[BasketLine]) -> dict[str, Any]:
-    """Values for the bind parameters of `gathering`.
+    """Values for the bind parameters of `gathering`. Refused: what `must_be_a_basket` refuses."""
+    must_be_a_basket(context, basket)
+    today = legal_day(context.clock)
+    return {
+        **pharmacy_access.parameters(context, Kind.DISPENSATION, patient_id, action=Action.CHECK),
+        **history.lines_parameters(context),
+        "checks_lines": access.number(context, "checks.history_lines_max") + 1,
+        "overrides_since": max((each.since for each in windows(today)), default=today),
+    }
 
-    Refused: CHECK_BASKET_EMPTY, CHECK_BASKET_TOO_LONG, CHECK_PRODUCT_UNNAMED, CIP_INVALID, VALUE_TOO_LONG.
-    """
+
+def must_be_a_basket(context: Context, basket: Sequence[BasketLine]) -> None:
+    """Refused: CHECK_BASKET_EMPTY, CHECK_BASKET_TOO_LONG, CHECK_PRODUCT_UNNAMED, CIP_INVALID, VALUE_TOO_LONG."""
     most = access.number(context, "checks.basket_max")
     if not basket:
         raise InvalidInput("CHECK_BASKET_EMPTY")
@@ -142,13 +151,6 @@ def parameters(context: Context, patient_id: UUID, basket: Sequence[BasketLine])
             raise InvalidInput("CHECK_PRODUCT_UNNAMED")
         if len(each.label or "") > _LABEL_SIGNS:
             raise LimitExceeded("VALUE_TOO_LONG", field="label", limit=_LABEL_SIGNS)
-    today = legal_day(context.clock)
-    return {
-        **pharmacy_access.parameters(context, Kind.DISPENSATION, patient_id, action=Action.CHECK),
-        **history.lines_parameters(context),
-        "checks_lines": access.number(context, "checks.history_lines_max") + 1,
-        "overrides_since": max((each.since for each in windows(today)), default=today),
-    }
 
 
 async def check(context: Context, patient_id: UUID, basket: Sequence[BasketLine]) -> Checks:

@@ -12,12 +12,11 @@ from sqlalchemy import insert
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access as dossier_access
 from passerelle.dossier.formats import values
-from passerelle.kernel.errors import InvalidInput, LimitExceeded
+from passerelle.kernel.errors import InvalidInput
 from passerelle.pharmacy import access
+from passerelle.pharmacy.checks.checking import BasketLine, check, must_be_a_basket
 from passerelle.pharmacy.checks.findings import FindingCode
-from passerelle.pharmacy.reference.cip import is_cip13
 from passerelle.pharmacy.tables import check_override
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -37,7 +36,8 @@ async def override(
 ) -> UUID:
     """Keep why what a check found is dispensed all the same; gives the id of what is kept.
 
-    `finding` is the warning's key, `cip13s` what is dispensed. Refused: CHECK_FINDING_INVALID,
+    `finding` is the warning's key, `cip13s` what is dispensed: they are checked anew, which is a reading of the history
+    in the journal whatever comes of it. Refused: CHECK_FINDING_INVALID for a warning that this check does not give,
     CHECK_OVERRIDE_WITHOUT_REASON, CHECK_BASKET_EMPTY, CHECK_BASKET_TOO_LONG, CIP_INVALID; VALUE_TOO_LONG,
     VALUE_MALFORMED; ACCESS_REFUSED.
     """
@@ -46,14 +46,13 @@ async def override(
     said = values.text(reason, "reason")
     if said is None:
         raise InvalidInput("CHECK_OVERRIDE_WITHOUT_REASON")
-    most = dossier_access.number(act.context, "checks.basket_max")
-    if not cip13s:
-        raise InvalidInput("CHECK_BASKET_EMPTY")
-    if len(cip13s) > most:
-        raise LimitExceeded("CHECK_BASKET_TOO_LONG", limit=most)
-    if not all(map(is_cip13, cip13s)):
-        raise InvalidInput("CIP_INVALID")
+    basket = [BasketLine(cip13) for cip13 in cip13s]
+    must_be_a_basket(act.context, basket)
     await access.require(act, patient_id, Kind.DISPENSATION, Action.OVERRIDE)
+    checked = await check(act.context, patient_id, basket)
+    given = next((each for each in checked.findings if (each.key, each.code) == (finding, code)), None)
+    if given is None:
+        raise InvalidInput("CHECK_FINDING_INVALID")
     actor, override_id = act.context.actor, uuid4()
     await act.connection.execute(
         insert(check_override).values(
@@ -61,7 +60,7 @@ async def override(
             override_id=override_id,
             finding=finding,
             code=code.value,
-            products=list(dict.fromkeys(cip13s)),
+            products=list(dict.fromkeys(each.cip13 for each in given.products if each.place is not None)),
             reason=said,
             pharmacy=actor.establishment,
             by=actor.subject,
