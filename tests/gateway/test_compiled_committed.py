@@ -18,8 +18,6 @@ from tests.gateway.serving import Serving
 #: Patients whom a recall concerns are decided upon one by one.
 LEFT_TO_STRAWBERRY = {
     "ConcernedPatients": "Query.concernedPatients",
-    "JournalSearch": "Query.journalSearch",
-    "UnusualAccesses": "Query.unusualAccesses",
 }
 _GIVEN: dict[str, Any] = {
     "ID!": node_id(Node.PATIENT, UUID(int=1)),

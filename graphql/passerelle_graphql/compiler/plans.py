@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cachetools import LRUCache
 from graphql import (
@@ -29,6 +29,7 @@ from passerelle_graphql.compiler.selections import Selected, Selections, switche
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.preparation import Prepared
 
+_SHAPES_AT_MOST: Final = 16
 #: Reads the arguments of one field out of the variables of a request, as its resolver would get them.
 Reader = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -61,6 +62,8 @@ class RootPlan:
         """That of a request of this shape."""
         known = self.statements.get(shape)
         if known is None:
+            if len(self.statements) > _SHAPES_AT_MOST:
+                self.statements.clear()
             known = self.statements[shape] = self.root.frame(self.needs | shape).statement(self.body)
         return known
 

@@ -100,6 +100,13 @@ def line_cursor(line: Sql) -> Sql:
     return Sql(f"translate(encode({_octets(Node.LINE)} || int8send({line}), 'base64'), '+/', '-_')")
 
 
+def place_cursor(at: Sql, line: Sql) -> Sql:
+    """`ids.place_cursor`, without quotes."""
+    micros = f"int8send((extract(epoch from {at}) * 1000000)::bigint)"
+    octets = f"{_octets(Node.LINE)} || {micros} || int8send({line})"
+    return Sql(f"rtrim(translate(encode({octets}, 'base64'), '+/', '-_'), '=')")
+
+
 def label_in(labels: Mapping[str, str], code: Sql) -> Sql:
     """The label of a code, out of a list that is written into the statement; null for an unknown one."""
     written = constant(json.dumps(dict(labels), ensure_ascii=False))

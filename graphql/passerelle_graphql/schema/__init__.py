@@ -31,7 +31,7 @@ from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.me import ME, MeQuery
 from passerelle_graphql.schema.medicines import MEDICINE, MEDICINES, MedicinesQuery
 from passerelle_graphql.schema.notices import NOTICES, NoticesMutation, NoticesQuery
-from passerelle_graphql.schema.oversight import OversightQuery
+from passerelle_graphql.schema.oversight import JOURNAL_SEARCH, UNUSUAL_ACCESSES, OversightQuery
 from passerelle_graphql.schema.patients import PATIENT, PatientMutation, PatientQuery
 from passerelle_graphql.schema.pharmacy_records import PHARMACY_RECORD, PharmacyRecordMutation, PharmacyRecordQuery
 from passerelle_graphql.schema.portability import (
@@ -125,4 +125,6 @@ ROOTS = (
     DISPENSING_CHECKS,
     RECALLS,
     RECALL_FOLLOW_UP,
+    JOURNAL_SEARCH,
+    UNUSUAL_ACCESSES,
 )

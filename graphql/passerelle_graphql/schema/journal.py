@@ -270,12 +270,13 @@ def line_fields(row: Row) -> dict[str, Shape]:
     )
 
 
-_COLUMNS = tuple(journal.JournalLine.__dataclass_fields__)
+#: Of a line, as the journal has it.
+COLUMNS = tuple(journal.JournalLine.__dataclass_fields__)
 
 
 def columns_over(rows: str) -> Row:
     """What `line_fields` wants, over a table of lines or what has its columns."""
-    row = row_of(rows, _COLUMNS)
+    row = row_of(rows, COLUMNS)
     # What a place carries is kept with its sentence: nobody's own words.
     facts = Sql(f"{row['facts']} - '{{{','.join(traces.WORDS)}}}'::text[]")
     asked = (facts if name == "facts" else row[name] for name in traces.ASKED)
@@ -283,7 +284,7 @@ def columns_over(rows: str) -> Row:
     return {**row, "asked": packed(*asked, day)}
 
 
-_LINES, _EMERGENCIES = row_of("line", (*_COLUMNS, "asked")), row_of("emergency", (*_COLUMNS, "asked"))
+_LINES, _EMERGENCIES = row_of("line", (*COLUMNS, "asked")), row_of("emergency", (*COLUMNS, "asked"))
 _CURSOR = shapes.line_cursor(_LINES["line_id"])
 
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, TypeAlias
+from functools import cache, lru_cache
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import CTE, Integer, Text, bindparam, case, func, select
 
-from passerelle.audit.oversight import Search
+from passerelle.audit.oversight import Place, Search
+from passerelle.audit.patterns import Review
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import oversight, reading, traces
-from passerelle_graphql.context import ResolverInfo, context_of
+from passerelle.kernel.context import Context
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import entity, leaf, listed, needing, row_of
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, columns_of, given
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id, place_cursor, read_place_cursor
+from passerelle_graphql.late_answers import LateRoot
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.emergencies import profession_of
 from passerelle_graphql.schema.enums import Pattern
-from passerelle_graphql.schema.journal import JournalLine, names_of_structures, shown_line
+from passerelle_graphql.schema.journal import (
+    COLUMNS,
+    JournalLine,
+    columns_over,
+    line_fields,
+    names_of_structures,
+    shown_line,
+)
 from passerelle_graphql.schema.values import CodedValue
 
 
@@ -102,10 +119,10 @@ class OversightQuery:
         context = context_of(info)
         before = read_place_cursor(after) if after else None
         size = reading.page_size(context, first)
-        wanted = Search(
+        wanted = _wanted(
             since=since,
             until=until,
-            patient_id=key_of(Node.PATIENT, patient_id) if patient_id else None,
+            patient_id=patient_id,
             rpps=rpps,
             structure=structure,
             refused_only=refused_only,
@@ -131,13 +148,138 @@ class OversightQuery:
     ) -> UnusualResult:
         async with transaction(context_of(info)) as act:
             found = await oversight.unusual(act, since, until, reason=reason, first=first)
-        return UnusualAccesses(
-            reviews=[
-                PatternReview(
-                    pattern=each.pattern,
-                    found=each.found,
-                    furthest=[shape(UnusualAccess, asdict(one)) for one in each.furthest],
-                )
-                for each in found
-            ]
-        )
+        return _reviewed(found)
+
+
+def _wanted(*, patient_id: str | None, **bounds: Any) -> Search:
+    return Search(patient_id=key_of(Node.PATIENT, patient_id) if patient_id else None, **bounds)
+
+
+def _reviewed(found: Sequence[Review]) -> UnusualAccesses:
+    return UnusualAccesses(
+        reviews=[
+            PatternReview(
+                pattern=each.pattern,
+                found=each.found,
+                furthest=[shape(UnusualAccess, asdict(one)) for one in each.furthest],
+            )
+            for each in found
+        ]
+    )
+
+
+_LINE = "line"
+_ROW = row_of(_LINE, (*COLUMNS, "patient_id", "asked"))
+_NEWEST = Sql(f"{_LINE}.at desc, {_LINE}.line_id desc")
+_LAST = Sql(
+    f"(select {shapes.place_cursor(_ROW['at'], _ROW['line_id'])} from {_LINE}"
+    f" where (select count(*) from {_LINE}) = (select size from given) order by {_LINE}.at, {_LINE}.line_id limit 1)"
+)
+
+
+def _answered(it: oversight.Searching, *also: CTE) -> Frame:
+    return Frame(
+        lambda body: select(
+            case((it.is_answered, body)).label("body"),
+            func.coalesce(it.judged.told_of_refusal(), it.lacking).label("told"),
+        ).select_from(it.judged.verdict),
+        [it.judged.journal_line, *also],
+        rows={_LINE: {**columns_over("found"), "patient_id": Sql("found.patient_id")}},
+    )
+
+
+@lru_cache(maxsize=256)
+def _search_frame(needs: frozenset[str]) -> Frame:
+    it = oversight.searching(needs - {_LINE})
+    also = [given(size=bindparam("page_size", type_=Integer()))]
+    if _LINE in needs:
+        also.append(select(columns_of(_LINE)).select_from(it.found.subquery("found")).cte(_LINE))
+        also[-1] = also[-1].prefix_with("materialized")
+    return _answered(it, *also)
+
+
+def _search(asked: Asked, arguments: Given) -> tuple[Search, Place | None, int]:
+    given = dict(arguments.root)
+    after, first = given.pop("after", None), given.pop("first", None)
+    before = read_place_cursor(after) if after else None
+    size = reading.page_size(asked.context, first)
+    del given["reason"]
+    return _wanted(patient_id=given.pop("patient_id", None), **given), before, size
+
+
+def _search_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    wanted, before, size = _search(asked, arguments)
+    reason = arguments.root["reason"]
+    said = oversight.searching_parameters(asked.context, wanted, reason=reason, size=size, before=before)
+    return {**said, "gateway_path": asked.path}
+
+
+def _search_shape(asked: Asked, arguments: Given) -> frozenset[str]:
+    # Each way to search has an index of its own, which a statement for all of them would not find.
+    wanted, before, _ = _search(asked, arguments)
+    return frozenset(wanted.bounds(before))
+
+
+def _not_answered(asked: Asked, told: Mapping[str, Any]) -> object:
+    raise oversight.not_answered(asked.context, told)
+
+
+JOURNAL_SEARCH = ReadRoot(
+    name="journalSearch",
+    shows="FoundLines",
+    fields={
+        "nodes": needing(
+            _LINE,
+            listed(
+                "FoundLine",
+                {
+                    "patientId": leaf(shapes.quoted_id(Node.PATIENT)(_ROW["patient_id"])),
+                    "line": entity("JournalLine", line_fields(_ROW)),
+                },
+                Sql(_LINE),
+                _NEWEST,
+            ),
+        ),
+        "endCursor": needing(_LINE, leaf(shapes.quoted(_LAST))),
+    },
+    frame=_search_frame,
+    parameters=_search_parameters,
+    otherwise=_not_answered,
+    shape=_search_shape,
+)
+
+
+@cache
+def _unusual_frame(_needs: frozenset[str]) -> Frame:
+    texts = {name: bindparam(name, type_=Text()) for name in ("since", "until")}
+    return _answered(oversight.searching(), given(first=bindparam("first", type_=Integer()), **texts))
+
+
+def _unusual_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    asks = arguments.root
+    since, until, first = asks["since"], asks["until"], asks.get("first")
+    said = oversight.unusual_parameters(asked.context, since, until, reason=asks["reason"], first=first)
+    period = {"since": since.isoformat(), "until": until.isoformat()}
+    return {**said, **period, "first": first, "gateway_path": asked.path}
+
+
+async def _unusual(context: Context, gathered: Sequence[Any]) -> object:
+    since, until, first = gathered
+    async with transaction(context) as act:
+        size = reading.page_size(context, first)
+        found = await oversight.reviews(act, datetime.fromisoformat(since), datetime.fromisoformat(until), first=size)
+    return _reviewed(found)
+
+
+#: Its statement decides and journals. The rules go over months of lines: they take a connection for acts, where no
+#: other reading waits behind them.
+UNUSUAL_ACCESSES = LateRoot(
+    name="unusualAccesses",
+    shows="UnusualAccesses",
+    fields={},
+    frame=_unusual_frame,
+    parameters=_unusual_parameters,
+    otherwise=_not_answered,
+    payload=tuple(Sql(f"(select {name} from given)") for name in ("since", "until", "first")),
+    answer=_unusual,
+)

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
-from passerelle.dossier.formats import values
+from passerelle.dossier.searches import searched
 from passerelle.dossier.tables import (
     block,
     care_team_member,
@@ -127,14 +127,6 @@ async def explain(act: Act, wanted: Wanted, *, reason: str) -> list[Answer]:
             _follow(by_mode.setdefault(answer.mode, []), replace(answer, until=until))
     told = [each for mode in Mode for each in by_mode.get(mode, ())]
     return sorted(told, key=lambda each: each.at)
-
-
-async def searched(act: Act, patient_id: UUID, reason: str) -> None:
-    """Decide and journal one search of the data-protection officer's; REASON_MISSING, ACCESS_REFUSED."""
-    told = values.text(reason, "reason")
-    if not told:
-        raise InvalidInput("REASON_MISSING")
-    await access.require(act, patient_id, Kind.JOURNAL, Action.SEARCH, reason=told)
 
 
 async def answer_at(connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime) -> Answer:

@@ -57,16 +57,20 @@ def judged(
     action: Action = Action.READ,
     provided: ColumnElement[bool] | None = None,
     facts_row: Callable[[ColumnElement[UUID]], Select[Any]] = access.facts_row,
+    reason: ColumnElement[str] | None = None,
 ) -> Judged:
     """Reading the record's `kind`; `returning` names columns of the journal line that are wanted back.
 
     `action` where the matrix has another word for this reading. `provided` is what must hold besides for there to be
     anything to read: where it does not, whoever is let in finds nothing, and no line is written. `facts_row` gathers
-    the facts, for a domain that has others.
+    the facts, for a domain that has others. A `reason` that the actor gives stands in the line beside them.
     """
     patient_id = bindparam("access_patient_id", type_=Uuid())
     facts = facts_row(patient_id).cte("facts")
     verdict = reach.verdict(facts)
+    said = reach.verdict_columns(verdict, tells_setting=kind in PHARMACY_KINDS)
+    if reason is not None:
+        said["facts"] = said["facts"].op("||")(func.jsonb_build_object(literal("reason"), reason))
     line = journal.written_by(
         verdict,
         unless=and_(verdict.c.allowed, not_(provided)) if provided is not None else None,
@@ -74,7 +78,7 @@ def judged(
         patient_id=verdict.c.patient_id,
         kind=literal(kind.value),
         action=literal(action.value),
-        **reach.verdict_columns(verdict, tells_setting=kind in PHARMACY_KINDS),
+        **said,
     )
     return Judged(kind=kind, patient_id=patient_id, facts=facts, verdict=verdict, journal_line=line)
 
