@@ -17,6 +17,7 @@ from passerelle.dossier.portability_beside import Portion
 from passerelle.kernel import messages
 from passerelle.kernel.clock import legal_day
 from passerelle.pharmacy import access, history, records
+from passerelle.pharmacy.checks.kept_overrides import kept_overrides
 from passerelle.pharmacy.tables import pharmacy_record_act
 from passerelle.pharmacy.windows import windows
 from passerelle_policies.decision import decide
@@ -26,6 +27,7 @@ PATH: Final = "donnees/dossier-pharmaceutique.json"
 _TITLE: Final = "Dossier pharmaceutique"
 _HEADS: Final = ("Date", "Produit", "Quantité", "Posologie", "Lot")
 _OF_ACTS: Final = ("act", "from_state", "to_state", "at", "basis", "proof", "kept_until")
+_OF_OVERRIDES: Final = ("at", "code", "products", "reason")
 
 
 async def taken_away(act: Act, patient_id: UUID) -> Portion | None:
@@ -40,10 +42,12 @@ async def taken_away(act: Act, patient_id: UUID) -> Portion | None:
         return None
     await access.require(act, patient_id, Kind.PHARMACY_RECORD, Action.READ)
     lines: Sequence[Mapping[str, Any]] = ()
+    overrides: Sequence[Mapping[str, Any]] = ()
     is_open = await _may_read(act, patient_id, Kind.DISPENSATION)
     if is_open:
         await access.require(act, patient_id, Kind.DISPENSATION, Action.READ)
         lines = await _lines(act, patient_id)
+        overrides = await kept_overrides(act, literal(patient_id, Uuid()))
     told = messages.sentence(f"PHARMACY_EXPORT_{held['state']}".upper(), {})
     return Portion(
         path=PATH,
@@ -55,6 +59,7 @@ async def taken_away(act: Act, patient_id: UUID) -> Portion | None:
                 for each in windows(legal_day(act.context.clock))
             ],
             "dispensed": [{_camel(name): line[name] for name in history.SHOWN} for line in lines],
+            "overrides": [{_camel(name): each[name] for name in _OF_OVERRIDES} for each in overrides],
         },
         title=_TITLE,
         caption=told,

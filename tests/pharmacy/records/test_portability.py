@@ -6,14 +6,17 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import insert, update
 
 from passerelle.dossier import portability, representation
 from passerelle.kernel.actors import Actor
 from passerelle.pharmacy.portability import PATH, taken_away
+from passerelle.pharmacy.tables import check_override, pharmacy_record
 from tests.pharmacy.lines import dispensed, line, opened
 from tests.pharmacy.records.conftest import Pharmacy
 
@@ -68,6 +71,27 @@ async def test_a_record_that_is_not_open_gives_its_life_and_nothing_else(world: 
     patient_id, person = await _patient(world, state)
     said, own = await _export(world, patient_id, person)
     assert (said["state"], said["dispensed"], own) == (state, [], 2)
+
+
+async def test_what_was_passed_over_goes_too_but_for_what_documents_told(world: Pharmacy) -> None:
+    patient_id, person = await _patient(world, "open")
+    for code, days_ago in (("INTERACTION", 3), ("ALLERGY", 4), ("PROTOCOL_OVERLAP", 5), ("SHORTAGE", 366)):
+        kept = {"patient_id": patient_id, "override_id": uuid4(), "finding": "0", "code": f"CHECK_{code}"}
+        said = {"products": ["3400933516390"], "reason": "vu avec le prescripteur", "pharmacy": "310000001"}
+        who = {"by": "professional:essai", "by_name": "Essai", "at": world.clock.now() - timedelta(days=days_ago)}
+        async with world.tenant.database.transaction() as connection:
+            await connection.execute(insert(check_override).values({**kept, **said, **who}))
+    said, _ = await _export(world, patient_id, person)
+    assert [(each["code"], each["reason"]) for each in said["overrides"]] == [
+        ("CHECK_INTERACTION", "vu avec le prescripteur"),
+        (None, None),
+        (None, None),
+    ]
+    assert {key for each in said["overrides"] for key in each} == {"at", "code", "products", "reason"}
+    async with world.tenant.database.transaction() as connection:
+        closed = update(pharmacy_record).where(pharmacy_record.c.patient_id == patient_id)
+        await connection.execute(closed.values(state="closed"))
+    assert (await _export(world, patient_id, person))[0]["overrides"] == []
 
 
 async def test_without_a_pharmacy_record_nothing_is_said_of_one(world: Pharmacy) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Integer, Select, bindparam, cast, func, literal, select
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal, select
 
 from passerelle.dossier import access
 from passerelle.dossier.judging import Judged
@@ -25,6 +25,7 @@ from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.pharmacy import access as pharmacy_access
 from passerelle.pharmacy import history
+from passerelle.pharmacy.checks import kept_overrides
 from passerelle.pharmacy.checks.coded_allergies import allergens
 from passerelle.pharmacy.checks.comparison import Compared, Ground, compare
 from passerelle.pharmacy.checks.findings import Finding, NotChecked, Override, Source, TableName, Unchecked
@@ -36,7 +37,6 @@ from passerelle.pharmacy.reference.cip import is_cip13, said_code
 from passerelle.pharmacy.reference.names import folded, known_as
 from passerelle.pharmacy.reference.sources import Source as Tables
 from passerelle.pharmacy.tables import check_override, reference_edition
-from passerelle.pharmacy.windows import windows
 from passerelle_policies.decision import DOSSIER_NOT_OPEN
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -91,9 +91,7 @@ def gathering() -> Gathering:
     lines = select(func.json_agg(func.json_build_array(*(newest.c[each] for each in _LINE)))).scalar_subquery()
     overridden = func.json_build_array(*(check_override.c[each] for each in ("finding", "reason", "by_name", "at")))
     overrides = (
-        select(func.json_agg(overridden))
-        .where(check_override.c.patient_id == it.patient_id, it.is_allowed(), _is_recent(check_override.c.at))
-        .scalar_subquery()
+        select(func.json_agg(overridden)).where(kept_overrides.recent(it.patient_id), it.is_allowed()).scalar_subquery()
     )
     in_force = func.json_object_agg(
         reference_edition.c.source, func.json_build_array(reference_edition.c.edition_id, reference_edition.c.dated)
@@ -112,11 +110,6 @@ def gathering() -> Gathering:
     return Gathering(it, told)
 
 
-def _is_recent(at: ColumnElement[datetime]) -> ColumnElement[bool]:
-    """What was overridden before the shortest window would tell of a dispensing that is in no window any more."""
-    return cast(func.timezone("Europe/Paris", at), Date) >= bindparam("overrides_since", type_=Date())
-
-
 def _gathered() -> Select[Any]:
     it = gathering()
     return select(it.told.label("told")).select_from(it.judged.verdict).add_cte(it.judged.journal_line)
@@ -128,12 +121,11 @@ _GATHERED = Statement(_gathered())
 def parameters(context: Context, patient_id: UUID, basket: Sequence[BasketLine]) -> dict[str, Any]:
     """Values for the bind parameters of `gathering`. Refused: what `must_be_a_basket` refuses."""
     must_be_a_basket(context, basket)
-    today = legal_day(context.clock)
     return {
         **pharmacy_access.parameters(context, Kind.DISPENSATION, patient_id, action=Action.CHECK),
         **history.lines_parameters(context),
         "checks_lines": access.number(context, "checks.history_lines_max") + 1,
-        "overrides_since": max((each.since for each in windows(today)), default=today),
+        **kept_overrides.parameters(context),
     }
 
 
