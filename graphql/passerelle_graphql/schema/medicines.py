@@ -85,7 +85,7 @@ class Medicine:
         context = context_of(info)
         most = access.number(context, "medicines.alternatives_max")
         found = await medicines.alternatives(context.tenant.database, self.cis, most=most)
-        return [shape(MedicineAlternative, {**asdict(each), "is_short": each.is_short}) for each in found]
+        return [shape(MedicineAlternative, asdict(each)) for each in found]
 
 
 @strawberry.type
@@ -145,8 +145,7 @@ _UNKNOWN, _LEAST = "MEDICINE_UNKNOWN", "medicines.search_letters_min"
 
 
 def _medicine(found: medicines.Medicine) -> Medicine:
-    row = {**asdict(found), "is_short": found.is_short}
-    made = shape(Medicine, row)
+    made = shape(Medicine, asdict(found))
     made.substances = [
         shape(MedicineSubstance, {**asdict(each), "substance_code": each.code}) for each in found.substances
     ]

@@ -1,4 +1,4 @@
-"""Looking medicines up in the edition in force: by code, by name, by substance, by generic group.
+"""Looking medicines up in the edition in force: by code, by name, by substance, by generic group (`rows` as values).
 
 These are public lists: no patient is concerned and no line of the journal is written (docs/decisions/0108).
 """
@@ -6,16 +6,17 @@ These are public lists: no patient is concerned and no line of the journal is wr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Integer, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CTE, ColumnElement, Select, Text, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.kernel.database import Database, Statement
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle.pharmacy.reference import rows
 from passerelle.pharmacy.reference.cip import is_cip7, is_cip13, is_cis
 from passerelle.pharmacy.reference.names import words
 from passerelle.pharmacy.reference.sources import ReferenceOrigin
@@ -56,15 +57,13 @@ class Shortage:
     expected_back: date | None
     link: str
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether it is missing or may be, today."""
-        return self.status != "back"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medicine:
-    """A speciality of the edition in force, with what it is made of, its boxes and its shortages."""
+    """A speciality of the edition in force, with what it is made of, its boxes and its shortages.
+
+    `is_short`: a shortage of it, or of a box of it, is under way.
+    """
 
     cis: str
     name: str
@@ -75,19 +74,24 @@ class Medicine:
     atc: str | None
     product_class: str
     generic_group: str | None
-    generic_type: int | None
     is_major_interest: bool
     conditions: tuple[str, ...]
     dated: date
     origin: ReferenceOrigin
+    is_short: bool
     substances: tuple[Substance, ...]
     presentations: tuple[Presentation, ...]
     shortages: tuple[Shortage, ...]
 
-    @property
-    def is_short(self) -> bool:
-        """Whether a shortage of it is under way."""
-        return any(each.is_under_way for each in self.shortages)
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A medicine of the same generic group."""
+
+    cis: str
+    name: str
+    holder: str
+    is_short: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,88 +117,65 @@ class Page:
 
 # Words of a search beyond which the rest is not looked at.
 _MOST_WORDS: Final = 8
-_PLAIN: Final = (
-    *("cis", "name", "form", "routes", "holder", "is_marketed", "atc", "product_class", "generic_group"),
-    *("generic_type", "is_major_interest", "conditions", "dated", "origin"),
-)
-_IN_FORCE: Final = "in_force_from is not null and in_force_until is null"
-_EDITION: Final = f"with edition as (select source, edition_id, dated, origin from reference_edition where {_IN_FORCE})"  # noqa: S608
-_COLUMNS: Final = """m.cis, m.name, m.form, m.routes, m.holder, m.is_marketed, m.atc, m.product_class, m.generic_group,
-  m.generic_type, m.is_major_interest, m.conditions, e.dated, e.origin,
-  (select coalesce(jsonb_agg(jsonb_build_object('code', s.substance_code, 'name', s.name, 'strength', s.strength,
-      'reference', s.reference, 'nature', s.nature, 'element', s.element, 'link', s.link, 'known_as', s.known_as,
-      'families', (
-        select coalesce(jsonb_agg(distinct f.family), jsonb '[]') from interaction_family f
-        where f.edition_id = (select edition_id from edition where source = 'interactions')
-          and f.substance = any(s.known_as))) order by s.number), jsonb '[]')
-    from medicine_substance s where s.edition_id = m.edition_id and s.cis = m.cis) as substances,
-  (select coalesce(jsonb_agg(jsonb_build_object('cip13', p.cip13, 'cip7', p.cip7, 'label', p.label,
-      'is_marketed', p.is_marketed) order by p.cip13), jsonb '[]')
-    from presentation p where p.edition_id = m.edition_id and p.cis = m.cis) as presentations,
-  (select coalesce(jsonb_agg(jsonb_build_object('cip13', h.cip13, 'status', h.status, 'since', h.since,
-      'expected_back', h.expected_back, 'link', h.link) order by h.number), jsonb '[]')
-    from shortage h where h.edition_id = m.edition_id and h.cis = m.cis) as shortages"""
-_FROM: Final = "from edition e join medicine m on m.edition_id = e.edition_id and e.source = 'bdpm'"
+#: What is not of one medicine alone: the columns that its rows are read by.
+_SUBSTANCE: Final = ("substance_code", "name", "strength", "reference", "nature", "element", "link", "known_as")
+_BOX: Final = ("cip13", "cip7", "label", "is_marketed")
+_LACK: Final = ("cip13", "status", "since", "expected_back", "link")
 
 
-def _sql(rest: str, *, first: str = "", also: str = "", **types: Any) -> Statement:
-    return Statement(
-        text(f"{_EDITION}{also} select {first}{_COLUMNS} {rest}").bindparams(
-            *(bindparam(name, type_=type_) for name, type_ in types.items())
-        )
-    )
+def _whole(edition: CTE, found: CTE, *more: ColumnElement[Any]) -> Select[Any]:
+    """The medicines found, each with what belongs to it, by name."""
+    substance, box, lack = rows.belonging(edition, found)
+    return select(
+        *more,
+        *(found.c[name] for name in rows.SHOWN),
+        _listed(found, substance, substance.c.number, _SUBSTANCE, families=rows.families(substance)),
+        _listed(found, box, box.c.cip13, _BOX),
+        _listed(found, lack, lack.c.number, _LACK),
+    ).order_by(found.c.search_name, found.c.cis)
 
 
-_BY_CIS = _sql(f"{_FROM} where m.cis = :code", code=Text())
-_BY_CIP13 = _sql(
-    f"{_FROM} join presentation b on b.edition_id = m.edition_id and b.cis = m.cis where b.cip13 = :code", code=Text()
-)
-_BY_CIP7 = _sql(
-    f"{_FROM} join presentation b on b.edition_id = m.edition_id and b.cis = m.cis where b.cip7 = :code", code=Text()
-)
-_BY_CODE: Final = {"cis": _BY_CIS, "cip13": _BY_CIP13, "cip7": _BY_CIP7}
-# The rows of the word that is asked most of are found first; only those of the page are read whole.
-_SEARCH = _sql(
-    f"{_FROM} join page using (cis) order by m.search_name, m.cis",
-    also=""", page as (
-  select m.cis from edition e join medicine m on m.edition_id = e.edition_id and e.source = 'bdpm'
-  where m.cis in (
-      select w.cis from medicine_word w
-      where w.edition_id = (select edition_id from edition where source = 'bdpm')
-        and w.word >= :lead and w.word < :lead_end)
-    and m.search_words like all(:patterns)
-    and (:after is null or (m.search_name, m.cis) > (
-      select a.search_name, a.cis from medicine a where a.edition_id = m.edition_id and a.cis = :after))
-  order by m.search_name, m.cis limit :size
-)""",
-    lead=Text(),
-    lead_end=Text(),
-    patterns=ARRAY(Text()),
-    after=Text(),
-    size=Integer(),
-)
-_ALTERNATIVES = _sql(
-    f"""{_FROM} where m.is_marketed and m.cis <> :code and m.cis in (
-      select o.cis from generic_member g join generic_member o using (edition_id, generic_group)
-      where g.edition_id = m.edition_id and g.cis = :code)
-  order by exists (select from shortage h
-      where h.edition_id = m.edition_id and h.cis = m.cis and h.status <> 'back'), m.search_name, m.cis limit :size""",  # noqa: S608
-    code=Text(),
-    size=Integer(),
-)
-_PRODUCTS = text(
-    f"{_EDITION} select b.cip13, {_COLUMNS} {_FROM}"
-    " join presentation b on b.edition_id = m.edition_id and b.cis = m.cis where b.cip13 = any(:codes)"
-).bindparams(bindparam("codes", type_=ARRAY(Text())))
-_LOADED = Statement(text("select 1 from reference_edition where source = 'bdpm' and " + _IN_FORCE))  # noqa: S608
+def _listed(
+    found: CTE, of: CTE, order: ColumnElement[Any], columns: Sequence[str], **more: ColumnElement[Any]
+) -> ColumnElement[Any]:
+    given = {**{name: of.c[name] for name in columns}, **more}
+    row = func.jsonb_build_object(*(part for name, each in given.items() for part in (literal(name, Text()), each)))
+    each = func.jsonb_agg(aggregate_order_by(row, order))
+    return select(each).where(of.c.cis == found.c.cis).scalar_subquery().label(of.name)
+
+
+def _one() -> Select[Any]:
+    edition = rows.edition()
+    return _whole(edition, rows.one(edition))
+
+
+def _page() -> Select[Any]:
+    edition = rows.edition()
+    return _whole(edition, rows.page(edition))
+
+
+def _others() -> Select[Any]:
+    edition = rows.edition()
+    other = rows.alternatives(edition, rows.one(edition))
+    return select(*(other.c[each.name] for each in fields(Alternative))).order_by(other.c.number)
+
+
+def _boxed() -> Select[Any]:
+    edition = rows.edition()
+    boxes, found = rows.boxes(edition)
+    return _whole(edition, found, boxes.c.cip13).join(boxes, boxes.c.cis == found.c.cis)
+
+
+_ONE, _PAGE, _OTHERS = Statement(_one()), Statement(_page()), Statement(_others())
+_LOADED = Statement(select(rows.edition().c.edition_id))
+_BOXED = _boxed()
 
 
 async def medicine(
     database: Database, *, cip13: str | None = None, cip7: str | None = None, cis: str | None = None
 ) -> Medicine | None:
     """The medicine of one code; null when the list in force has it not. Refused: `coded`, MEDICINES_NOT_LOADED."""
-    ((name, code),) = ((name, code) for name, code in coded(cip13, cip7, cis).items() if code is not None)
-    found = await _fetched(database, _BY_CODE[name], {"code": code})
+    found = await _fetched(database, _ONE, coded(cip13, cip7, cis))
     return found[0] if found else None
 
 
@@ -214,7 +195,7 @@ async def search(database: Database, asked: str, *, least: int, first: int, afte
 
     Accents, capitals and order do not matter. Refused: as `sought`, MEDICINES_NOT_LOADED.
     """
-    found = await _fetched(database, _SEARCH, {**sought(asked, least=least, after=after), "size": first + 1})
+    found = await _fetched(database, _PAGE, {**sought(asked, least=least, after=after), "size": first + 1})
     shown = tuple(found[:first])
     return Page(shown, shown[-1].cis if len(found) > first else None)
 
@@ -235,46 +216,51 @@ def sought(asked: str, *, least: int, after: str | None) -> dict[str, Any]:
     }
 
 
-async def alternatives(database: Database, cis: str, *, most: int) -> list[Medicine]:
-    """Marketed medicines of the same generic groups, those that are not short first. Refused: CIS_INVALID."""
-    if not is_cis(cis):
-        raise InvalidInput("CIS_INVALID")
-    return await _fetched(database, _ALTERNATIVES, {"code": cis, "size": most})
+async def alternatives(database: Database, cis: str, *, most: int) -> list[Alternative]:
+    """Marketed medicines of the same generic groups, those that are not short first.
+
+    Refused: CIS_INVALID, MEDICINES_NOT_LOADED.
+    """
+    return [Alternative(*row) for row in await _rows(database, _OTHERS, {**coded(None, None, cis), "most": most})]
 
 
 async def products(connection: AsyncConnection, cip13s: Sequence[str]) -> Mapping[str, Product]:
     """The boxes that the edition in force knows, by CIP13, in one statement; the others are missing."""
-    rows = await connection.execute(_PRODUCTS, {"codes": list(cip13s)})
-    return {row[0]: Product(cip13=row[0], medicine=_medicine(row[1:])) for row in rows}
+    found = await connection.execute(_BOXED, {"cip13s": list(cip13s)})
+    return {row[0]: Product(cip13=row[0], medicine=_medicine(row[1:])) for row in found}
 
 
 async def _fetched(database: Database, statement: Statement, values: Mapping[str, Any]) -> list[Medicine]:
-    rows = await database.fetch(statement, values)
-    if not rows and not await database.fetch(_LOADED, {}):
+    return [_medicine(row) for row in await _rows(database, statement, values)]
+
+
+async def _rows(database: Database, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    found = await database.fetch(statement, values)
+    if not found and not await database.fetch(_LOADED, {}):
         raise Conflict("MEDICINES_NOT_LOADED")
-    return [_medicine(row) for row in rows]
+    return found
 
 
 def _medicine(row: Sequence[Any]) -> Medicine:
     *plain, substances, presentations, shortages = row
-    values = dict(zip(_PLAIN, plain, strict=True))
-    origin = values.pop("origin")
+    values = dict(zip(rows.SHOWN, plain, strict=True))
     return Medicine(
-        **{**values, "routes": tuple(values["routes"]), "conditions": tuple(values["conditions"])},
-        origin=ReferenceOrigin(origin),
-        substances=tuple(
-            Substance(**{**each, "known_as": tuple(each["known_as"]), "families": tuple(each["families"])})
-            for each in substances
-        ),
-        presentations=tuple(Presentation(**each) for each in presentations),
-        shortages=tuple(
-            Shortage(
-                **{
-                    **each,
-                    "since": date.fromisoformat(each["since"]),
-                    "expected_back": each["expected_back"] and date.fromisoformat(each["expected_back"]),
-                }
-            )
-            for each in shortages
-        ),
+        **{name: value for name, value in values.items() if name != "search_name"}
+        | {
+            "routes": tuple(values["routes"]),
+            "conditions": tuple(values["conditions"]),
+            "origin": ReferenceOrigin(values["origin"]),
+        },
+        substances=tuple(_substance(**each) for each in substances or ()),
+        presentations=tuple(Presentation(**each) for each in presentations or ()),
+        shortages=tuple(_shortage(**each) for each in shortages or ()),
     )
+
+
+def _substance(*, substance_code: str, known_as: list[str], families: list[str] | None, **more: Any) -> Substance:
+    return Substance(code=substance_code, known_as=tuple(known_as), families=tuple(families or ()), **more)
+
+
+def _shortage(*, since: str, expected_back: str | None, **more: Any) -> Shortage:
+    back = date.fromisoformat(expected_back) if expected_back is not None else None
+    return Shortage(since=date.fromisoformat(since), expected_back=back, **more)

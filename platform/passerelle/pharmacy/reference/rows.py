@@ -1,4 +1,4 @@
-"""The rows behind the medicines that the gateway shows, as statements of one name each: what `medicines` reads too.
+"""The rows behind the medicines, as statements of one name each: `medicines` makes values of them, the gateway octets.
 
 `edition`, then `found` (one medicine, or a page of them), then what belongs to each: `substance`, `box`, `lack`,
 `alternative`.
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from passerelle.pharmacy.reference.sources import Source
 from passerelle.pharmacy.tables import (
     generic_member,
+    interaction_family,
     medicine,
     medicine_substance,
     medicine_word,
@@ -32,11 +33,13 @@ SHOWN: Final = (
 
 def edition() -> CTE:
     """The edition of the list of medicines in force; no row without one."""
+    return _in_force(Source.BDPM).cte(EDITION)
+
+
+def _in_force(source: Source) -> Select[Any]:
     of = reference_edition.c
-    return (
-        select(of.edition_id, of.dated, of.origin)
-        .where(of.source == Source.BDPM.value, of.in_force_from.is_not(None), of.in_force_until.is_(None))
-        .cte(EDITION)
+    return select(of.edition_id, of.dated, of.origin).where(
+        of.source == source.value, of.in_force_from.is_not(None), of.in_force_until.is_(None)
     )
 
 
@@ -75,6 +78,30 @@ def page(edition: CTE) -> CTE:
         .order_by(medicine.c.search_name, medicine.c.cis)
         .limit(bindparam("size", type_=Integer()))
         .cte(FOUND)
+    )
+
+
+def boxes(edition: CTE) -> tuple[CTE, CTE]:
+    """The boxes of some codes, and their medicines: binds `cip13s`."""
+    box = (
+        select(presentation.c.cip13, presentation.c.cis)
+        .join_from(presentation, edition, presentation.c.edition_id == edition.c.edition_id)
+        .where(presentation.c.cip13 == func.any(bindparam("cip13s", type_=ARRAY(Text()))))
+        .cte("asked")
+    )
+    return box, _shown(edition).where(medicine.c.cis.in_(select(box.c.cis))).cte(FOUND)
+
+
+def families(substance: CTE) -> Any:
+    """The families of the interactions in force that a row of `substance` is of, as an array in JSON; null if none."""
+    return (
+        select(func.jsonb_agg(interaction_family.c.family.distinct()))
+        .where(
+            interaction_family.c.edition_id
+            == _in_force(Source.INTERACTIONS).with_only_columns(reference_edition.c.edition_id).scalar_subquery(),
+            interaction_family.c.substance == func.any(substance.c.known_as),
+        )
+        .scalar_subquery()
     )
 
 
