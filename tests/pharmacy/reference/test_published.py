@@ -116,23 +116,20 @@ async def test_ten_well_known_pairs_are_found_in_the_published_tables(
 
 
 async def test_no_look_up_reads_a_table_whole(tenant_database: Cloned) -> None:
-    asked: dict[Statement, dict[str, Any]] = {
-        medicines._BY_CIP13: {"code": DOLIPRANE_BOX},
-        medicines._BY_CIP7: {"code": DOLIPRANE_BOX[5:12]},
-        medicines._BY_CIS: {"code": DOLIPRANE},
-        medicines._ALTERNATIVES: {"code": DOLIPRANE, "size": 10},
-        medicines._SEARCH: {
-            "lead": "metformine",
-            "lead_end": "metformine~",
-            "patterns": ["% metformine%", "% 1000%"],
-            "after": None,
-            "size": 21,
-        },
-    }
+    no_code = {"cis": None, "cip13": None, "cip7": None}
+    page = {"lead": "metformine", "lead_end": "metformine~", "patterns": ["% metformine%", "% 1000%"], "after": None}
+    asked: list[tuple[Statement, dict[str, Any]]] = [
+        (medicines._ONE, {**no_code, "cip13": DOLIPRANE_BOX}),
+        (medicines._ONE, {**no_code, "cip7": DOLIPRANE_BOX[5:12]}),
+        (medicines._ONE, {**no_code, "cis": DOLIPRANE}),
+        (medicines._OTHERS, {**no_code, "cis": DOLIPRANE, "most": 10}),
+        (medicines._PAGE, {**page, "size": 21}),
+        (Statement(medicines._BOXED), {"cip13s": [DOLIPRANE_BOX]}),
+    ]
     with psycopg.connect(tenant_database.owner_url, autocommit=True) as owner:
         owner.execute("analyze")
         owner.execute(PLANNER.encode())
-        for statement, values in asked.items():
+        for statement, values in asked:
             text = b"explain (analyze, format json) " + statement.sql
             for number in range(len(statement.names), 0, -1):
                 text = text.replace(b"$%d" % number, b"%%(v%d)s" % number)
