@@ -127,7 +127,8 @@ async def test_a_search_finds_alike(serving: Serving, busy: tuple[Record, Record
 
 async def test_a_search_finds_itself_alike(serving: Serving, busy: tuple[Record, Record]) -> None:
     one, _ = busy
-    for asks in ({}, {"patientId": one.id}, {"first": 1}):
+    ways: list[dict[str, Any]] = [{}, {"patientId": one.id}, {"first": 1}]
+    for asks in ways:
         shown = [
             (await asked(serving, serving.officer(), SEARCH, each, **asks))["data"]["found"]["nodes"]
             for each in (Executor.COMPILED, Executor.STRAWBERRY)
@@ -143,14 +144,15 @@ async def test_a_search_finds_itself_alike(serving: Serving, busy: tuple[Record,
 async def test_a_search_is_refused_alike(serving: Serving, busy: tuple[Record, Record]) -> None:
     one, _ = busy
     officer, now = serving.officer(), serving.world.clock.now()
+    empty: dict[str, Any] = {"since": now.isoformat(), "until": now.isoformat()}
     for client in (one.patient, one.doctor):
         # Who may not search hears of nothing else that is wrong.
-        for asks in ({}, {"patientId": one.id}, {"since": now.isoformat(), "until": now.isoformat()}):
-            assert b"ACCESS_REFUSED" in await alike(serving, client, SEARCH, **asks)
+        for asked_for in ({}, {"patientId": one.id}, empty):
+            assert b"ACCESS_REFUSED" in await alike(serving, client, SEARCH, **asked_for)
     unknown = node_id(Node.PATIENT, UUID(int=5))
-    for asks, code in (
-        ({"since": now.isoformat(), "until": now.isoformat()}, b"PERIOD_EMPTY"),
-        ({"since": now.isoformat(), "until": now.isoformat(), "patientId": unknown}, b"PERIOD_EMPTY"),
+    wrong: list[tuple[dict[str, Any], bytes]] = [
+        (empty, b"PERIOD_EMPTY"),
+        ({**empty, "patientId": unknown}, b"PERIOD_EMPTY"),
         ({"patientId": unknown}, b"PATIENT_UNKNOWN"),
         ({"patientId": node_id(Node.PATIENT, UUID(int=0))}, b"PATIENT_UNKNOWN"),
         ({"patientId": "é"}, b"ID_INVALID"),
@@ -160,7 +162,8 @@ async def test_a_search_is_refused_alike(serving: Serving, busy: tuple[Record, R
         ({"first": 0}, b"PAGE_SIZE_INVALID"),
         ({"first": 201, "reason": ""}, b"PAGE_SIZE_INVALID"),
         ({"after": "é", "first": 0}, b"CURSOR_INVALID"),
-    ):
+    ]
+    for asks, code in wrong:
         assert code in await alike(serving, officer, SEARCH, lines=0, **asks), asks
 
 
@@ -171,14 +174,21 @@ async def test_unusual_accesses_are_reviewed_alike(serving: Serving, busy: tuple
         await send(one.doctor, "OpenDossier", patientId=each.id)
     for each in others[:2]:
         namesake, family_name = builders.professional(), f"ESSAI{each.ins.value[8:13]}"
-        bearing = {"family_name": family_name, "given_name": "Dominique", "profession": builders.PHYSICIAN}
+        bearing: dict[str, Any] = {
+            "family_name": family_name,
+            "given_name": "Dominique",
+            "profession": builders.PHYSICIAN,
+        }
         await serving.directory.register_professionals(
             [Professional(rpps=namesake.id, **bearing, practices=(Practice(tenant_id=TENANT),))]
         )
         token = serving.issuer.mint_professional(rpps=namesake.id, **bearing)
         await send(serving.client(token), "OpenDossier", patientId=each.id)
     now, officer = serving.world.clock.now(), serving.officer()
-    period = {"since": (now - timedelta(hours=1)).isoformat(), "until": (now + timedelta(hours=1)).isoformat()}
+    period: dict[str, Any] = {
+        "since": (now - timedelta(hours=1)).isoformat(),
+        "until": (now + timedelta(hours=1)).isoformat(),
+    }
     for more in ({}, {"first": 1}, {"yes": False}):
         answer = await alike(serving, officer, UNUSUAL, **period, **more)
         reviews = {each["pattern"]: each for each in json.loads(answer)["data"]["unusualAccesses"]["reviews"]}
@@ -186,7 +196,7 @@ async def test_unusual_accesses_are_reviewed_alike(serving: Serving, busy: tuple
         assert reviews["REFUSALS"]["furthest"][0]["rpps"] == one.doctor_actor.id
         assert reviews["SAME_NAME"]["found"] == 2
         assert len(reviews["SAME_NAME"]["furthest"]) == more.get("first", 2)
-    empty = {"since": now.isoformat(), "until": now.isoformat()}
+    empty: dict[str, Any] = {"since": now.isoformat(), "until": now.isoformat()}
     for client in (one.patient, one.doctor):
         for asks in (period, empty):
             assert b"ACCESS_REFUSED" in await alike(serving, client, UNUSUAL, **asks)

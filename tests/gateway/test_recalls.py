@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import relations
+from passerelle.identities.directory import Practice, Professional
+from passerelle.identities.tables import patient
 from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_ops.demo.issuer import Practice as Activity
+from tests import builders
 from tests.gateway.alike import WHY, alike
 from tests.gateway.records import send
 from tests.gateway.serving import TENANT, Serving
@@ -42,6 +49,23 @@ FOLLOW_UP = (
     ... on FollowedRecall {
       __typename id kind level cip13 batches message source reference issuedAt closedAt waiting delivered acknowledged
       escalated escalatedPharmacies
+    }
+    ...Why
+  }
+}
+"""
+    + WHY
+)
+CONCERNED = (
+    """query ($id: ID!, $first: Int, $after: ID, $yes: Boolean! = true) {
+  all: concernedPatients(recallId: $id, first: $first, after: $after) {
+    __typename
+    ... on ConcernedPatients {
+      nodes {
+        __typename patientId familyName usedName givenNames birthDate
+        handed { __typename dispensedOn label said: label @include(if: $yes) batch pharmacyNumber }
+      }
+      endCursor
     }
     ...Why
   }
@@ -169,3 +193,71 @@ async def test_only_an_authority_issues(region: Region, serving: Serving) -> Non
     await send(region.authority, "IssueRecall", recall=_said("C1", reference="C"))
     taken = await send(region.authority, "IssueRecall", recall=_said("C2", reference="C"))
     assert (taken["__typename"], taken["code"]) == ("Conflict", "RECALL_REFERENCE_TAKEN")
+
+
+async def test_each_patient_is_decided_upon_alike(region: Region, serving: Serving) -> None:
+    counter, one = region.counter, region.one
+    world, people, pharmacist = counter.world, [], counter.pharmacists[one.finess]
+    for state, is_blocked, is_dead in product(("open", "open", "closed", "objected"), (False, True), (False, True)):
+        patient_id, person = await world.patient()
+        await counter.open(patient_id, state=state)
+        if is_blocked:
+            async with transaction(world.context(person)) as act:
+                await relations.block_professional(act, patient_id, pharmacist.id)
+        for batch, ago in (("D1", 2), (" d 1", 40), ("D2", 3), (None, 3)):
+            await counter.dispense(one.finess, patient_id, CIP, batch, ago=ago)
+        people.append((patient_id, state == "open" and not is_blocked and not is_dead))
+        if is_dead:
+            async with world.tenant.database.transaction() as connection:
+                day = world.clock.now().date() - timedelta(days=1)
+                await connection.execute(
+                    update(patient).where(patient.c.patient_id == patient_id).values(deceased_on=day)
+                )
+    elsewhere = await counter.patient()
+    await counter.dispense(region.other.finess, elsewhere, CIP, "D1")
+    recall = (await send(region.authority, "IssueRecall", recall=_said("D1", reference="D")))["id"]
+    unheard = await alike(serving, one.pharmacist, CONCERNED, id=recall, lines=0)
+    assert b"RECALL_UNKNOWN" in unheard
+    await counter.relay()
+
+    expected = sorted(patient_id for patient_id, is_shown in people if is_shown)
+    for yes in (True, False):
+        shown = json.loads(await alike(serving, one.pharmacist, CONCERNED, id=recall, lines=3, yes=yes))["data"]["all"]
+        assert [key_of(Node.PATIENT, each["patientId"]) for each in shown["nodes"]] == expected
+        assert [each["batch"] for each in shown["nodes"][0]["handed"]] == ["D1", None, " d 1"]
+        assert shown["endCursor"] is None
+    first = json.loads(await alike(serving, one.pharmacist, CONCERNED, id=recall, lines=2, first=1))["data"]["all"]
+    assert first["endCursor"] == first["nodes"][0]["patientId"]
+    rest = await alike(serving, one.pharmacist, CONCERNED, id=recall, lines=2, first=1, after=first["endCursor"])
+    assert key_of(Node.PATIENT, json.loads(rest)["data"]["all"]["nodes"][0]["patientId"]) == expected[1]
+    await alike(serving, one.pharmacist, CONCERNED, id=recall, first=1, after=node_id(Node.PATIENT, expected[1]))
+    other = json.loads(await alike(serving, region.other.pharmacist, CONCERNED, id=recall, lines=2))["data"]["all"]
+    assert [each["patientId"] for each in other["nodes"]] == [node_id(Node.PATIENT, elsewhere)]
+    bare = "query ($id: ID!) { concernedPatients(recallId: $id) { ... on ConcernedPatients { __typename } } }"
+    assert b'{"__typename":"ConcernedPatients"}' in await alike(serving, one.pharmacist, bare, id=recall, lines=3)
+
+
+async def test_nobody_else_is_told_of_patients_and_both_say_so_alike(region: Region, serving: Serving) -> None:
+    recall = (await send(region.authority, "IssueRecall", recall=_said(reference="E", cip13=None)))["id"]
+    await region.counter.relay()
+    one = region.one
+    assert b'"nodes":[]' in await alike(serving, one.pharmacist, CONCERNED, id=recall)
+    bearing: dict[str, Any] = {
+        "rpps": builders.professional().id,
+        "family_name": "ESSAI",
+        "given_name": "Dominique",
+        "profession": "10",
+    }
+    practices = (Practice(tenant_id=TENANT, finess=one.finess),)
+    await serving.directory.register_professionals([Professional(**bearing, practices=practices)])
+    token = serving.issuer.mint_professional(**bearing, practices=[Activity(finess=one.finess)])
+    for asks in ({"id": recall}, {"id": node_id(Node.RECALL, UUID(int=7))}):
+        assert b"ACCESS_REFUSED" in await alike(serving, serving.client(token), CONCERNED, **asks)
+    for asks, code in (
+        ({"id": node_id(Node.RECALL, UUID(int=7))}, b"RECALL_UNKNOWN"),
+        ({"id": "x", "first": 0}, b"ID_INVALID"),
+        ({"id": recall, "after": "x", "first": 0}, b"ID_INVALID"),
+        ({"id": recall, "first": 0}, b"PAGE_SIZE_INVALID"),
+    ):
+        assert code in await alike(serving, one.pharmacist, CONCERNED, lines=0, **asks)
+    assert b"PLACE_MISSING" in await alike(serving, region.authority, CONCERNED, lines=0, id=recall)

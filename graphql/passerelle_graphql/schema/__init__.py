@@ -40,7 +40,7 @@ from passerelle_graphql.schema.portability import (
     PortabilityMutation,
     PortabilityQuery,
 )
-from passerelle_graphql.schema.recalls import RECALL_FOLLOW_UP, RECALLS, RecallMutation, RecallQuery
+from passerelle_graphql.schema.recalls import CONCERNED_PATIENTS, RECALL_FOLLOW_UP, RECALLS, RecallMutation, RecallQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
 from passerelle_graphql.schema.teams import CARE_TEAM, TeamMutation, TeamQuery
@@ -125,6 +125,7 @@ ROOTS = (
     DISPENSING_CHECKS,
     RECALLS,
     RECALL_FOLLOW_UP,
+    CONCERNED_PATIENTS,
     JOURNAL_SEARCH,
     UNUSUAL_ACCESSES,
 )

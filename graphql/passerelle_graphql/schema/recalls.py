@@ -15,9 +15,10 @@ from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import judging, reading
 from passerelle.kernel import errors
-from passerelle.pharmacy import recall_patients, recalls
-from passerelle_graphql.compiler.building import listed, needing, row_of
-from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
+from passerelle.pharmacy import recall_patients, recall_patients_read, recalls
+from passerelle_graphql.compiler import shapes
+from passerelle_graphql.compiler.building import leaf, listed, needing, row_of
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot, given
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
@@ -280,6 +281,79 @@ RECALL_FOLLOW_UP = ReadRoot(
     frame=_followed_frame,
     parameters=_followed_parameters,
     otherwise=_not_followed,
+)
+
+
+_SHOWN = "shown"
+_CONCERNED = row_of(_SHOWN, recall_patients_read.SHOWN)
+_ON_PAGE = f"{_SHOWN}.number <= (select size from given)"
+_HANDED = {
+    "dispensedOn": leaf(shapes.quoted(Sql("(product.value ->> 0)"))),
+    "label": leaf(shapes.free_text(Sql("product.value ->> 1"))),
+    "batch": leaf(shapes.free_text(Sql("product.value ->> 2"))),
+    "pharmacyNumber": leaf(shapes.free_text(Sql("product.value ->> 3"))),
+}
+_PATIENT_ID = shapes.quoted_id(Node.PATIENT)
+_LAST = Sql(
+    f"(select {_CONCERNED['patient_id']} from {_SHOWN}"
+    f" where {_CONCERNED['number']} = (select size from given)"
+    f" and exists (select from {_SHOWN} where not ({_ON_PAGE})))"
+)
+
+
+@cache
+def _concerned_frame(_needs: frozenset[str]) -> Frame:
+    it = recall_patients_read.concerned_read()
+    return Frame(
+        lambda body: select(
+            case((it.is_answered, body)).label("body"), it.judged.told_of_refusal().label("refused")
+        ).select_from(it.judged.verdict),
+        [it.judged.journal_line, it.lines, it.shown, given(size=bindparam("page_size", type_=Integer()))],
+    )
+
+
+def _concerned_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    asks = arguments.root
+    key, after = key_of(Node.RECALL, asks["recall_id"]), asks.get("after")
+    start = key_of(Node.PATIENT, after) if after is not None else None
+    size = reading.page_size(asked.context, asks.get("first"))
+    said = recall_patients_read.parameters(asked.context, key, size=size, after=start)
+    return {**said, "gateway_path": asked.path}
+
+
+def _not_received(asked: Asked, told: Mapping[str, Any] | None) -> object:
+    if told is not None:
+        raise judging.refusal(asked.context, Kind.RECALL, told)
+    raise errors.Conflict("RECALL_UNKNOWN")
+
+
+CONCERNED_PATIENTS = ReadRoot(
+    name="concernedPatients",
+    shows="ConcernedPatients",
+    fields={
+        "nodes": listed(
+            "ConcernedPatient",
+            {
+                "patientId": leaf(_PATIENT_ID(_CONCERNED["patient_id"])),
+                "familyName": leaf(shapes.free_text(_CONCERNED["family_name"])),
+                "usedName": leaf(shapes.free_text(_CONCERNED["used_name"])),
+                "givenNames": leaf(shapes.text_array(_CONCERNED["given_names"])),
+                "birthDate": leaf(shapes.free_text(_CONCERNED["birth_date"])),
+                "handed": listed(
+                    "HandedProduct",
+                    _HANDED,
+                    Sql(f"jsonb_array_elements({_CONCERNED['handed']}) with ordinality as product(value, number)"),
+                    Sql("product.number"),
+                ),
+            },
+            Sql(f"{_SHOWN} where {_ON_PAGE}"),
+            _CONCERNED["number"],
+        ),
+        "endCursor": leaf(_PATIENT_ID(_LAST)),
+    },
+    frame=_concerned_frame,
+    parameters=_concerned_parameters,
+    otherwise=_not_received,
 )
 
 

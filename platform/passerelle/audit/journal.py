@@ -188,6 +188,7 @@ def written_by(
     *,
     unless: ColumnElement[bool] | None = None,
     returning: Sequence[str] = (),
+    name: str = "journal_line",
     **said: ColumnElement[Any],
 ) -> CTE:
     """A data-modifying CTE that writes one line for each row of `source`, but for rows that meet `unless`.
@@ -197,14 +198,14 @@ def written_by(
     `said` gives the columns that the statement itself decides (patient_id, kind, action, document_id,
     outcome, code, rule, pack, facts); the others are bind parameters `journal_*` (see `parameters`).
     """
-    columns: dict[str, ColumnElement[Any]] = {name: bindparam(f"journal_{name}", type_=Text()) for name in _WHO_COLUMNS}
+    columns: dict[str, ColumnElement[Any]] = {each: bindparam(f"journal_{each}", type_=Text()) for each in _WHO_COLUMNS}
     columns["at"] = bindparam("journal_at", type_=DateTime(timezone=True))
     columns |= said
-    chosen: Select[Any] = select(*(column.label(name) for name, column in columns.items())).select_from(source)
+    chosen: Select[Any] = select(*(column.label(each) for each, column in columns.items())).select_from(source)
     if unless is not None:
         chosen = chosen.where(not_(unless))
-    wanted = [journal.c[name] for name in dict.fromkeys(("line_id", *returning))]
-    return insert(journal).from_select(list(columns), chosen).returning(*wanted).cte("journal_line")
+    wanted = [journal.c[each] for each in dict.fromkeys(("line_id", *returning))]
+    return insert(journal).from_select(list(columns), chosen).returning(*wanted).cte(name)
 
 
 def parameters(context: Context) -> dict[str, Any]:

@@ -55,6 +55,7 @@ from passerelle_policies.vocabulary import (
 )
 
 _NOT_OPEN = "dossier-not-open"
+_EVERYONE = cast(literal("{none}"), ARRAY(Text()))
 #: What a journal line keeps of the document that it is about.
 _ASKED = tuple(each.name for each in fields(DocumentFacts) if each.init)
 
@@ -122,8 +123,33 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
 
     Authorship is left to each document, unless `author_counts`: then having written anything here counts.
     """
+    texts, given = ARRAY(Text()), _given(prefix)
+    relations = cast(given.c.relations, texts)
+    # Everyone holds NONE; AUTHOR opens a record, but a document only to its own author.
+    author = cast(literal(Relation.AUTHOR.value), Text())
+    counted = facts.c.relations if author_counts else func.array_remove(facts.c.relations, author, type_=texts)
+    held = counted.op("||", return_type=texts)(_EVERYONE)
+    by_relation = relations.op("&&", return_type=Boolean())(held)
+    by_author = cast(literal(Relation.AUTHOR.value), Text()) == any_(relations)
+    return (
+        select(
+            cast(given.c.types, texts).label("types"),
+            given.c.sees_masked,
+            given.c.sees_hidden_from_patient,
+            given.c.sees_hidden_from_representatives,
+            given.c.rule,
+            given.c.position,
+            by_relation.label("by_relation"),
+        )
+        .select_from(facts.join(given, and_(given.c.under_objection == facts.c.objection, or_(by_relation, by_author))))
+        .cte(f"{prefix}_lines")
+    )
+
+
+def _given(prefix: str) -> Any:
+    """The lines of `reach_parameters`, one row each, `position` their order."""
     texts, flags = ARRAY(Text()), ARRAY(Boolean())
-    given = (
+    return (
         func.unnest(
             bindparam(f"{prefix}_relations", type_=texts),
             bindparam(f"{prefix}_types", type_=texts),
@@ -144,26 +170,6 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
             with_ordinality="position",
         )
         .render_derived(name=f"{prefix}_given")
-    )
-    relations = cast(given.c.relations, texts)
-    # Everyone holds NONE; AUTHOR opens a record, but a document only to its own author.
-    everyone, author = cast(literal("{none}"), texts), cast(literal(Relation.AUTHOR.value), Text())
-    counted = facts.c.relations if author_counts else func.array_remove(facts.c.relations, author, type_=texts)
-    held = counted.op("||", return_type=texts)(everyone)
-    by_relation = relations.op("&&", return_type=Boolean())(held)
-    by_author = cast(literal(Relation.AUTHOR.value), Text()) == any_(relations)
-    return (
-        select(
-            cast(given.c.types, texts).label("types"),
-            given.c.sees_masked,
-            given.c.sees_hidden_from_patient,
-            given.c.sees_hidden_from_representatives,
-            given.c.rule,
-            given.c.position,
-            by_relation.label("by_relation"),
-        )
-        .select_from(facts.join(given, and_(given.c.under_objection == facts.c.objection, or_(by_relation, by_author))))
-        .cte(f"{prefix}_lines")
     )
 
 
@@ -253,6 +259,22 @@ def verdict(facts: CTE) -> CTE:
     allowed = and_(is_let_through(matched), rule.is_not(None))
     code = case((refused_by == _NOT_OPEN, "DOSSIER_NOT_OPEN"), else_="ACCESS_REFUSED")
     return _verdict(matched, allowed, rule, code, refused_by)
+
+
+def rule_of_each(facts: Any, prefix: str) -> ColumnElement[Any]:
+    """The rule by which the actor is let into each of several records, null where he is not; `facts` has a row of
+    facts for each. Bind values are `reach_parameters` of `prefix`, and of `{prefix}_otherwise` for those not open."""
+
+    def first_rule(of: str) -> ColumnElement[Any]:
+        given = _given(of)
+        held = facts.c.relations.op("||", return_type=ARRAY(Text()))(_EVERYONE)
+        reached = cast(given.c.relations, ARRAY(Text())).op("&&", return_type=Boolean())(held)
+        rules = select(given.c.rule).where(given.c.under_objection == facts.c.objection, reached)
+        return rules.order_by(given.c.position).limit(literal_column("1")).correlate(facts).scalar_subquery()
+
+    is_open = facts.c.state.is_not_distinct_from(DossierState.OPEN.value)
+    rule = case((is_open, first_rule(prefix)), else_=first_rule(f"{prefix}_otherwise"))
+    return case((is_let_through(facts), rule))
 
 
 def is_let_through(facts: CTE) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from passerelle.audit import journal
@@ -61,12 +61,7 @@ async def concerned_patients(act: Act, recall_id: UUID, *, first: int, after: UU
     """
     pharmacy = pharmacy_of(act.context)
     await access.require(act, journal.NOBODY, Kind.RECALL, Action.READ)
-    received = select(literal(1)).where(
-        recall_delivery.c.recall_id == recall_id,
-        recall_delivery.c.pharmacy == pharmacy,
-        recall_delivery.c.delivered_at.is_not(None),
-    )
-    if (await act.connection.execute(received)).first() is None:
+    if not (await act.connection.execute(select(is_received(literal(recall_id), literal(pharmacy))))).scalar_one():
         raise Conflict("RECALL_UNKNOWN")
     shown: list[Concerned] = []
     async for row in _candidates(act, recall_id, pharmacy, after, at_once=first + 1):
@@ -84,15 +79,26 @@ async def concerned_patients(act: Act, recall_id: UUID, *, first: int, after: UU
     return ConcernedPage(patients=tuple(shown), has_next=False)
 
 
+def is_received(recall_id: ColumnElement[UUID], pharmacy: ColumnElement[str]) -> ColumnElement[bool]:
+    """SQL condition: a recall has come to a pharmacy."""
+    return (
+        select(literal(1))
+        .where(
+            recall_delivery.c.recall_id == recall_id,
+            recall_delivery.c.pharmacy == pharmacy,
+            recall_delivery.c.delivered_at.is_not(None),
+        )
+        .exists()
+    )
+
+
 async def _candidates(
     act: Act, recall_id: UUID, pharmacy: str, after: UUID | None, *, at_once: int
 ) -> AsyncIterator[Row[Any]]:
     """Those to decide upon, in order, with what each was given."""
     today = legal_day(act.context.clock)
     while True:
-        asked = _given(recall_id, pharmacy, after).where(
-            civil_status.is_alive(dispensation_line.c.patient_id, literal(today))
-        )
+        asked = given_to(literal(recall_id), literal(pharmacy), literal(after or journal.NOBODY), literal(today))
         rows = (await act.connection.execute(asked.limit(at_once), windows.parameters(today))).all()
         for row in rows:
             yield row
@@ -101,7 +107,11 @@ async def _candidates(
         after = rows[-1].patient_id
 
 
-def _given(recall_id: UUID, pharmacy: str, after: UUID | None) -> Select[Any]:
+def given_to(
+    recall_id: ColumnElement[UUID], pharmacy: ColumnElement[str], after: ColumnElement[UUID], today: ColumnElement[date]
+) -> Select[Any]:
+    """The living patients whom a pharmacy gave what is recalled, in order and past `after`, with what each was given;
+    bind values of `windows.parameters`."""
     own = and_(
         dispensation.c.patient_id == dispensation_line.c.patient_id,
         dispensation.c.dispensation_id == dispensation_line.c.dispensation_id,
@@ -114,19 +124,19 @@ def _given(recall_id: UUID, pharmacy: str, after: UUID | None) -> Select[Any]:
         dispensation_line.c.batch,
         dispensation.c.pharmacy_number,
     )
-    given = (
+    patient_id = dispensation_line.c.patient_id
+    return (
         select(
-            dispensation_line.c.patient_id,
+            patient_id,
             func.jsonb_agg(
                 aggregate_order_by(handed, dispensation_line.c.dispensed_on.desc(), dispensation_line.c.number)
             ).label("handed"),
         )
         .select_from(dispensation_line.join(recall, concerns(dispensation_line)).join(dispensation, own))
-        .where(recall.c.recall_id == recall_id)
-        .group_by(dispensation_line.c.patient_id)
-        .order_by(dispensation_line.c.patient_id)
+        .where(recall.c.recall_id == recall_id, patient_id > after, civil_status.is_alive(patient_id, today))
+        .group_by(patient_id)
+        .order_by(patient_id)
     )
-    return given if after is None else given.where(dispensation_line.c.patient_id > after)
 
 
 def _handed(said: list[str]) -> Handed:
