@@ -25,6 +25,7 @@ from passerelle.kernel.context import Context, Tenant
 from passerelle.pharmacy import majority as pharmacy_majority
 from passerelle.pharmacy import openings as pharmacy_openings
 from passerelle.pharmacy.recall_delivery import escalate_due
+from passerelle.pharmacy.storage import end_due
 from passerelle_ops.relay import AT_ONCE, Subscribers, relay
 from passerelle_ops.sealing import Sealer
 from passerelle_policies.vocabulary import ActorKind, Purpose
@@ -80,6 +81,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("pharmacy_openings", HOUR, _opened_pharmacy_records),
         Periodic("suspensions", HOUR, _closed_suspended),
         Periodic("erasures", HOUR, _erased),
+        Periodic("pharmacy_storage", HOUR, _ended_storage),
     )
 
 
@@ -139,3 +141,15 @@ async def _closed_suspended(tenant: Tenant, clock: Clock) -> None:
 async def _erased(tenant: Tenant, clock: Clock) -> None:
     if erased := await erase_due(beat_context(tenant, clock)):
         _log.info("erased", tenant=tenant.id, records=erased)
+
+
+async def _ended_storage(tenant: Tenant, clock: Clock) -> None:
+    done = await end_due(beat_context(tenant, clock))
+    if done.lines or done.traces:
+        _log.info(
+            "ended storage",
+            tenant=tenant.id,
+            lines=done.lines,
+            dispensations=done.dispensations,
+            objections=done.traces,
+        )

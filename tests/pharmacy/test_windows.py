@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -16,36 +14,13 @@ from passerelle.pharmacy import windows
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle_policies.packs import Pack, packs
 from tests.conftest import Cloned
+from tests.pharmacy.rules import CLASSES, DAYS, MONTHS, months, of_day, pack, successions
 
-DAYS = st.dates(min_value=date(2012, 1, 1), max_value=date(2040, 12, 31))
-CLASSES = st.sampled_from(ProductClass)
 MEDICINE, VACCINE = ProductClass.MEDICINE, ProductClass.VACCINE
 
 
-def pack(effective: date, months: Sequence[int]) -> Pack:
-    """Rules that say nothing but their windows."""
-    names = {f"pharmacy.window_months.{each}": number for each, number in zip(ProductClass, months, strict=True)}
-    first = packs()[0].parameters
-    parameters = {name: replace(first[name], value=number, source="", meaning="") for name, number in names.items()}
-    return Pack(name="", label="", effective=effective, source="", lines=(), groups={}, parameters=parameters)
-
-
-@st.composite
-def successions(draw: st.DrawFn) -> tuple[Pack, ...]:
-    days = sorted(draw(st.sets(DAYS, min_size=1, max_size=4)))
-    months = st.lists(st.integers(1, 300), min_size=len(ProductClass), max_size=len(ProductClass))
-    return tuple(pack(each, draw(months)) for each in days)
-
-
 def shown_by(rule: Pack, product_class: ProductClass, dispensed_on: date, on: date) -> bool:
-    months = rule.parameters[f"pharmacy.window_months.{product_class}"].value
-    assert isinstance(months, int)
-    return dispensed_on >= months_before(on, months)
-
-
-def of_day(rules: Sequence[Pack], day: date) -> Pack:
-    """The rule of a day; before the first, the first."""
-    return max((each for each in rules if each.effective <= day), key=lambda each: each.effective, default=rules[0])
+    return dispensed_on >= months_before(on, months(rule, "window", product_class))
 
 
 @given(rules=successions(), product_class=CLASSES, on=DAYS, age=st.integers(0, 10_000))
@@ -89,13 +64,13 @@ def test_windows_of_a_class_neither_meet_nor_overlap(rules: tuple[Pack, ...], on
 @given(
     product_class=CLASSES,
     on=DAYS,
-    months=st.lists(st.integers(1, 300), min_size=len(ProductClass), max_size=len(ProductClass)),
+    each=MONTHS,
 )
-@example(product_class=MEDICINE, on=date(2026, 3, 31), months=[1, 1, 1, 1])
+@example(product_class=MEDICINE, on=date(2026, 3, 31), each=[1, 1, 1, 1])
 def test_under_one_rule_the_first_day_is_in_and_the_day_before_is_out(
-    product_class: ProductClass, on: date, months: list[int]
+    product_class: ProductClass, on: date, each: list[int]
 ) -> None:
-    rules = (pack(date(2000, 1, 1), months),)
+    rules = (pack(date(2000, 1, 1), each),)
     first = windows.window(product_class, on=on, pack=rules[0])
     assert windows.is_visible(product_class, first, on=on, of=rules)
     assert not windows.is_visible(product_class, first - timedelta(days=1), on=on, of=rules)

@@ -28,7 +28,13 @@ def asked(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 def test_the_packs_hold_and_their_cases_get_their_answers(capsys: pytest.CaptureFixture[str]) -> None:
     reports = asked(capsys, "check")["packs"]
 
-    assert [each["name"] for each in reports] == ["2012-dmp", "2021-mon-espace-sante", BASE, RULING]
+    assert [each["name"] for each in reports] == [
+        "2012-dmp",
+        "2021-mon-espace-sante",
+        "2023-04-05-dp-sans-accord",
+        BASE,
+        RULING,
+    ]
     for each in reports:
         assert each["faults"] == []
         assert each["cases_astray"] == []

@@ -43,3 +43,9 @@ def read_add_and_change(*tables: str) -> None:
     """SELECT, INSERT and UPDATE. Nobody is ever granted DELETE."""
     for table in tables:
         op.execute(f"grant select, insert, update on {table} to {GROUP}")
+
+
+def call(function: str) -> None:
+    """A function that runs with the rights of the owning role: EXECUTE, to the serving group alone."""
+    op.execute(f"revoke execute on function {function} from public")
+    op.execute(f"grant execute on function {function} to {GROUP}")

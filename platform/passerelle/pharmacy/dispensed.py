@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -52,7 +51,8 @@ class DispensedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispensed:
-    """One dispensation, under the pharmacy's own number. `document_version`: of the document that it comes as."""
+    """One dispensation, under the pharmacy's own number. `prescription_number`: of the prescription that it answers;
+    `document_version`: of the document that it comes as."""
 
     pharmacy_number: str
     dispensed_at: datetime
@@ -60,6 +60,7 @@ class Dispensed:
     prescriber_rpps: str | None = None
     prescriber_name: str | None = None
     prescribed_on: date | None = None
+    prescription_number: str | None = None
     document_version: int | None = None
 
     @property
@@ -68,10 +69,10 @@ class Dispensed:
         return self.dispensed_at.astimezone(PARIS).date()
 
     @property
-    def fingerprint(self) -> str:
-        """SHA-256 of what is kept of it."""
+    def canonical(self) -> bytes:
+        """What is kept of it, as octets: the same for the same content."""
         said = asdict(self) | {"dispensed_at": self.dispensed_at.timestamp()}
-        return hashlib.sha256(json.dumps(said, default=str, sort_keys=True).encode()).hexdigest()
+        return json.dumps(said, default=str, sort_keys=True).encode()
 
 
 def checked(context: Context, said: Dispensed) -> Dispensed:
@@ -103,6 +104,7 @@ def checked(context: Context, said: Dispensed) -> Dispensed:
         lines=lines,
         prescriber_rpps=rpps,
         prescriber_name=values.key(said.prescriber_name, "prescriberName"),
+        prescription_number=values.key(said.prescription_number, "prescriptionNumber"),
     )
 
 

@@ -20,11 +20,13 @@ from passerelle.audit import outbox
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access as dossier_access
 from passerelle.dossier.formats import values
+from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, PasserelleError, Refused
-from passerelle.pharmacy import access
+from passerelle.pharmacy import access, storage
 from passerelle.pharmacy.dispensed import Dispensed, checked, rows_of
 from passerelle.pharmacy.events import DispensationCancelled, DispensationRecorded
+from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.recalls import must_have_acknowledged, pharmacy_of
 from passerelle.pharmacy.tables import dispensation, dispensation_line
 from passerelle_policies.vocabulary import Action, Kind
@@ -64,12 +66,15 @@ class Outcome:
 async def record(act: Act, patient_id: UUID, said: Dispensed) -> Receipt:
     """Record what the actor's pharmacy dispensed; sent again, the same answer.
 
-    Refused: PLACE_MISSING, DISPENSATION_NUMBER_USED, RECALL_NOT_ACKNOWLEDGED, and as `dispensed.checked`.
+    Refused: PLACE_MISSING, DISPENSATION_NUMBER_USED, DISPENSATION_PAST_STORAGE, RECALL_NOT_ACKNOWLEDGED, and as
+    `dispensed.checked`.
     """
     pharmacy, said = pharmacy_of(act.context), checked(act.context, said)
     # Before the decision: what fails for another reason tells nobody, without a trace, whether the record is open.
     sent = await _sent(act, patient_id, pharmacy, said)
     if sent is None:
+        if storage.may_be_past(said.dispensed_on, on=legal_day(act.context.clock)):
+            await _stored(act, said)
         await must_have_acknowledged(act, pharmacy)
     await access.require(act, patient_id, Kind.DISPENSATION, Action.PUBLISH)
     if sent is not None:
@@ -104,13 +109,13 @@ async def correct(act: Act, patient_id: UUID, said: Dispensed, *, reason: str) -
     The content that stands already is no correction, and is answered as it stands; so is an older version of a document
     whose later one stands (one that tells no version is its first). Refused: PLACE_MISSING, DISPENSATION_UNKNOWN (not
     there, or another pharmacy's), DISPENSATION_CANCELLED, DISPENSATION_NUMBER_USED for other content of the same
-    version of a document, REASON_MISSING, and as `dispensed.checked`.
+    version of a document, DISPENSATION_PAST_STORAGE, REASON_MISSING, and as `dispensed.checked`.
     """
     said, reason = checked(act.context, said), _reason(reason)
     held = await _own(act, patient_id, said.pharmacy_number, Action.REPLACE)
     if held.status == DispensationStatus.CANCELLED:
         raise Conflict("DISPENSATION_CANCELLED")
-    if held.fingerprint == said.fingerprint:
+    if held.fingerprint == _mark(act, said):
         return await _receipt(act, held)
     if said.document_version is not None:
         stands = held.document_version or 1
@@ -153,8 +158,8 @@ async def _sent(act: Act, patient_id: UUID, pharmacy: str, said: Dispensed) -> R
     under = (dispensation.c.pharmacy == pharmacy, dispensation.c.pharmacy_number == said.pharmacy_number)
     versions = select(dispensation).where(*under).order_by(dispensation.c.version.desc())
     found = (await act.connection.execute(versions)).all()
-    same = (each for each in found if each.patient_id == patient_id and each.fingerprint == said.fingerprint)
-    row = next(same, None)
+    mark = _mark(act, said)
+    row = next((each for each in found if each.patient_id == patient_id and each.fingerprint == mark), None)
     if found and row is None:
         raise Conflict("DISPENSATION_NUMBER_USED")
     return row
@@ -199,8 +204,9 @@ async def _write(
         prescriber_rpps=said.prescriber_rpps,
         prescriber_name=said.prescriber_name,
         prescribed_on=said.prescribed_on,
+        prescription_number=said.prescription_number,
         document_version=said.document_version,
-        fingerprint=said.fingerprint,
+        fingerprint=_mark(act, said),
         recorded_at=act.now,
     )
     numbered = ["pharmacy", "pharmacy_number", "version"]
@@ -208,13 +214,31 @@ async def _write(
     row = written.one_or_none()
     if row is None:
         return None
-    lines = await rows_of(act.connection, said)
+    lines = await _stored(act, said)
     keys = {"patient_id": patient_id, "dispensation_id": row.dispensation_id}
     await act.connection.execute(insert(dispensation_line), [{**keys, **line} for line in lines])
     await outbox.publish(
         act, DispensationRecorded(patient_id=patient_id, dispensation_id=row.dispensation_id, replaces=replaces)
     )
     return await _receipt(act, row, is_new=True)
+
+
+async def _stored(act: Act, said: Dispensed) -> list[dict[str, Any]]:
+    """The lines of what was `checked` that are still stored. Refused: DISPENSATION_PAST_STORAGE where none is."""
+    today = legal_day(act.context.clock)
+    lines = [
+        each
+        for each in await rows_of(act.connection, said)
+        if not storage.is_past(ProductClass(each["product_class"]), said.dispensed_on, on=today)
+    ]
+    if not lines:
+        raise InvalidInput("DISPENSATION_PAST_STORAGE")
+    return lines
+
+
+def _mark(act: Act, said: Dispensed) -> str:
+    """What tells this content from another: it outlives single lines, and nobody else may try out what it was of."""
+    return act.context.tenant.keys.mark(b"dispensation", said.canonical).hex()
 
 
 async def _end(act: Act, held: Row[Any], status: DispensationStatus, reason: str) -> Row[Any]:

@@ -21,7 +21,7 @@ from passerelle_policies.packs import Pack, packs
 #: Of windows that nothing ends but the day of reading.
 FOREVER = date.max
 _DAY = timedelta(days=1)
-_Era: TypeAlias = tuple[Pack, tuple[date, date]]
+Era: TypeAlias = tuple[Pack, tuple[date, date]]
 
 
 class Window(NamedTuple):
@@ -44,12 +44,15 @@ def windows(on: date, of: Sequence[Pack] | None = None) -> tuple[Window, ...]:
     """
     if of is None:
         return _of_the_house(on)
+    each_era = eras(on, of)
+    return tuple(each for one in ProductClass for each in reversed(list(_of_class(one, on, each_era))))
+
+
+def eras(on: date, of: Sequence[Pack]) -> Sequence[Era]:
+    """The packs `of` in force by the day `on`, oldest first, each with its days: the first has all before it too."""
     known = [each for each in of if each.effective <= on]
-    if not known:
-        return ()
     began = (date.min, *(each.effective for each in known[1:]), FOREVER)
-    eras = list(zip(known, pairwise(began), strict=True))
-    return tuple(each for one in ProductClass for each in reversed(list(_of_class(one, on, eras))))
+    return list(zip(known, pairwise(began), strict=True)) if known else ()
 
 
 @lru_cache(maxsize=256)
@@ -57,10 +60,10 @@ def _of_the_house(on: date) -> tuple[Window, ...]:
     return windows(on, packs())
 
 
-def _of_class(product_class: ProductClass, on: date, eras: Sequence[_Era]) -> Iterator[Window]:
+def _of_class(product_class: ProductClass, on: date, each_era: Sequence[Era]) -> Iterator[Window]:
     """Newest first."""
     left, found = date.min, None  # what was dispensed before `left` had left its window under a later rule
-    for pack, (begin, end) in reversed(eras):
+    for pack, (begin, end) in reversed(each_era):
         since = max(begin, left, window(product_class, on=on, pack=pack))
         left = max(left, window(product_class, on=min(on, end - _DAY), pack=pack))
         if since >= end:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from passerelle.pharmacy.tables.checks import check_override
-from passerelle.pharmacy.tables.dispensing import dispensation, dispensation_line
+from passerelle.pharmacy.tables.dispensing import dispensation, dispensation_line, pharmacy_storage_end
 from passerelle.pharmacy.tables.medicines import (
     generic_member,
     interaction,
@@ -30,6 +30,7 @@ __all__ = [
     "medicine_word",
     "pharmacy_record",
     "pharmacy_record_act",
+    "pharmacy_storage_end",
     "presentation",
     "recall",
     "recall_delivery",

@@ -1,4 +1,7 @@
-"""What pharmacies dispensed, line by line. Nothing is changed but whether a dispensation still stands."""
+"""What pharmacies dispensed, line by line. Nothing is changed but whether a dispensation still stands.
+
+What is past its storage is erased by the owning role alone, in its function `end_pharmacy_storage` (migration 0006).
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,9 @@ dispensation = Table(
     Column("prescriber_rpps", Text),
     Column("prescriber_name", Text),
     Column("prescribed_on", Date),
+    Column("prescription_number", Text, comment="of the prescription that it answers"),
     Column("document_version", Integer, comment="of the document that it came as, if it did and that has one"),
-    Column("fingerprint", Text, nullable=False, comment="SHA-256 of what was sent"),
+    Column("fingerprint", Text, nullable=False, comment="mark of what was sent, which nobody but the network can make"),
     Column("recorded_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), comment="when it was corrected or cancelled"),
     Column("ended_by", Text, comment="kind:id"),
@@ -73,6 +77,22 @@ dispensation_line = Table(
     ),
     CheckConstraint("product_class in ('medicine','biologic','vaccine','device')", name="product_class"),
     Index("ix_dispensation_line_dispensed_on", "patient_id", "dispensed_on"),
+    Index("ix_dispensation_line_product_class", "product_class", "dispensed_on"),
     Index("ix_dispensation_line_batch", "cip13", text("upper(replace(batch, ' ', ''))")),
     comment="One product of one dispensation. Append-only.",
+)
+
+pharmacy_storage_end = Table(
+    "pharmacy_storage_end",
+    metadata.tenant,
+    Column("end_id", Uuid, nullable=False),
+    Column(
+        "what", Text, nullable=False, comment="medicine | biologic | vaccine | device: lines; dispensation; objection"
+    ),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("erased", Integer, nullable=False, comment="how many"),
+    Column("first_on", Date, comment="the oldest day among them"),
+    Column("last_on", Date),
+    PrimaryKeyConstraint("end_id", "what"),
+    comment="What was erased at the end of its storage. Written by end_pharmacy_storage alone.",
 )

@@ -55,5 +55,10 @@ pharmacy_record_act = Table(
     Column("kept_until", Date, comment="how long the trace of an objection is kept"),
     PrimaryKeyConstraint("patient_id", "act_id"),
     ForeignKeyConstraint(["patient_id"], ["pharmacy_record.patient_id"]),
-    comment="Append-only: each act in the life of a pharmacy record.",
+    Index(
+        "ix_pharmacy_record_act_kept_until",
+        "kept_until",
+        postgresql_where=text("kept_until is not null"),
+    ),
+    comment="Each act in the life of a pharmacy record, and the trace of an objection until its end.",
 )
