@@ -57,6 +57,8 @@ _QUICK_REQUESTS: Final = 2_000
 _SEED: Final = "passerelle-bench-leak-1"
 _BEGAN: Final = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 _ROUNDS: Final = 6
+_OUTSIDERS: Final = 3
+"""Worlds of outsiders for each world of twins, which takes ten times as long."""
 _MASKED: Final = 20
 _WARM: Final = 100
 
@@ -175,7 +177,7 @@ def _hunted(places: Sequence[Place], examples: int, folder: Path, on_done: Calla
 
 
 def _work(place: Place, number: int, step: int, folder: Path, found: Queue[Tally | str], enough: Event) -> None:
-    """One process: a world of twins, then one of outsiders, until there are enough."""
+    """One process: a world of twins, then some of outsiders, until there are enough."""
     try:
         asyncio.run(_play(place, number, step, folder / str(number), found, enough))
         found.cancel_join_thread()  # nobody reads what was found past enough
@@ -192,7 +194,8 @@ async def _play(place: Place, number: int, step: int, folder: Path, found: Queue
             compared = await twins.compare(world, Seeded(f"{_SEED}-{world}"), rounds=_ROUNDS, whole=False)
             leaks = [f"monde {world} : {each.reader} {each.difference}" for each in compared.leaks]
             found.put(Tally(twins=compared.examples, answers=compared.answers, worlds=1, leaks=leaks))
-            found.put(await _outsiders(twins, outsiders, world))
+            for each in range(_OUTSIDERS):
+                found.put(await _outsiders(twins, outsiders, world * _OUTSIDERS + each))
         await outsiders.close()
 
 
