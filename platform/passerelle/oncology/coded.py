@@ -6,13 +6,15 @@ as an `Element`, so that nothing coded is lost between a document, this value an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 LOINC: Final = "2.16.840.1.113883.6.1"
 CISIS: Final = "1.2.250.1.213.1.1.4.322"
 """TerminologieCISIS, the codes of the ANS itself (ORG-126, GEN-065, …)."""
+_EMPTY_LINES: Final = re.compile("\n{3,}")
 SNOMED_CT: Final = "2.16.840.1.113883.6.96"
 
 
@@ -177,6 +179,7 @@ class Participation:
     """
 
     part: str
+    templates: tuple[Id, ...] = ()
     type_code: str | None = None
     control: str | None = None
     function: Code | None = None
@@ -270,9 +273,47 @@ def within(statement: Statement) -> Iterator[Statement]:
         yield from within(link.statement)
 
 
+def unreferenced(section: Section) -> Section:
+    """The section ready for a narrative of our own: words are kept, where they stood is not."""
+    return replace(section, narrative=None, entries=tuple(map(_unreferenced, section.entries)))
+
+
+def _unreferenced(link: Link) -> Link:
+    statement = link.statement
+    text = None if statement.values and statement.text and statement.text.reference else _words(statement.text)
+    bare = replace(
+        statement,
+        code=_unreferenced_code(statement.code),
+        text=text,
+        values=tuple(replace(each, code=_unreferenced_code(each.code)) for each in statement.values),
+        sites=tuple(code for each in statement.sites if (code := _unreferenced_code(each))),
+        priority=_unreferenced_code(statement.priority),
+        links=tuple(map(_unreferenced, statement.links)),
+    )
+    return replace(link, statement=bare)
+
+
+def _unreferenced_code(code: Code | None) -> Code | None:
+    if code is None:
+        return None
+    return replace(
+        code,
+        original=_words(code.original),
+        qualifiers=tuple(
+            Qualifier(name=_unreferenced_code(each.name), value=_unreferenced_code(each.value))
+            for each in code.qualifiers
+        ),
+        translations=tuple(each for one in code.translations if (each := _unreferenced_code(one))),
+    )
+
+
+def _words(words: Words | None) -> Words | None:
+    return Words(text=words.text) if words and words.text else None
+
+
 def plain(text: str | None) -> str | None:
-    """Words as they are kept: blanks collapsed line by line, no empty line at either end; None when none is left."""
+    """Words as they are kept: blanks collapsed, never two empty lines, none at either end; None when none is left."""
     if text is None:
         return None
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    return "\n".join(lines).strip("\n") or None
+    return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip("\n") or None

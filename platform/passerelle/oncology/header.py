@@ -23,7 +23,10 @@ from passerelle.oncology.coded import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """The patient of the document: identifiers (INS first), traits, where to reach him; relatives in `others`."""
+    """The patient of the document: identifiers (INS first), traits, where to reach him.
+
+    `others` holds what else is said of him (relatives), `beside` what else stands beside him (`providerOrganization`).
+    """
 
     ids: tuple[Id, ...] = ()
     addresses: tuple[Address, ...] = ()
@@ -33,6 +36,7 @@ class Patient:
     birth: Moment | None = None
     birthplace: Address | None = None
     others: tuple[Element, ...] = ()
+    beside: tuple[Element, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
