@@ -19,12 +19,12 @@ from passerelle_policies.vocabulary import DocumentStatus
 from tests.builders import NURSE, PHARMACIST, PHYSICIAN, World, document, professional
 
 LOINC, CCAM = "2.16.840.1.113883.6.1", "1.2.250.1.215.300.1"
-TSH, TSH_IN_BLOOD, CRP, BIOCHEMISTRY = "3016-3", "29575-8", "1988-5", "18719-5"
+TSH, FINER_TSH, CRP, BIOCHEMISTRY = "3016-3", "11580-8", "1988-5", "18719-5"
 LABORATORY, IMAGING, LETTER = "11502-2", "18748-4", "11488-4"
 MATCH = {"same": "same_act", "worth it": "equivalent", "chapter": "same_chapter"}
 CODES: dict[str, tuple[str, ...]] = {
     "same": (BIOCHEMISTRY, TSH),
-    "worth it": (BIOCHEMISTRY, TSH_IN_BLOOD, CRP),
+    "worth it": (BIOCHEMISTRY, FINER_TSH, CRP),
     "chapter": (BIOCHEMISTRY,),
     "another": (BIOCHEMISTRY, CRP),
     "none": (),

@@ -36,7 +36,7 @@ def _act(code: str, system: str = LOINC) -> dict[str, Any]:
 
 
 async def test_results_refusals_and_lines_are_alike(serving: Serving, record: Record) -> None:
-    for codes in (("18719-5", "3016-3"), ("18719-5", "29575-8"), ("18719-5",), ("1988-5",)):
+    for codes in (("18719-5", "3016-3"), ("18719-5", "11580-8"), ("18719-5",), ("1988-5",)):
         events = tuple(EventCode(code=each, system=LOINC, label='« TSH » "') for each in codes)
         incoming = builders.document(type_code="11502-2", event_codes=events, author=builders.professional())
         await serving.world.publish(record.patient_id, incoming)

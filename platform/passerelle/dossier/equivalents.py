@@ -91,7 +91,7 @@ class _Table:
     systems: Mapping[str, tuple[str, ...]]
     types: Mapping[str, tuple[str, ...]]
     chapters: tuple[str, ...]
-    acts: tuple[Mapping[str, Any], ...]
+    acts: Mapping[str, Mapping[str, Any]]  # by each of its codes
 
     def keys(self, codes: Iterable[str]) -> tuple[str, ...]:
         """`LOINC:2345-7` under every OID that its system has."""
@@ -108,21 +108,22 @@ def _table() -> _Table:
     given = tomllib.loads(files("passerelle.dossier").joinpath("equivalents.toml").read_text("utf-8"))
     systems = {name: tuple(oids) for name, oids in given["systems"].items()}
     types = {kind: tuple(given["types"][kind]) for kind in _KINDS}
-    table = _Table(systems, types, (), tuple(given["acts"]))
+    table = _Table(systems, types, (), {})
     chapters = table.keys(f"{system}:{code}" for system, codes in given["chapters"].items() for code in codes)
-    return _Table(systems, types, chapters, table.acts)
+    acts = {key: act for act in given["acts"] for key in table.keys(act["codes"])}
+    return _Table(systems, types, chapters, acts)
 
 
 def _worth(code: str, system: str) -> _Worth:
     table = _table()
     oids = next((oids for oids in table.systems.values() if system in oids), (system,))
     same = tuple(f"{oid}|{code}" for oid in oids)
-    for act in table.acts:
-        known = table.keys(act["codes"])
-        if same[0] in known:
-            chapter = table.keys([f"LOINC:{act['chapter']}"]) if "chapter" in act else ()
-            return _Worth(act["name"], same, tuple(each for each in known if each not in same), chapter)
-    return _Worth(None, same, (), ())
+    act = table.acts.get(same[0])
+    if act is None:
+        return _Worth(None, same, (), ())
+    chapter = table.keys([f"LOINC:{act['chapter']}"]) if "chapter" in act else ()
+    equivalent = tuple(each for each in table.keys(act["codes"]) if each not in same)
+    return _Worth(act["name"], same, equivalent, chapter)
 
 
 @dataclass(frozen=True, slots=True)
