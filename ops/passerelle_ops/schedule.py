@@ -145,11 +145,12 @@ async def _erased(tenant: Tenant, clock: Clock) -> None:
 
 async def _ended_storage(tenant: Tenant, clock: Clock) -> None:
     done = await end_due(beat_context(tenant, clock))
-    if done.lines or done.traces:
+    if done.lines or done.traces or done.overrides:
         _log.info(
             "ended storage",
             tenant=tenant.id,
             lines=done.lines,
             dispensations=done.dispensations,
             objections=done.traces,
+            overrides=done.overrides,
         )

@@ -37,17 +37,28 @@ _IS_DUE: Final = text(
     " as past(product_class, since, until) join dispensation_line using (product_class)"
     " where dispensed_on >= past.since and dispensed_on < past.until)"
     " or exists (select from pharmacy_record_act where kept_until < :today)"
+    " or exists (select from unnest(cast(:override_since as date[]), cast(:override_until as date[]))"
+    " as past(since, until) join check_override kept on kept.at >= timezone('Europe/Paris', past.since::timestamp)"
+    " and kept.at < timezone('Europe/Paris', past.until::timestamp))"
 )
 _END: Final = text(f"select end_pharmacy_storage(:end_id, :at, {_GIVEN})")
+_END_OVERRIDES: Final = text(
+    "select end_override_storage(:end_id, :at, cast(:override_since as date[]), cast(:override_until as date[]),"
+    " :at_once)"
+)
+#: A warning that was passed over is stored as what is stored least.
+_OF_OVERRIDES: Final = ProductClass.MEDICINE
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a turn erased: lines, dispensations of which no line was left, traces of objections."""
+    """What a turn erased: lines, dispensations of which no line was left, traces of objections, reasons for which
+    a warning was passed over."""
 
     lines: int = 0
     dispensations: int = 0
     traces: int = 0
+    overrides: int = 0
 
 
 def past(on: date, of: Sequence[Pack] | None = None) -> tuple[Window, ...]:
@@ -91,7 +102,7 @@ def _of_class(product_class: ProductClass, on: date, of: Sequence[Pack]) -> Iter
 
 
 async def end_due(context: Context, *, at_once: int = AT_ONCE) -> Ended:
-    """Erase what is past its storage, `at_once` lines in a transaction, and traces of objections; what went.
+    """Erase what is past its storage, `at_once` lines in a transaction, traces and overrides too; what went.
 
     For a task of ours. Each transaction has its line in the journal, of nobody, and its counts in
     `pharmacy_storage_end`; what a turn that was cut off had not come to, the next one finds.
@@ -104,8 +115,9 @@ async def end_due(context: Context, *, at_once: int = AT_ONCE) -> Ended:
             lines=done.lines + turn.lines,
             dispensations=done.dispensations + turn.dispensations,
             traces=done.traces + turn.traces,
+            overrides=done.overrides + turn.overrides,
         )
-        if max(turn.lines, turn.traces) < at_once:
+        if max(turn.lines, turn.traces, turn.overrides) < at_once:
             return done
 
 
@@ -116,13 +128,16 @@ async def _end(act: Act, at_once: int) -> Ended:
         "classes": [each.product_class.value for each in gone],
         "since": [each.since for each in gone],
         "until": [each.until for each in gone],
+        "override_since": [each.since for each in gone if each.product_class is _OF_OVERRIDES],
+        "override_until": [each.until for each in gone if each.product_class is _OF_OVERRIDES],
         "today": today,
     }
     if not (await act.connection.execute(_IS_DUE, given)).scalar_one():
         return Ended()
     await access.require(act, NOBODY, Kind.DISPENSATION, Action.PURGE)
     end_id = uuid4()
-    await act.connection.execute(_END, {**given, "end_id": end_id, "at": act.now, "at_once": at_once})
+    for each in (_END, _END_OVERRIDES):
+        await act.connection.execute(each, {**given, "end_id": end_id, "at": act.now, "at_once": at_once})
     return await _told(act, end_id)
 
 
@@ -134,4 +149,5 @@ async def _told(act: Act, end_id: UUID) -> Ended:
         lines=sum(erased.get(each.value, 0) for each in ProductClass),
         dispensations=erased.get("dispensation", 0),
         traces=erased.get("objection", 0),
+        overrides=erased.get("override", 0),
     )

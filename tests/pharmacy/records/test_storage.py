@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.tables import journal
+from passerelle.kernel.clock import PARIS
 from passerelle.kernel.errors import InvalidInput, Refused
 from passerelle.pharmacy import dispensing, records, storage
 from passerelle.pharmacy.dispensed import DispensedLine
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.storage import Ended
-from passerelle.pharmacy.tables import dispensation, dispensation_line, pharmacy_record_act, pharmacy_storage_end
+from passerelle.pharmacy.tables import (
+    check_override,
+    dispensation,
+    dispensation_line,
+    pharmacy_record_act,
+    pharmacy_storage_end,
+)
 from passerelle_ops.schedule import beat_context
 from tests.pharmacy.lines import TODAY, dispensed, line
 from tests.pharmacy.records.conftest import Pharmacy
@@ -146,6 +153,29 @@ async def test_the_trace_of_an_objection_goes_after_its_time_and_the_objection_s
     assert (await world.do(person, records.state_of, patient_id)).state == "objected"
 
 
+@given(ages=st.lists(st.integers(0, 5 * 366), max_size=6), at_once=st.integers(1, 4))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_why_a_warning_was_passed_over_goes_as_a_medicine_does(
+    world: Pharmacy, ages: list[int], at_once: int
+) -> None:
+    """By the day in France: the first instant of its first day stays, the last of the day before goes."""
+    await end(world)
+    patient_id, _ = await world.patient()
+    of = {"patient_id": patient_id, "finding": "0", "code": "CHECK_ALLERGY", "products": [], "reason": "essai"}
+    who = {"pharmacy": "310000001", "by": "professional:essai", "by_name": "Essai"}
+    days = [TODAY - timedelta(days=each) for each in ages]
+    edges = (time(tzinfo=PARIS), time(23, 59, 59, 999_999, tzinfo=PARIS))
+    async with world.tenant.database.transaction() as connection:
+        for day in days:
+            for edge in edges:
+                at = datetime.combine(day, edge)
+                await connection.execute(insert(check_override).values(**of, **who, override_id=uuid4(), at=at))
+    kept = [each for each in days if not storage.is_past(ProductClass.MEDICINE, each, on=TODAY)]
+    assert await end(world, at_once) == Ended(overrides=2 * (len(days) - len(kept)))
+    left = await rows(world, check_override, patient_id=patient_id)
+    assert sorted(each.at.astimezone(PARIS).date() for each in left) == sorted(kept * 2)
+
+
 async def test_a_turn_that_is_cut_off_changes_nothing_and_the_next_one_finds_it(
     world: Pharmacy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +212,8 @@ async def test_the_serving_role_erases_by_the_function_alone_and_cannot_write_it
         b"update dispensation_line set label = ''",
         b"delete from dispensation",
         b"delete from pharmacy_record_act",
+        b"delete from check_override",
+        b"update check_override set reason = ''",
         b"delete from pharmacy_storage_end",
         b"update pharmacy_storage_end set erased = 0",
         b"insert into pharmacy_storage_end (end_id, what, at, erased) values (gen_random_uuid(), 'device', now(), 1)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, PrimaryKeyConstraint, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, Index, PrimaryKeyConstraint, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from passerelle.kernel import metadata
@@ -21,5 +21,6 @@ check_override = Table(
     Column("by_name", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("patient_id", "override_id"),
-    comment="Append-only.",
+    Index("ix_check_override_at", "at"),
+    comment="Append-only, until the end of its storage.",
 )

@@ -87,12 +87,15 @@ pharmacy_storage_end = Table(
     metadata.tenant,
     Column("end_id", Uuid, nullable=False),
     Column(
-        "what", Text, nullable=False, comment="medicine | biologic | vaccine | device: lines; dispensation; objection"
+        "what",
+        Text,
+        nullable=False,
+        comment="medicine | biologic | vaccine | device: lines; dispensation; objection; override",
     ),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("erased", Integer, nullable=False, comment="how many"),
     Column("first_on", Date, comment="the oldest day among them"),
     Column("last_on", Date),
     PrimaryKeyConstraint("end_id", "what"),
-    comment="What was erased at the end of its storage. Written by end_pharmacy_storage alone.",
+    comment="What was erased at the end of its storage. Written by the functions that erase alone.",
 )

@@ -229,14 +229,14 @@ def upgrade() -> None:
             "what",
             sa.Text(),
             nullable=False,
-            comment="medicine | biologic | vaccine | device: lines; dispensation; objection",
+            comment="medicine | biologic | vaccine | device: lines; dispensation; objection; override",
         ),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("erased", sa.Integer(), nullable=False, comment="how many"),
         sa.Column("first_on", sa.Date(), nullable=True, comment="the oldest day among them"),
         sa.Column("last_on", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("end_id", "what", name=op.f("pk_pharmacy_storage_end")),
-        comment="What was erased at the end of its storage. Written by end_pharmacy_storage alone.",
+        comment="What was erased at the end of its storage. Written by the functions that erase alone.",
     )
     grants.read_and_add("pharmacy_record_act", "dispensation_line")
     grants.read_add_and_change("pharmacy_record", "dispensation")

@@ -14,6 +14,28 @@ branch_labels = None
 depends_on = None
 
 
+# As `end_pharmacy_storage` (0006): the serving role names the days, and what goes is counted where it cannot write.
+_END_OF_STORAGE = """
+create function end_override_storage(
+  this_end uuid, this_at timestamptz, days_since date[], days_until date[], at_once integer
+) returns void language sql security definer set search_path = public, pg_temp as $$
+  with due as (
+    select kept.patient_id, kept.override_id
+      from unnest(days_since, days_until) as past(since, until)
+        join check_override kept on kept.at >= timezone('Europe/Paris', past.since::timestamp)
+          and kept.at < timezone('Europe/Paris', past.until::timestamp)
+      limit at_once
+  ), erased as (
+    delete from check_override kept using due
+      where kept.patient_id = due.patient_id and kept.override_id = due.override_id
+      returning timezone('Europe/Paris', kept.at)::date as day
+  )
+  insert into pharmacy_storage_end (end_id, what, at, erased, first_on, last_on)
+    select this_end, 'override', this_at, count(*), min(day), max(day) from erased having count(*) > 0
+$$
+"""
+
+
 def upgrade() -> None:
     """Histories only go forward (docs/decisions/0051)."""
     op.create_table(
@@ -29,6 +51,9 @@ def upgrade() -> None:
         sa.Column("by_name", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("patient_id", "override_id", name=op.f("pk_check_override")),
-        comment="Append-only.",
+        comment="Append-only, until the end of its storage.",
     )
+    op.create_index("ix_check_override_at", "check_override", ["at"], unique=False)
     grants.read_and_add("check_override")
+    op.execute(_END_OF_STORAGE)
+    grants.call("end_override_storage(uuid, timestamptz, date[], date[], integer)")
