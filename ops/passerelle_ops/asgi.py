@@ -25,6 +25,7 @@ from passerelle.identities.tokens import TokenVerifier
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
+from passerelle.oncology.formats.schemas import Official
 from passerelle_graphql.authentication import REQUEST_ID
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.gateway import Gateway
@@ -65,12 +66,14 @@ def _issuers(settings: Settings, url: str) -> list[Issuer]:
 def create_app(settings: Settings | None = None) -> Starlette:
     """The application over an installation whose databases answer. Refused: ISSUER_MISSING, NOT_RUNNING.
 
-    Refused too: OPERATIONS_UNREADABLE.
+    Refused too: OPERATIONS_UNREADABLE, CISIS_FOLDER_MISSING, CISIS_SCHEMA_MISSING.
     """
     settings = settings or Settings()
     logs.configure(settings)
     if settings.issuer is None:
         raise InvalidInput("ISSUER_MISSING")
+    if settings.cisis_dir is not None:
+        Official(settings.cisis_dir).schema_file()
     installation = Installation(settings)
 
     async def directory_answers() -> None:

@@ -19,6 +19,7 @@ from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.outages import outages_told
+from passerelle.oncology.formats import schemas
 from passerelle.pharmacy.reference.loading import load_starter
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
@@ -28,7 +29,10 @@ from passerelle_tenants.registry import Network, Premises, Registry, recorded_ne
 
 
 class Installation:
-    """The networks of one installation. Refused with NOT_RUNNING when its embedded servers do not run."""
+    """The networks of one installation. Refused with NOT_RUNNING when its embedded servers do not run.
+
+    Documents of this process are checked against the schemas that the settings name.
+    """
 
     def __init__(
         self, settings: Settings, info: StackInfo | None = None, *, clock: Clock | None = None, pool_size: int = 8
@@ -40,6 +44,7 @@ class Installation:
         self._pool_size = pool_size
         self._ceiling = Ceiling(settings.connections)
         self._registry: Registry | None = None
+        schemas.use(settings.cisis_dir)
 
     @cached_property
     def directory(self) -> Directory:

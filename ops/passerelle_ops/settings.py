@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     executor: Literal["compiled", "strawberry"] = "compiled"  # strawberry: the reference answers everything
     metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
     operations_folder: Path | None = None  # *.graphql of the installation's own
+    cisis_dir: Path | None = None  # the public set of the CI-SIS: official schemas for the documents of oncology
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))
     tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=True))

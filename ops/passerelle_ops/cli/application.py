@@ -24,6 +24,7 @@ from passerelle_ops.cli import (
     tenant,
     token,
     verify,
+    verify_schemas,
     version,
 )
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
@@ -62,6 +63,7 @@ def application() -> typer.Typer:
     app.add_typer(pharmacy.app, rich_help_panel=_FEED)
     app.add_typer(recall.app, rich_help_panel=_FEED)
     app.add_typer(reference.app, rich_help_panel=_FEED)
+    verify.app.command("schemas", cls=FrenchCommand)(verify_schemas.schemas)
     app.add_typer(verify.app, rich_help_panel=_CHECK)
     app.add_typer(journal.app, rich_help_panel=_CHECK)
     app.add_typer(policy.app, rich_help_panel=_CHECK)

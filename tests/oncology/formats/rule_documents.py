@@ -70,7 +70,7 @@ def _section(templates: tuple[str, ...], code: str, *entries: str, title: str = 
     held = "".join(f"<entry>{each}</entry>" for each in entries)
     return (
         f"<component><section>{_templates(*templates)}{_id()}{_code(code)}<title>{title}</title>"
-        f'<text><content ID="t">Texte</content></text>{held}{under}</section></component>'
+        f'<text><content ID="t{next(_ids)}">Texte</content></text>{held}{under}</section></component>'
     )
 
 
@@ -176,7 +176,6 @@ def _references() -> str:
 def _of_either_kind() -> str:
     """The sections that both documents have."""
     note = _section((ihe("5.3.1.1.13.2.7"), ans("2.25")), "18733-6", _observed("MED-243", value=_value("MED-244")))
-    comment = _section(("2.16.840.1.113883.10.12.201", ihe("4.1.2.16"), ans("2.73")), "55112-7")
     status = _section(
         (ans("2.35"),),
         "33557-0",
@@ -206,7 +205,11 @@ def _of_either_kind() -> str:
         (ihe("5.3.1.1.21.2.9"), ihe("7.3.1.1.13.7"), ans("2.163")), "42545-4", _observed("63921-1", system=LOINC)
     )
     copy = _section((ans("2.243"),), "55108-5", _attached(), title="Copie du document")
-    return note + comment + status + diagnosis + plan + outcome + copy
+    return note + _remark() + status + diagnosis + plan + outcome + copy
+
+
+def _remark() -> str:
+    return _section(("2.16.840.1.113883.10.12.201", ihe("4.1.2.16"), ans("2.73")), "55112-7")
 
 
 def _survey() -> str:
@@ -244,7 +247,6 @@ def _sheet_sections() -> str:
         f"<component>{_observed('ORG-125', value=_value('ORG-126'))}</component></organizer>"
     )
     pregnancy = _observed("11449-6", templates=(ihe("5.3.1.4.13.5"),), value=_value("1"), system=LOINC)
-    comment = _section(("2.16.840.1.113883.10.12.201", ihe("4.1.2.16"), ans("2.73")), "55112-7")
     return "".join(
         (
             reason,
@@ -257,9 +259,9 @@ def _sheet_sections() -> str:
             _section((ihe("5.3.1.1.5.3.4"),), "10162-6", pregnancy),
             _section((ihe("5.3.1.3.27"), ans("2.150")), "30954-2"),
             _section((ihe("5.3.1.1.13.2.11"), ans("2.118")), "29554-3", _procedure("EVN")),
-            _section((ans("2.26"),), "10218-6", under=comment),
-            _section((ans("2.34"),), "30954-2", under=comment),
-            _section((ans("2.67"),), "50397-9", under=comment),
+            _section((ans("2.26"),), "10218-6", under=_remark()),
+            _section((ans("2.34"),), "30954-2", under=_remark()),
+            _section((ans("2.67"),), "50397-9", under=_remark()),
             _section((ihe("5.3.1.3.4"), ans("2.130")), "10164-2"),
             _section((ans("2.33"),), "21874-3", case),
             _section((ans("2.175"),), "35510-7", _observed("MED-250")),
