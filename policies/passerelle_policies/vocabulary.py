@@ -154,6 +154,7 @@ class Action(StrEnum):
     ESCALATE = "escalate"  # a recall that nobody acknowledged
     VALIDATE = "validate"  # a board that an establishment or a 3C declared
     PLAN = "plan"  # a session
+    ANSWER = "answer"  # whether one comes to a session
     SIGN = "sign"  # one's attendance at a session
     HOLD = "hold"  # say that a session took place: its quorum is judged then
     ATTACH = "attach"  # a document of the record to a case

@@ -33,6 +33,7 @@ def test_the_packs_hold_and_their_cases_get_their_answers(capsys: pytest.Capture
         "2021-mon-espace-sante",
         "2023-04-05-dp-sans-accord",
         BASE,
+        "2023-12-01-referentiel-rcp",
         RULING,
     ]
     for each in reports:
@@ -60,7 +61,7 @@ def test_an_allowed_reading_names_its_line_its_text_and_its_pack(capsys: pytest.
     assert (answer["pack"], answer["established"], answer["role"]) == (RULING, True, "physician")
     assert "CE, 15 oct. 2025" in answer["source"]
     assert answer["sentence"].startswith("Le médecin")
-    assert asked(capsys, "explain", "--role", "médecin", *READING, "--on", "2024-01-01")["pack"] == BASE
+    assert asked(capsys, "explain", "--role", "médecin", *READING, "--on", "2023-11-15")["pack"] == BASE
 
 
 def test_what_the_refused_is_told_stands_apart_from_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,14 +111,15 @@ def test_a_prudent_choice_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_two_packs_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
-    changes = asked(capsys, "diff", BASE, RULING)
+    before = "2023-12-01-referentiel-rcp"
+    changes = asked(capsys, "diff", before, RULING)
 
     assert changes["rights"] == []
     assert [(each["name"], each["before"], each["after"]) for each in changes["parameters"]] == [
         ("care_team.requires_consent", False, True)
     ]
     assert {each["change"] for each in changes["lines"]} == {"reworded"}
-    assert main(["policy", "diff", BASE, RULING]) == 0
+    assert main(["policy", "diff", before, RULING]) == 0
     assert "Personne ne gagne ni ne perd de droit." in capsys.readouterr().out
 
 

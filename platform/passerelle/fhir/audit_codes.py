@@ -95,6 +95,7 @@ ACTS = {
     Action.ESCALATE: _CHANGED,
     Action.VALIDATE: _CHANGED,
     Action.PLAN: Act(PATIENT_RECORD, _CREATE, "C"),
+    Action.ANSWER: _CHANGED,
     Action.SIGN: _CHANGED,
     Action.HOLD: _CHANGED,
     Action.ATTACH: _CHANGED,
