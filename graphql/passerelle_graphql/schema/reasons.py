@@ -9,10 +9,9 @@ import strawberry
 
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
-from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler.building import Builder, Shape, later
 from passerelle_graphql.compiler.late import Late
-from passerelle_graphql.compiler.rendering import shown_object
+from passerelle_graphql.compiler.rendering import writer
 from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_policies.packs import pack_on
@@ -30,9 +29,11 @@ def reason_in_sql(rule: Sql) -> Shape:
     """`reason_of`, written after the statement that found the rule."""
 
     def late(builder: Builder, selected: Selected) -> Late:
+        shown = writer(builder.selections, builder.type_of("AccessReason"), selected)
+
         def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
             reason = reason_of(context, values[0])
-            return as_json(shown_object(builder.selections, selected, reason)) if reason else b"null"
+            return shown(reason, {}).encode() if reason else b"null"
 
         said = object()
         return Late(
