@@ -30,6 +30,7 @@ from passerelle_policies.vocabulary import Mode
 from tests.builders import World, ins_of, professional
 from tests.builders import document as incoming
 from tests.conftest import Cloned
+from tests.running.one_network import one_network
 
 ASKING = ("policy", "explain", "-t", "oncomip")
 _houses = count(1)
@@ -54,18 +55,8 @@ class House:
 async def environment(
     tenant_database: Cloned, directory_database: Cloned, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "DIRECTORY_URL": directory_database.url,
-            "DIRECTORY_OWNER_URL": directory_database.owner_url,
-            "TENANT_ONCOMIP_URL": tenant_database.url,
-            "TENANT_ONCOMIP_OWNER_URL": tenant_database.owner_url,
-            "BROKER_URL": "redis://127.0.0.1:1/0",
-            "STATE": str(tmp_path_factory.mktemp("hindsight") / "state"),
-        }.items():
-            patch.setenv(f"PASSERELLE_{name}", value)
+    async with one_network(tenant_database, directory_database, tmp_path_factory.mktemp("hindsight")) as patch:
         patch.setenv("COLUMNS", "200")
-        assert await asyncio.to_thread(main, ["tenant", "create", "oncomip"]) == 0
         yield
 
 

@@ -23,6 +23,7 @@ from passerelle_ops.settings import Settings
 from passerelle_policies.vocabulary import PharmacyRecordState, Relation
 from tests.builders import World, ins_of
 from tests.conftest import Cloned
+from tests.running.one_network import one_network
 
 
 @dataclass
@@ -45,17 +46,7 @@ class Desk:
 async def desk(
     tenant_database: Cloned, directory_database: Cloned, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Desk]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "DIRECTORY_URL": directory_database.url,
-            "DIRECTORY_OWNER_URL": directory_database.owner_url,
-            "TENANT_ONCOMIP_URL": tenant_database.url,
-            "TENANT_ONCOMIP_OWNER_URL": tenant_database.owner_url,
-            "BROKER_URL": "redis://127.0.0.1:1/0",
-            "STATE": str(tmp_path_factory.mktemp("operator") / "state"),
-        }.items():
-            patch.setenv(f"PASSERELLE_{name}", value)
-        assert await asyncio.to_thread(main, ["tenant", "create", "oncomip"]) == 0
+    async with one_network(tenant_database, directory_database, tmp_path_factory.mktemp("operator")) as patch:
         installation = Installation(Settings())
         tenant = await (await installation.registry()).tenant("oncomip")
         yield Desk(World(tenant=tenant, clock=SetClock(datetime.now(UTC))), patch)

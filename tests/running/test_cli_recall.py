@@ -10,6 +10,7 @@ import pytest
 
 from passerelle_ops.cli import main
 from tests.conftest import Cloned
+from tests.running.one_network import one_network
 
 SAID = ("--level", "standard", "--source", "ansm", "--reference", "MED-1", "--message", "Mettre de côté.")
 LOTS = ("--cip13", "3400930000007", "--batch", "a 1", "--batch", "B2")
@@ -19,17 +20,7 @@ LOTS = ("--cip13", "3400930000007", "--batch", "a 1", "--batch", "B2")
 async def network(
     tenant_database: Cloned, directory_database: Cloned, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "DIRECTORY_URL": directory_database.url,
-            "DIRECTORY_OWNER_URL": directory_database.owner_url,
-            "TENANT_ONCOMIP_URL": tenant_database.url,
-            "TENANT_ONCOMIP_OWNER_URL": tenant_database.owner_url,
-            "BROKER_URL": "redis://127.0.0.1:1/0",
-            "STATE": str(tmp_path_factory.mktemp("operator") / "state"),
-        }.items():
-            patch.setenv(f"PASSERELLE_{name}", value)
-        assert await asyncio.to_thread(main, ["tenant", "create", "oncomip"]) == 0
+    async with one_network(tenant_database, directory_database, tmp_path_factory.mktemp("operator")):
         yield
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.files_in import end, shown, taken_in
+from passerelle_ops.cli.options import Json, State, Tenant
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from passerelle.dossier.ingest import Outcome
+    from passerelle.dossier.ingest import Patience as Waiting
+    from passerelle.kernel.context import Context
     from passerelle.kernel.errors import TryLater
 
 Paths = Annotated[
@@ -93,12 +96,7 @@ def ingest(
         )
     else:
         _show(outcomes, totals, quiet=quiet)
-    if away is not None:
-        from passerelle_ops.terminal import remark
-
-        remark("INGEST_INTERRUPTED")
-        raise away
-    raise typer.Exit(1 if totals["set_aside"] or totals["refused"] else 0)
+    end(totals, away)
 
 
 def _opened(report: Path | None) -> TextIO | None:
@@ -118,40 +116,18 @@ async def _run(
     lines: TextIO | None,
     patience: float,
 ) -> tuple[list[Outcome], TryLater | None]:
-    """What became of each document, and what cut the run short, if something did."""
     from passerelle.dossier import ingest as feeding
-    from passerelle.dossier.formats.recognise import gather
-    from passerelle.kernel.errors import PasserelleError, TryLater
-    from passerelle_ops.feeding import feeding_context
-    from passerelle_ops.installation import Installation
-    from passerelle_ops.terminal import progress, remark
 
-    total = sum(1 for _ in gather(paths))
-    if total == 0:
-        raise PasserelleError("NOTHING_TO_INGEST")
-    installation = Installation(settings_of(state))
-    outcomes: list[Outcome] = []
-    waiting = feeding.Patience(seconds=patience, on_wait=lambda: remark("INGEST_WAITS", seconds=f"{patience:g}"))
-    try:
-        context = await feeding_context(installation, tenant_id, structure)
-        with progress() as bar:
-            task = bar.add_task("Dépôt", total=total)
-            seen: set[str] = set()
-            fed = feeding.ingest(context, paths, as_author_structure=structure is None, patience=waiting)
-            try:
-                async for outcome in fed:
-                    outcomes.append(outcome)
-                    if lines is not None:
-                        # Before the next file is begun: what was acknowledged outlives this process.
-                        lines.write(json.dumps(_row(outcome), ensure_ascii=False) + "\n")
-                        lines.flush()
-                    seen.add(outcome.file)
-                    bar.update(task, completed=len(seen))
-            except TryLater as away:
-                return outcomes, away
-    finally:
-        await installation.close()
-    return outcomes, None
+    def take(context: Context, waiting: Waiting) -> AsyncIterator[Outcome]:
+        return feeding.ingest(context, paths, as_author_structure=structure is None, patience=waiting)
+
+    def settled(outcome: Outcome) -> None:
+        if lines is not None:
+            # Before the next file is begun: what was acknowledged outlives this process.
+            lines.write(json.dumps(_row(outcome), ensure_ascii=False) + "\n")
+            lines.flush()
+
+    return await taken_in(paths, tenant_id, structure, state, patience, "Dépôt", take, settled=settled)
 
 
 def _row(outcome: Outcome) -> dict[str, str | None]:
@@ -170,17 +146,10 @@ def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool) -> None
 
     from passerelle_ops.terminal import output, say, table
 
-    base = os.path.commonpath([Path(each.file).parent for each in outcomes]) if outcomes else ""
-    shown = [each for each in outcomes if not quiet or each.result.value in {"set_aside", "refused"}]
-    if shown:
-        rows = [
-            [
-                escape(os.path.relpath(each.file, base or os.curdir)),
-                f"[{_SHOWN[each.result.value][1]}]{_SHOWN[each.result.value][0]}[/]",
-                each.code or "",
-                escape(each.fix or ""),
-            ]
-            for each in shown
-        ]
+    rows = [
+        [file, result, each.code or "", escape(each.fix or "")]
+        for each, file, result in shown(outcomes, _SHOWN, quiet=quiet)
+    ]
+    if rows:
         output().print(table("Documents", ["Fichier", "Résultat", "Règle", "Que faire"], rows))
     say("INGEST_TOTALS", **{result: totals[result] for result in _SHOWN})

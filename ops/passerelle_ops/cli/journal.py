@@ -12,7 +12,8 @@ from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.journal_events import audit_events
 from passerelle_ops.cli.journal_retention import health, prune
 from passerelle_ops.cli.journal_search import Reason, Since, Until, search, since_of, until_of, unusual
-from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.operating import as_operator, operator
+from passerelle_ops.cli.options import Json, State, Tenant
 from passerelle_ops.cli.written_files import Force, whole_file
 
 if TYPE_CHECKING:
@@ -114,43 +115,21 @@ def export(
 async def _export(
     tenant_id: str, state: Path | None, chosen: Any, patient: UUID | None, reason: str, earlier: int | None
 ) -> dict[str, Any]:
-    import getpass
-    from uuid import uuid4
-
     from passerelle.audit.export import AT_MOST, export_lines
     from passerelle.audit.journal import NOBODY
-    from passerelle.audit.transactions import transaction
     from passerelle.dossier import access
-    from passerelle.kernel.actors import Actor
-    from passerelle.kernel.context import Context
     from passerelle.kernel.errors import LimitExceeded
-    from passerelle_ops.installation import Installation
-    from passerelle_policies.vocabulary import Action, ActorKind, Kind, Purpose
+    from passerelle_policies.vocabulary import Action, Kind
 
-    installation = Installation(settings_of(state))
-    try:
-        tenant = await (await installation.registry()).tenant(tenant_id)
-        operator = Actor(
-            kind=ActorKind.SYSTEM,
-            id=f"operator-{getpass.getuser()}",
-            name="Exploitant (passerelle journal export)",
-        )
-        context = Context(
-            tenant=tenant,
-            actor=operator,
-            clock=installation.clock,
-            request_id=uuid4().hex,
-            purpose=Purpose.ADMINISTRATION,
-        )
-        async with transaction(context) as act:
-            lines = await chosen(act)
-            if len(lines) > AT_MOST:
-                raise LimitExceeded("JOURNAL_EXPORT_TOO_LARGE", limit=AT_MOST)
-            made = await export_lines(act.connection, tenant, lines, earlier=earlier)
-            await access.require(act, patient or NOBODY, Kind.JOURNAL, Action.EXPORT, reason=reason)
+    async def exported(act: Act) -> dict[str, Any]:
+        lines = await chosen(act)
+        if len(lines) > AT_MOST:
+            raise LimitExceeded("JOURNAL_EXPORT_TOO_LARGE", limit=AT_MOST)
+        made = await export_lines(act.connection, act.context.tenant, lines, earlier=earlier)
+        await access.require(act, patient or NOBODY, Kind.JOURNAL, Action.EXPORT, reason=reason)
         return made
-    finally:
-        await installation.close()
+
+    return await as_operator(tenant_id, state, exported, by=operator("journal export"))
 
 
 def _size_of(path: Path) -> int:

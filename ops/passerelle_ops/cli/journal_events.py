@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from passerelle_ops.cli.journal_search import Reason, Since, Until, since_of, until_of
-from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.operating import as_operator, operator
+from passerelle_ops.cli.options import Json, State, Tenant
 from passerelle_ops.cli.written_files import Force, whole_file
 
 if TYPE_CHECKING:
     from passerelle.audit.oversight import Search
+    from passerelle.audit.transactions import Act
 
 Out = Annotated[
     Path,
@@ -52,45 +54,22 @@ def audit_events(
 
 
 async def _written(tenant_id: str, state: Path | None, wanted: Search, out: Path, reason: str) -> int:
-    import getpass
-    from uuid import uuid4
-
     from passerelle.audit.journal import NOBODY
     from passerelle.audit.oversight import count
-    from passerelle.audit.transactions import transaction
     from passerelle.dossier import access
     from passerelle.fhir.audit_event import ndjson
-    from passerelle.kernel.actors import Actor
-    from passerelle.kernel.context import Context
-    from passerelle_ops.installation import Installation
     from passerelle_ops.terminal import progress
-    from passerelle_policies.vocabulary import Action, ActorKind, Kind, Purpose
+    from passerelle_policies.vocabulary import Action, Kind
 
-    installation = Installation(settings_of(state))
-    written = 0
-    try:
-        tenant = await (await installation.registry()).tenant(tenant_id)
-        operator = Actor(
-            kind=ActorKind.SYSTEM,
-            id=f"operator-{getpass.getuser()}",
-            name="Exploitant (passerelle journal audit-events)",
-        )
-        context = Context(
-            tenant=tenant,
-            actor=operator,
-            clock=installation.clock,
-            request_id=uuid4().hex,
-            purpose=Purpose.ADMINISTRATION,
-        )
-        async with transaction(context) as act:
-            await access.require(act, NOBODY, Kind.JOURNAL, Action.EXPORT, reason=reason)
-            total = await count(act.connection, wanted)
-            with out.open("wb") as file, progress() as bar:
-                task = bar.add_task(tenant.id, total=total)
-                async for lines, octets in ndjson(act.connection, tenant.id, wanted):
-                    file.write(octets)
-                    written += lines
-                    bar.update(task, completed=written)
+    async def exported(act: Act) -> int:
+        await access.require(act, NOBODY, Kind.JOURNAL, Action.EXPORT, reason=reason)
+        total, written = await count(act.connection, wanted), 0
+        with out.open("wb") as file, progress() as bar:
+            task = bar.add_task(tenant_id, total=total)
+            async for lines, octets in ndjson(act.connection, tenant_id, wanted):
+                file.write(octets)
+                written += lines
+                bar.update(task, completed=written)
         return written
-    finally:
-        await installation.close()
+
+    return await as_operator(tenant_id, state, exported, by=operator("journal audit-events"))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.operating import acting, operator
+from passerelle_ops.cli.options import Json, State, Tenant
 
 if TYPE_CHECKING:
     from passerelle.dossier.journal_pruning import Due, Pruned
@@ -82,40 +83,8 @@ async def _prune(context: Context) -> Pruned:
 async def _asked(
     tenant_id: str, state: Path | None, ask: Callable[[Context], Awaitable[T]], *, as_owner: bool = False
 ) -> T:
-    import getpass
-    from dataclasses import replace
-    from uuid import uuid4
-
-    from passerelle.kernel.actors import Actor
-    from passerelle.kernel.context import Context
-    from passerelle.kernel.database import Database
-    from passerelle_ops.installation import Installation
-    from passerelle_ops.stack.addresses import Addresses
-    from passerelle_policies.vocabulary import ActorKind, Purpose
-
-    settings = settings_of(state)
-    installation = Installation(settings)
-    owner: Database | None = None
-    try:
-        tenant = await (await installation.registry()).tenant(tenant_id)
-        if as_owner:
-            owner = Database(Addresses(settings).tenant_owner_url(tenant_id), pool_size=1)
-            tenant = replace(tenant, database=owner)
-        operator = Actor(
-            kind=ActorKind.SYSTEM, id=f"operator-{getpass.getuser()}", name="Exploitant (passerelle journal prune)"
-        )
-        context = Context(
-            tenant=tenant,
-            actor=operator,
-            clock=installation.clock,
-            request_id=f"journal-{uuid4().hex}",
-            purpose=Purpose.ADMINISTRATION,
-        )
+    async with acting(tenant_id, state, operator("journal prune"), as_owner=as_owner) as context:
         return await ask(context)
-    finally:
-        if owner is not None:
-            await owner.close()
-        await installation.close()
 
 
 def _told(found: Due) -> dict[str, object]:

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import typer
 
-from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.operating import as_operator, officer
+from passerelle_ops.cli.options import Json, State, Tenant
 
 if TYPE_CHECKING:
     from passerelle.audit.transactions import Act
@@ -149,31 +150,4 @@ def _instant(said: str, option: str, *, days: int = 0) -> datetime:
 
 
 async def _asked(tenant_id: str, state: Path | None, ask: Callable[[Act], Awaitable[T]]) -> T:
-    import getpass
-    from uuid import uuid4
-
-    from passerelle.audit.transactions import transaction
-    from passerelle.kernel.actors import Actor
-    from passerelle.kernel.context import Context
-    from passerelle_ops.installation import Installation
-    from passerelle_policies.vocabulary import ActorKind, Purpose
-
-    installation = Installation(settings_of(state))
-    try:
-        officer = Actor(
-            kind=ActorKind.OFFICER,
-            id=f"operator-{getpass.getuser()}",
-            name="Délégué à la protection des données",
-            software="passerelle journal",
-        )
-        context = Context(
-            tenant=await (await installation.registry()).tenant(tenant_id),
-            actor=officer,
-            clock=installation.clock,
-            request_id=f"journal-{uuid4().hex}",
-            purpose=Purpose.ADMINISTRATION,
-        )
-        async with transaction(context) as act:
-            return await ask(act)
-    finally:
-        await installation.close()
+    return await as_operator(tenant_id, state, ask, by=officer("journal"))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from passerelle_ops.cli.files_in import end, shown, taken_in
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
-from passerelle_ops.cli.options import Json, State, Tenant, settings_of
+from passerelle_ops.cli.options import Json, State, Tenant
 
 if TYPE_CHECKING:
+    from passerelle.dossier.ingest import Patience as Waiting
+    from passerelle.kernel.context import Context
     from passerelle.kernel.errors import TryLater
     from passerelle.pharmacy.documents import Outcome
 
@@ -86,47 +89,18 @@ def ingest(
         )
     else:
         _show(outcomes, totals, quiet=quiet, lines=lines, unknown=unknown)
-    if away is not None:
-        from passerelle_ops.terminal import remark
-
-        remark("INGEST_INTERRUPTED")
-        raise away
-    raise typer.Exit(1 if totals["set_aside"] or totals["refused"] else 0)
+    end(totals, away)
 
 
 async def _run(
     paths: list[Path], tenant_id: str, pharmacy: str, state: Path | None, patience: float, *, files: bool
 ) -> tuple[list[Outcome], TryLater | None]:
-    """What became of each document, and what cut the run short, if something did."""
-    from passerelle.dossier.formats.recognise import gather
-    from passerelle.dossier.ingest import Patience as Waiting
-    from passerelle.kernel.errors import PasserelleError, TryLater
     from passerelle.pharmacy import documents
-    from passerelle_ops.feeding import feeding_context
-    from passerelle_ops.installation import Installation
-    from passerelle_ops.terminal import progress, remark
 
-    total = sum(1 for _ in gather(paths))
-    if total == 0:
-        raise PasserelleError("NOTHING_TO_INGEST")
-    installation = Installation(settings_of(state))
-    outcomes: list[Outcome] = []
-    waiting = Waiting(seconds=patience, on_wait=lambda: remark("INGEST_WAITS", seconds=f"{patience:g}"))
-    try:
-        context = await feeding_context(installation, tenant_id, pharmacy)
-        with progress() as bar:
-            task = bar.add_task("Dispensations", total=total)
-            seen: set[str] = set()
-            try:
-                async for outcome in documents.ingest(context, paths, files=files, patience=waiting):
-                    outcomes.append(outcome)
-                    seen.add(outcome.file)
-                    bar.update(task, completed=len(seen))
-            except TryLater as away:
-                return outcomes, away
-    finally:
-        await installation.close()
-    return outcomes, None
+    def take(context: Context, waiting: Waiting) -> AsyncIterator[Outcome]:
+        return documents.ingest(context, paths, files=files, patience=waiting)
+
+    return await taken_in(paths, tenant_id, pharmacy, state, patience, "Dispensations", take)
 
 
 def _row(outcome: Outcome) -> dict[str, str | int | None]:
@@ -146,19 +120,11 @@ def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool, lines: 
 
     from passerelle_ops.terminal import output, say, table
 
-    base = os.path.commonpath([Path(each.file).parent for each in outcomes]) if outcomes else ""
-    shown = [each for each in outcomes if not quiet or each.result.value in {"set_aside", "refused"}]
-    if shown:
+    listed = shown(outcomes, _SHOWN, quiet=quiet)
+    if listed:
         rows = [
-            [
-                escape(os.path.relpath(each.file, base or os.curdir)),
-                f"[{_SHOWN[each.result.value][1]}]{_SHOWN[each.result.value][0]}[/]",
-                str(each.lines or ""),
-                str(each.unknown or ""),
-                each.code or "",
-                escape(each.fix or ""),
-            ]
-            for each in shown
+            [file, result, str(each.lines or ""), str(each.unknown or ""), each.code or "", escape(each.fix or "")]
+            for each, file, result in listed
         ]
         heads = ["Fichier", "Résultat", "Produits", "Inconnus", "Règle", "Que faire"]
         output().print(table("Dispensations", heads, rows))
