@@ -60,7 +60,7 @@ VIEW = (
 }
 fragment Line on DispensedLine {
   __typename dispensationId number productClass cip13 label substances atc quantity doseText days batch prescribed
-  dispensedOn dispensedHere
+  dispensedOn dispensedHere prescriptionNumber prescribedOn prescriber
 }
 """
     + WHY
@@ -185,6 +185,29 @@ async def test_the_view_is_answered_alike(serving: Serving, counter: Counter) ->
         if not page["pageInfo"]["hasNextPage"]:
             break
     assert seen == [each["node"]["dispensationId"] for each in whole["edges"]]
+
+
+async def test_the_prescription_is_shown_and_who_wrote_it_to_those_who_know(serving: Serving, counter: Counter) -> None:
+    """The pharmacy that dispensed upon it, and the patient; of what was not prescribed, nothing."""
+    answered = {"prescription_number": '1.2^"A"', "prescribed_on": TODAY, "prescriber_name": "Dr Éssai"}
+    await put(serving, counter, line(1), **answered)
+    await put(serving, counter, line(2), pharmacy="310790009", **answered, prescriber_rpps="99900000001")
+    await put(serving, counter, line(3, is_prescribed=False), **answered)
+    await put(serving, counter, line(4), prescriber_rpps="99900000001")
+    told = {
+        counter.patient: ["Dr Éssai", "Dr Éssai", None, "99900000001"],
+        counter.pharmacist: ["Dr Éssai", None, None, "99900000001"],
+        counter.hospital: [None, None, None, None],
+    }
+    for reader, prescribers in told.items():
+        seen = json.loads(await alike(serving, reader, VIEW, id=counter.id))["data"]["seen"]
+        lines = [each["node"] for each in seen["edges"]]
+        assert [each["prescriber"] for each in lines] == prescribers
+        assert [(each["prescriptionNumber"], each["prescribedOn"]) for each in lines] == [
+            *[('1.2^"A"', TODAY.isoformat())] * 2,
+            (None, None),
+            (None, None),
+        ]
 
 
 async def test_each_part_is_answered_alone(serving: Serving, counter: Counter) -> None:

@@ -40,15 +40,16 @@ async def dispensed(
     *,
     pharmacy: str = PHARMACY,
     status: str = "current",
+    **prescription: Any,
 ) -> None:
-    """Each line in a dispensation of its own."""
+    """Each line in a dispensation of its own, that answers this `prescription` if it is told."""
     for each in lines:
         day: date = each["dispensed_on"]
         at = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
         key = {"patient_id": patient_id, "dispensation_id": uuid4()}
         about = {"pharmacy": pharmacy, "pharmacy_number": uuid4().hex, "version": 1, "status": status}
         by = {"dispensed_at": at, "dispensed_by": "professional:essai", "fingerprint": "essai", "recorded_at": at}
-        await connection.execute(insert(dispensation).values({**key, **about, **by}))
+        await connection.execute(insert(dispensation).values({**key, **about, **by, **prescription}))
         await connection.execute(insert(dispensation_line).values({**key, "number": 1, **each}))
 
 

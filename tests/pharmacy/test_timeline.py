@@ -25,7 +25,12 @@ async def spans_of(cloned: Cloned, lines: Sequence[dict[str, Any]]) -> list[Mapp
     patient_id = uuid4()
     async with cloned.database.transaction() as connection:
         await dispensed(connection, patient_id, lines)
-        given_values = {"patient_id": patient_id, "history_place": None, **windows.parameters(TODAY)}
+        given_values = {
+            "patient_id": patient_id,
+            "history_place": None,
+            "history_of_person": False,
+            **windows.parameters(TODAY),
+        }
         return [dict(row) for row in (await connection.execute(SPANS, given_values)).mappings()]
 
 

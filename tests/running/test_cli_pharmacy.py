@@ -14,6 +14,7 @@ from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from tests.builders import World, at_the_counter, ins_of
 from tests.pharmacy.documents.papers import dispensation
+from tests.pharmacy.documents.test_prescriptions import prescription
 from tests.running.test_cli_hindsight import Run
 from tests.running.test_cli_hindsight import environment as environment
 from tests.running.test_cli_hindsight import run as run
@@ -50,6 +51,17 @@ async def test_a_folder_is_recorded_once_and_says_what_it_knows(run: Run, enviro
     assert (code, "1 déjà là" in out, "2 produits, dont 1" in out) == (0, True, True)
     code, _, err = await run("pharmacy", "ingest", str(tmp_path), "--tenant", "oncomip", "--pharmacy", "999999999")
     assert (code, "[STRUCTURE_ELSEWHERE]" in err) == (2, True)
+    (tmp_path / "c.xml").write_bytes(prescription(ins))
+    code, out, _ = await run("pharmacy", "ingest", str(tmp_path / "c.xml"), *ASKED, "--json")
+    told = json.loads(out)
+    assert (code, told["totals"]["prescription"], told["products"]) == (0, 1, {"named": 3, "unknown": 2})
+    (read,) = [each["prescription"] for each in told["files"]]
+    assert (read["prescribed_on"], [each["known"] for each in read["products"]]) == (
+        "2026-11-12",
+        ["cip13", "unknown", "unknown"],
+    )
+    code, out, _ = await run("pharmacy", "ingest", str(tmp_path / "c.xml"), *ASKED)
+    assert (code, "1 ordonnance lue" in out, "Préparation magistrale" in out) == (0, True, True)
     (tmp_path / "none").mkdir()
     code, _, err = await run("pharmacy", "ingest", str(tmp_path / "none"), *ASKED)
     assert (code != 0, "[NOTHING_TO_INGEST]" in err) == (True, True)

@@ -1,16 +1,18 @@
-"""Recording a dispensation from its document (eDISP-MED), as `passerelle pharmacy ingest` does."""
+"""Dispensations and prescriptions from their documents (eDISP-MED, eP-MED-DM), as `passerelle pharmacy ingest` does."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Annotated, TypeAlias
 
 import strawberry
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier.formats.cda import read_cda
-from passerelle.pharmacy import documents
-from passerelle.pharmacy.naming import Known
+from passerelle.pharmacy import documents, prescriptions
+from passerelle.pharmacy.formats.prescription import PrescribedLine
+from passerelle.pharmacy.naming import Known, Named
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, node_id
@@ -46,6 +48,32 @@ class DispensationFromDocument:
     document_id: strawberry.ID | None = strawberry.field(description="Où il est déposé dans le dossier, s'il l'est.")
 
 
+@strawberry.type(description="Un produit prescrit.")
+class PrescribedProduct:
+    product: NamedProduct
+    quantity: float | None
+    dose_text: str | None = strawberry.field(description="La posologie, telle qu'écrite ou mise en mots.")
+    days: int | None = strawberry.field(description="Pour combien de jours, quand c'est dit.")
+    renewals: int | None = strawberry.field(description="Combien de renouvellements.")
+    substitution: str | None = strawberry.field(description="Code HL7 ; N : aucune n'est permise.")
+
+
+@strawberry.type(description="Une ordonnance telle que son document la dit. Rien n'en va au dossier pharmaceutique.")
+class PrescriptionFromDocument:
+    number: str | None = strawberry.field(description="De l'ordonnance électronique : à donner avec la dispensation.")
+    prescribed_on: date | None
+    prescriber_rpps: str | None
+    prescriber_name: str | None
+    products: list[PrescribedProduct] = strawberry.field(directives=[counted(20)])
+    document_id: strawberry.ID | None = strawberry.field(
+        description="Où elle est déposée dans le dossier, si elle l'est."
+    )
+
+
+PrescriptionDocumentResult: TypeAlias = Annotated[
+    PrescriptionFromDocument | Refusal | Conflict | InvalidInput | TryLater,
+    strawberry.union("PrescriptionDocumentResult"),
+]
 DispensationDocumentResult: TypeAlias = Annotated[
     DispensationFromDocument | Refusal | Conflict | InvalidInput | TryLater,
     strawberry.union("DispensationDocumentResult"),
@@ -70,15 +98,50 @@ class DispensationDocumentsMutation:
             version=done.receipt.version,
             already_known=not done.receipt.is_new,
             superseded=done.receipt.is_superseded,
-            products=[
-                NamedProduct(
-                    label=each.label,
-                    known=each.known,
-                    cis=each.medicine.cis if each.medicine else None,
-                    code=each.code,
-                    product_class=each.product_class,
-                )
-                for each in done.products
-            ],
+            products=[_product(each) for each in done.products],
             document_id=node_id(Node.DOCUMENT, done.document_id) if done.document_id else None,
         )
+
+    @resolved(
+        "Lire une ordonnance eP-MED-DM, nommer ses produits, et la déposer dans le dossier partagé si on le veut.",
+        cost=100,
+    )
+    async def read_prescription_document(
+        self,
+        info: ResolverInfo,
+        cda: Base64,
+        files: Annotated[bool, strawberry.argument(description="La déposer dans le dossier partagé.")] = False,
+    ) -> PrescriptionDocumentResult:
+        incoming = await asyncio.to_thread(read_cda, cda)
+        async with transaction(context_of(info)) as act:
+            read = await prescriptions.read_document(act, incoming, files=files)
+        told = read.prescription
+        return PrescriptionFromDocument(
+            number=told.number,
+            prescribed_on=told.prescribed_on,
+            prescriber_rpps=told.prescriber.rpps if told.prescriber else None,
+            prescriber_name=told.prescriber.name if told.prescriber else None,
+            products=[_prescribed(line, named) for line, named in zip(told.lines, read.products, strict=True)],
+            document_id=node_id(Node.DOCUMENT, read.document_id) if read.document_id else None,
+        )
+
+
+def _product(named: Named) -> NamedProduct:
+    return NamedProduct(
+        label=named.label,
+        known=named.known,
+        cis=named.medicine.cis if named.medicine else None,
+        code=named.code,
+        product_class=named.product_class,
+    )
+
+
+def _prescribed(line: PrescribedLine, named: Named) -> PrescribedProduct:
+    return PrescribedProduct(
+        product=_product(named),
+        quantity=float(line.quantity) if line.quantity is not None else None,
+        dose_text=line.dosage,
+        days=line.period.days,
+        renewals=line.renewals,
+        substitution=line.substitution,
+    )

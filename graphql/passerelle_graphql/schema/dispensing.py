@@ -45,6 +45,9 @@ class DispensationInput:
     prescriber_rpps: str | None = None
     prescriber_name: str | None = None
     prescribed_on: date | None = None
+    prescription_number: str | None = strawberry.field(
+        default=None, description="De l'ordonnance à laquelle elle répond."
+    )
 
     def said(self) -> Dispensed:
         """The same, as the domain takes it."""
@@ -71,6 +74,7 @@ class DispensationInput:
             prescriber_rpps=self.prescriber_rpps,
             prescriber_name=self.prescriber_name,
             prescribed_on=self.prescribed_on,
+            prescription_number=self.prescription_number,
         )
 
 

@@ -55,6 +55,9 @@ class DispensedLine:
     batch: str | None = shown()
     prescribed: bool = shown("is_prescribed")
     dispensed_on: date = shown(by=day)
+    prescription_number: str | None = shown(description="De l'ordonnance à laquelle elle répond.")
+    prescribed_on: date | None = shown(by=day)
+    prescriber: str | None = shown(description="Dit à la pharmacie qui a dispensé, et à la personne elle-même.")
     dispensed_here: bool = shown(description="Par la pharmacie d'où vous agissez.")
 
 

@@ -1,4 +1,5 @@
 """Dispensations that come as documents (eDISP-MED): recorded line by line, and filed in the shared record if wanted.
+Prescriptions (eP-MED-DM) among them are read, and filed alike (`prescriptions`).
 
 Sources: CSP L.1111-23; CI-SIS eDISP-MED 2024.01. The document's set names the dispensation for its pharmacy: the same
 document again changes nothing, nor does an older version, whenever it comes; a later one corrects what stands. Filed,
@@ -11,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -20,14 +22,15 @@ from passerelle.dossier import publishing
 from passerelle.dossier.formats.recognise import gather, read
 from passerelle.dossier.formats.submission import IncomingDocument
 from passerelle.dossier.ingest import Patience
-from passerelle.identities import patients
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, PasserelleError, TryLater
 from passerelle.pharmacy import dispensing
 from passerelle.pharmacy.dispensed import Dispensed
 from passerelle.pharmacy.dispensed import DispensedLine as Line
 from passerelle.pharmacy.formats.dispensation import DispensationDocument, DispensedLine, read_dispensation
+from passerelle.pharmacy.formats.prescription import TYPE_CODE as PRESCRIPTION
 from passerelle.pharmacy.naming import Known, Named, box_of, cis_of, class_of, named
+from passerelle.pharmacy.prescriptions import ReadPrescription, patient_of, read_document
 from passerelle.pharmacy.recalls import pharmacy_of
 
 
@@ -48,19 +51,24 @@ class Result(StrEnum):
     CORRECTED = "corrected"
     ALREADY_HERE = "already_here"
     SUPERSEDED = "superseded"  # a later version of it is here already
+    PRESCRIPTION = "prescription"  # of which nothing is recorded
     SET_ASIDE = "set_aside"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one document of one file; `code` and `fix` say why nothing was recorded."""
+    """What became of one document of one file; `code` and `fix` say why nothing was recorded.
+
+    `prescription` is what it prescribes, if that is what it is.
+    """
 
     file: str
     result: Result
     unique_id: str | None = None
     lines: int = 0
     unknown: int = 0
+    prescription: ReadPrescription | None = None
     code: str | None = None
     fix: str | None = None
 
@@ -77,7 +85,7 @@ async def record_document(act: Act, incoming: IncomingDocument, *, files: bool =
     told = await asyncio.to_thread(read_dispensation, incoming.content)
     if told.pharmacy != pharmacy_of(act.context):
         raise InvalidInput("DISPENSATION_OF_ANOTHER_PHARMACY")
-    patient_id = await _patient(act, told)
+    patient_id = await patient_of(act, told.patient)
     products = tuple([await named(act.context.tenant.database, each.product) for each in told.lines])
     receipt = await _recorded(act, patient_id, told, _dispensed(told))
     if patient_id == NOBODY:  # no rule lets this be, and nothing of it is kept
@@ -89,12 +97,6 @@ async def record_document(act: Act, incoming: IncomingDocument, *, files: bool =
         products=products,
         document_id=filed.document_id if filed else None,
     )
-
-
-async def _patient(act: Act, told: DispensationDocument) -> UUID:
-    ins = told.patient.ins
-    known = None if ins is None else await patients.of_person(act, patients.person_key(act.context, ins))
-    return known or NOBODY
 
 
 async def _recorded(act: Act, patient_id: UUID, told: DispensationDocument, said: Dispensed) -> dispensing.Receipt:
@@ -121,8 +123,15 @@ def _dispensed(told: DispensationDocument) -> Dispensed:
         prescriber_rpps=prescriber.rpps if prescriber else None,
         prescriber_name=prescriber.name if prescriber else None,
         prescribed_on=first.prescribed_on if first else None,
+        prescription_number=_prescription_number(told),
         document_version=told.version_number,
     )
+
+
+def _prescription_number(told: DispensationDocument) -> str | None:
+    """Of the first prescription that it names: in its header, else in a line."""
+    of_lines = (each.prescription_id for each in told.lines if each.prescription_id)
+    return next(chain(told.prescription_ids, of_lines), None)
 
 
 def _line(line: DispensedLine, number: int) -> Line:
@@ -170,6 +179,8 @@ async def _ingested(context: Context, path: Path, *, files: bool) -> list[Outcom
 async def _one(context: Context, path: Path, incoming: IncomingDocument, *, files: bool) -> Outcome:
     try:
         async with transaction(context) as act:
+            if incoming.metadata.type_code == PRESCRIPTION:
+                return _read(path, incoming, await read_document(act, incoming, files=files))
             done = await record_document(act, incoming, files=files)
     except TryLater:
         raise
@@ -184,6 +195,17 @@ async def _one(context: Context, path: Path, incoming: IncomingDocument, *, file
         unique_id=incoming.metadata.unique_id,
         lines=len(done.products),
         unknown=sum(each.known is Known.UNKNOWN for each in done.products),
+    )
+
+
+def _read(path: Path, incoming: IncomingDocument, prescription: ReadPrescription) -> Outcome:
+    return Outcome(
+        file=str(path),
+        result=Result.PRESCRIPTION,
+        unique_id=incoming.metadata.unique_id,
+        lines=len(prescription.products),
+        unknown=sum(each.known is Known.UNKNOWN for each in prescription.products),
+        prescription=prescription,
     )
 
 

@@ -1,8 +1,9 @@
 """What was dispensed to a patient, as far as it may be seen: the only way in which the history is read.
 
 A line is shown while its dispensation stands (neither corrected nor cancelled) and within its window (`windows`).
-Who prescribed it, and which pharmacy dispensed it, is not of the view: what the DP shows is the product, how much of
-it, and when (requirements, §1.2). Newest first.
+Which pharmacy dispensed it is not of the view: what the DP shows is the product, how much of it, and when
+(requirements, §1.2), and which prescription it answers. Who prescribed it is shown to that pharmacy, and to the patient
+or who represents him (0110, 0116). Newest first.
 """
 
 from __future__ import annotations
@@ -15,7 +16,22 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Date, Integer, Select, Text, Uuid, bindparam, or_, select, tuple_
+from sqlalchemy import (
+    CTE,
+    Boolean,
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
@@ -23,12 +39,15 @@ from passerelle.kernel.errors import InvalidInput
 from passerelle.pharmacy import windows
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.tables.dispensing import dispensation, dispensation_line
+from passerelle_policies.vocabulary import ActorKind
 
-#: What a line shows of itself.
-SHOWN = (
+_OF_LINE = (
     "dispensation_id", "number", "product_class", "cip13", "cis", "label", "substances", "atc", "quantity",
     "dose_text", "days", "batch", "is_prescribed", "dispensed_on",
 )  # fmt: skip
+_OF_PRESCRIPTION = ("prescription_number", "prescribed_on", "prescriber")
+#: What a line shows of itself, and of the prescription that it answers.
+SHOWN = (*_OF_LINE, *_OF_PRESCRIPTION)
 #: The same, and whether the pharmacy from which the reader acts dispensed it.
 COLUMNS = (*SHOWN, "dispensed_here")
 
@@ -54,14 +73,24 @@ def shown_lines(patient_id: ColumnElement[UUID], *conditions: ColumnElement[bool
 
     For a reader who was let in: add the condition that he was, or ask after `access.require`.
     """
+    is_here = dispensation.c.pharmacy.is_not_distinct_from(bindparam("history_place", type_=Text()))
+    prescriber = func.coalesce(dispensation.c.prescriber_name, dispensation.c.prescriber_rpps)
+    may_see_prescriber = or_(is_here, bindparam("history_of_person", type_=Boolean()))
     of_patient = select(
         dispensation.c.dispensation_id,
-        dispensation.c.pharmacy.is_not_distinct_from(bindparam("history_place", type_=Text())).label("here"),
+        is_here.label("here"),
+        dispensation.c.prescription_number,
+        dispensation.c.prescribed_on,
+        case((may_see_prescriber, prescriber)).label("prescriber"),
     ).where(dispensation.c.patient_id == patient_id, dispensation.c.status == "current", *conditions)
     # Read once for the patient: looking each line's up would cost more than the lines.
     standing = of_patient.cte("standing").prefix_with("materialized")
     return (
-        select(*(dispensation_line.c[name] for name in SHOWN), standing.c.here.label("dispensed_here"))
+        select(
+            *(dispensation_line.c[name] for name in _OF_LINE),
+            *(case((dispensation_line.c.is_prescribed, standing.c[name])).label(name) for name in _OF_PRESCRIPTION),
+            standing.c.here.label("dispensed_here"),
+        )
         .join_from(dispensation_line, standing, standing.c.dispensation_id == dispensation_line.c.dispensation_id)
         .where(dispensation_line.c.patient_id == patient_id, windows.is_within(dispensation_line))
     )
@@ -69,7 +98,11 @@ def shown_lines(patient_id: ColumnElement[UUID], *conditions: ColumnElement[bool
 
 def lines_parameters(context: Context) -> dict[str, Any]:
     """Values for the bind parameters of `shown_lines`."""
-    return {**windows.parameters(legal_day(context.clock)), "history_place": context.actor.establishment}
+    return {
+        **windows.parameters(legal_day(context.clock)),
+        "history_place": context.actor.establishment,
+        "history_of_person": context.actor.kind is ActorKind.PERSON,
+    }
 
 
 def newest(lines: Any, *, limit: ColumnElement[int]) -> Select[Any]:
