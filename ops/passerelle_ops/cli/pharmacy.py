@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from passerelle.kernel.context import Context
     from passerelle.kernel.errors import TryLater
     from passerelle.pharmacy.documents import Outcome
+    from passerelle.pharmacy.prescriptions import ReadPrescription
 
 app = typer.Typer(
     name="pharmacy",
@@ -43,9 +45,13 @@ _SHOWN = {
     "corrected": ("corrigé", "green"),
     "already_here": ("déjà là", "cyan"),
     "superseded": ("version dépassée", "cyan"),
+    "prescription": ("ordonnance lue", "cyan"),
     "set_aside": ("mis de côté", "yellow"),
     "refused": ("refusé", "red"),
 }
+
+
+_FOUND_BY = {"cip13": "CIP13", "cip7": "CIP7", "cis": "CIS", "unknown": "inconnu"}
 
 
 @app.callback()
@@ -65,6 +71,8 @@ def ingest(
     patience: Patience = 60.0,
 ) -> None:
     """Enregistrer ce que des documents disent délivré ; dire quels produits la table des médicaments connaît.
+
+    Une ordonnance (eP-MED-DM) est lue et montrée ; rien n’en est enregistré que son dépôt, avec --file.
 
     Relancer ne double rien. Sort avec 1 si un document est mis de côté ou refusé, ou si aucun n’est trouvé, avec 6 si
     la plateforme n’a plus répondu avant la fin.
@@ -103,7 +111,7 @@ async def _run(
     return await taken_in(paths, tenant_id, pharmacy, state, patience, "Dispensations", take)
 
 
-def _row(outcome: Outcome) -> dict[str, str | int | None]:
+def _row(outcome: Outcome) -> dict[str, Any]:
     return {
         "file": outcome.file,
         "result": outcome.result.value,
@@ -112,7 +120,30 @@ def _row(outcome: Outcome) -> dict[str, str | int | None]:
         "code": outcome.code,
         "fix": outcome.fix,
         "unique_id": outcome.unique_id,
+        "prescription": _prescription(outcome.prescription) if outcome.prescription else None,
     }
+
+
+def _prescription(read: ReadPrescription) -> dict[str, Any]:
+    on = read.prescription.prescribed_on
+    return {
+        "number": read.prescription.number,
+        "prescribed_on": on.isoformat() if on else None,
+        "products": [
+            {
+                "label": each.label,
+                "known": each.known.value,
+                "cis": each.medicine.cis if each.medicine else None,
+                "code": each.code,
+                "class": each.product_class.value,
+            }
+            for each in read.products
+        ],
+    }
+
+
+def _day(on: date | None) -> str:
+    return f"{on:%d/%m/%Y}" if on else ""
 
 
 def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool, lines: int, unknown: int) -> None:
@@ -128,6 +159,21 @@ def _show(outcomes: list[Outcome], totals: Counter[str], *, quiet: bool, lines: 
         ]
         heads = ["Fichier", "Résultat", "Produits", "Inconnus", "Règle", "Que faire"]
         output().print(table("Dispensations", heads, rows))
+    prescribed = [
+        [
+            escape(each.prescription.prescription.number or each.unique_id or ""),
+            _day(each.prescription.prescription.prescribed_on),
+            escape(product.label),
+            _FOUND_BY[product.known.value] if product.code is None else escape(product.code),
+        ]
+        for each, _, _ in listed
+        if each.prescription
+        for product in each.prescription.products
+    ]
+    if prescribed:
+        output().print(
+            table("Ordonnances", ["Ordonnance", "Du", "Produit", "Reconnu par, ou code inconnu"], prescribed)
+        )
     say(
         "DISPENSATION_TOTALS",
         **{result: totals[result] for result in _SHOWN},
