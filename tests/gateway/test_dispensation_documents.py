@@ -7,9 +7,9 @@ import base64
 from passerelle.identities.directory import Establishment
 from passerelle_graphql.ids import Node, node_id
 from tests import builders
+from tests.gateway.at_work import someone
 from tests.gateway.records import send
 from tests.gateway.serving import TENANT, Serving
-from tests.gateway.test_dispensing_history import someone
 from tests.pharmacy.documents.papers import BOX, dispensation
 from tests.pharmacy.documents.test_prescriptions import prescription
 from tests.pharmacy.lines import opened

@@ -17,17 +17,16 @@ from hypothesis import strategies as st
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import attestations
-from passerelle.identities.directory import Establishment, Practice, Professional
-from passerelle.kernel.actors import Actor
+from passerelle.identities.directory import Establishment
 from passerelle.kernel.clock import legal_day
 from passerelle.pharmacy import windows
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle_graphql.committed import committed
 from passerelle_graphql.ids import Node, node_id
-from passerelle_ops.demo.issuer import Practice as Activity
 from passerelle_policies.vocabulary import Relation
 from tests import builders
 from tests.gateway.alike import WHY, alike
+from tests.gateway.at_work import someone
 from tests.gateway.records import send
 from tests.gateway.serving import TENANT, Serving
 from tests.gateway.test_compiled import both
@@ -78,24 +77,6 @@ class Counter:
     hospital: httpx2.AsyncClient
     absent: httpx2.AsyncClient
     town: httpx2.AsyncClient
-
-
-async def someone(serving: Serving, profession: str, finess: str) -> tuple[Actor, httpx2.AsyncClient]:
-    """A professional at work in an establishment."""
-    actor = builders.professional(profession, establishment=finess)
-    practice = Practice(tenant_id=TENANT, finess=finess)
-    known = Professional(
-        rpps=actor.id, family_name="ESSAI", given_name="Dominique", profession=profession, practices=(practice,)
-    )
-    await serving.directory.register_professionals([known])
-    token = serving.issuer.mint_professional(
-        rpps=actor.id,
-        family_name="ESSAI",
-        given_name="Dominique",
-        profession=profession,
-        practices=[Activity(finess=finess)],
-    )
-    return actor, serving.client(token)
 
 
 @pytest.fixture

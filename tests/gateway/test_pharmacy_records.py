@@ -15,9 +15,9 @@ from passerelle.pharmacy import records
 from passerelle_graphql.ids import Node, node_id
 from tests import builders
 from tests.gateway.alike import WHY, alike
+from tests.gateway.at_work import someone
 from tests.gateway.records import send
 from tests.gateway.serving import TENANT, Serving
-from tests.gateway.test_dispensing_history import someone
 
 _numbers = count(40_000)
 PHARMACIES, HOSPITAL, TOWN = ("310790011", "310790012", "310790013"), "310783055", "310790777"

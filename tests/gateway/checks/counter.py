@@ -14,17 +14,16 @@ from sqlalchemy import func, select
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import attestations
-from passerelle.identities.directory import Practice, Professional
 from passerelle.kernel.actors import Actor
 from passerelle.pharmacy.tables import medicine, presentation
 from passerelle_graphql.committed import committed
 from passerelle_graphql.ids import Node, node_id
-from passerelle_ops.demo.issuer import Practice as Activity
 from passerelle_policies.vocabulary import Relation
 from tests import builders
 from tests.gateway.alike import alike
+from tests.gateway.at_work import someone
 from tests.gateway.records import send
-from tests.gateway.serving import TENANT, Serving
+from tests.gateway.serving import Serving
 from tests.pharmacy.lines import PHARMACY, dispensed, line, opened
 
 _numbers = count(40_000)
@@ -85,27 +84,6 @@ async def codes_of(serving: Serving, name: str) -> tuple[str, str, str]:
     async with serving.world.tenant.database.transaction() as connection:
         cip7, cis = (await connection.execute(asked)).one()
     return cip13, cip7, cis
-
-
-async def someone(serving: Serving, profession: str, finess: str) -> tuple[Actor, httpx2.AsyncClient]:
-    """A professional at work in an establishment."""
-    actor = builders.professional(profession, establishment=finess)
-    known = Professional(
-        rpps=actor.id,
-        family_name="ESSAI",
-        given_name="Dominique",
-        profession=profession,
-        practices=(Practice(tenant_id=TENANT, finess=finess),),
-    )
-    await serving.directory.register_professionals([known])
-    token = serving.issuer.mint_professional(
-        rpps=actor.id,
-        family_name="ESSAI",
-        given_name="Dominique",
-        profession=profession,
-        practices=[Activity(finess=finess)],
-    )
-    return actor, serving.client(token)
 
 
 async def at_counter(serving: Serving, state: str | None = "open") -> Counter:
