@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Final
 
+from passerelle.dossier.formats import values
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.hl7_time import Hl7Time
@@ -16,6 +18,10 @@ from passerelle.oncology.coded import Code, Moment, Qualifier, Statement, Time, 
 from passerelle.oncology.sheet_table import Field
 from passerelle.oncology.value_sets import value_sets
 
+MAX_WORDS: Final = 20_000
+"""Characters of one free text."""
+_ONE_LINE: Final = frozenset({"priority", "code.original"})
+"""Where words stand by themselves, not in the narrative."""
 Answer = Code | bool | int | str
 
 
@@ -39,7 +45,7 @@ def answering(statement: Statement, field: Field, answer: Answer | None) -> Stat
 def accepted(field: Field, given: object) -> Answer | None:
     """`given` in the type of the field: a code may be given by itself, a time as date or datetime.
 
-    Refused: SHEET_VALUE_MALFORMED, SHEET_CODE_NOT_IN_SET.
+    Refused: SHEET_VALUE_MALFORMED, SHEET_CODE_NOT_IN_SET, VALUE_TOO_LONG, VALUE_MALFORMED.
     """
     if given is None:
         return None
@@ -54,7 +60,8 @@ def accepted(field: Field, given: object) -> Answer | None:
     if field.type == "status" and given in field.words:
         return str(given)
     if field.type in {"words", "comment", "narrative"} and isinstance(given, str):
-        return plain(given)
+        line = values.text(given, field.name, limit=MAX_WORDS)
+        return line if place(field) in _ONE_LINE else plain(given)
     raise InvalidInput("SHEET_VALUE_MALFORMED", field=field.name)
 
 
@@ -66,11 +73,11 @@ def _code(field: Field, given: object) -> Code:
     if code.code is None or field.values is None:
         if code.code is not None and code.system is None:
             raise InvalidInput("SHEET_VALUE_MALFORMED", field=field.name)
-        return code
+        return replace(code, label=values.text(code.label, field.name))
     listed = known.get(code.code)
     if listed is None or code.system not in {None, listed.system}:
         raise InvalidInput("SHEET_CODE_NOT_IN_SET", field=field.name, value_set=field.values)
-    return listed if code.system is None else code
+    return listed if code.system is None else replace(code, label=values.text(code.label, field.name))
 
 
 def _time(field: Field, given: object) -> str:

@@ -35,7 +35,8 @@ def _class(value: Any) -> Any:
 
 @cache
 def _defaults(kind: Any) -> tuple[tuple[str, object], ...]:
-    return tuple((each.name, each.default) for each in fields(kind))
+    """The default of each field; words are always written, for a default may change after they are."""
+    return tuple((each.name, None if isinstance(each.default, str) else each.default) for each in fields(kind))
 
 
 def loaded(kind: type[_T], given: object) -> _T:

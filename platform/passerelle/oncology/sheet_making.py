@@ -6,11 +6,15 @@ Their identifiers come from the document's own and from what they are for, so th
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
 from passerelle.oncology.coded import Code, Id, Link, Moment, Section, Statement, Time, Value, Words
 from passerelle.oncology.header import Header
 from passerelle.oncology.sheet_table import Field, SectionKind, Shape, table
+
+_PRIORITY: Final = "2.16.840.1.113883.5.7"
+"""HL7 ActPriority."""
 
 
 def identified(header: Header, *purpose: str) -> Id:
@@ -62,6 +66,7 @@ def of_shape(header: Header, shape: Shape, purpose: str) -> Link:
         status=shape.status,
         times=_time(shape),
         values=values,
+        priority=Code(code=shape.priority, system=_PRIORITY, label=shape.priority_label) if shape.priority else None,
         sites=(Code(null_flavor=shape.site),) if shape.site else (),
     )
     if shape.inside is None:

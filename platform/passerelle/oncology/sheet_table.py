@@ -32,6 +32,8 @@ class Shape:
     value_type: str = "CD"
     original: str | None = None
     site: str | None = None
+    priority: str | None = None
+    priority_label: str | None = None
     link: str | None = None
     inverted: bool | None = None
     inside: str | None = None

@@ -25,6 +25,7 @@ Path = tuple[int, ...]
 ROOTS: Final = ("p", "q", "r")
 """Beginnings of our identifiers: the first that no narrative kept as it was received uses."""
 COMMENT: Final = "48767-8"
+PROBLEM: Final = "1.3.6.1.4.1.19376.1.5.3.1.4.5"
 TOLD: Final = frozenset({"act", "encounter", "observation", "procedure", "substanceAdministration", "supply"})
 """The statements that have a `text`."""
 _ASKED: Final = frozenset({"PRP", "RQO", "INT", "ARQ"})
@@ -117,15 +118,19 @@ def _loose(link: Link, path: Path, numbers: dict[Path, int], prefix: str) -> Lin
         statement=replace(
             statement,
             text=text,
-            values=tuple(_loose_value(each, f"{name}v{at}") for at, each in enumerate(statement.values)),
+            values=tuple(_loose_value(each, name, at) for at, each in enumerate(statement.values)),
             sites=tuple(_loose_code(each, f"{name}s{at}") for at, each in enumerate(statement.sites)),
             links=tuple(_loose(each, (*path, at), numbers, prefix) for at, each in enumerate(statement.links)),
         ),
     )
 
 
-def _loose_value(value: Value, name: str) -> Value:
-    return value if value.code is None else replace(value, code=_loose_code(value.code, name))
+def _loose_value(value: Value, name: str, at: int) -> Value:
+    if value.code is None:
+        return value
+    if value.code.original is not None and value.code.original.reference == name:
+        return replace(value, code=replace(value.code, original=None))
+    return replace(value, code=_loose_code(value.code, f"{name}v{at}"))
 
 
 def _loose_code(code: Code, name: str) -> Code:

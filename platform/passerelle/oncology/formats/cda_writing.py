@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -317,7 +318,7 @@ def _statement(value: Statement, path: cda_narrative.Path, place: _Placing) -> s
     placed += (("effectiveTime", time("effectiveTime", each)) for each in value.times)
     if value.priority is not None:
         placed.append(("priorityCode", code("priorityCode", value.priority)))
-    placed += (("value", _value(each, f"{own}v{at}" if own else None)) for at, each in enumerate(value.values))
+    placed += (("value", _value(each, value, own, at)) for at, each in enumerate(value.values))
     placed += (
         ("targetSiteCode", code("targetSiteCode", each, f"{own}s{at}" if own else None))
         for at, each in enumerate(value.sites)
@@ -348,9 +349,13 @@ def _text(value: Statement, own: str | None) -> str:
     return tag("text", tag("reference", value=f"#{own}{'t' if said else ''}"))
 
 
-def _value(value: Value, place: str | None) -> str:
+def _value(value: Value, statement: Statement, own: str | None, at: int) -> str:
     if value.code is not None:
-        return code("value", value.code, place, value.type)
+        coded, place = value.code, f"{own}v{at}" if own else None
+        if own and coded.original is None and _is_problem(statement):
+            coded = replace(coded, original=Words(reference=own))
+            place = None
+        return code("value", coded, place, value.type)
     inside = "".join(map(as_it_stood, value.parts))
     if value.text is not None:
         words = value.text
@@ -365,6 +370,11 @@ def _value(value: Value, place: str | None) -> str:
         mediaType=value.media_type,
         representation=value.representation,
     )
+
+
+def _is_problem(statement: Statement) -> bool:
+    """Whether the rules want the words of its value: then the row that shows it stands for them."""
+    return any(each.root == cda_narrative.PROBLEM for each in statement.templates)
 
 
 def _names(section: Section) -> Iterable[str]:

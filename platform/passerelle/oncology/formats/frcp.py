@@ -73,7 +73,7 @@ def _own(section: Section, at: int, above: str | None) -> Section:
 def written(sheet: BoardSheet) -> bytes:
     """The sheet as a document of its edition, UTF-8. Equal sheets give the same octets.
 
-    Refused: SHEET_HEADER_INCOMPLETE without patient, author, custodian or legal authenticator; VALUE_MALFORMED for a
+    Refused: SHEET_HEADER_INCOMPLETE without patient, date, author, custodian or encounter; VALUE_MALFORMED for a
     character that no XML holds.
     """
     header = sheet.header
