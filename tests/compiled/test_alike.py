@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
+from sqlalchemy import text
 
-from passerelle_ops.bench._alike import ASKING, GRAPH, NAMES, Alike, Ground
+from passerelle_ops.bench._alike import ASKING, GRAPH, NAMES, Alike, Ground, drawn_reader
 from passerelle_ops.bench._drawn_arguments import HOSTILE
 from passerelle_ops.bench._drawn_operations import Operation, drawn_operation
 from passerelle_ops.bench._worlds import Seeded
@@ -31,7 +32,7 @@ async def test_most_operations_compile_and_all_are_answered_alike(alike: Alike, 
     for number in range(SEEDED):
         draw, ground = Seeded(f"seeded-{number}"), grounds[number % len(grounds)]
         asked = drawn_operation(draw, GRAPH, NAMES, ground.known)
-        difference = await alike.compare(ground, draw.choose(ASKING), asked)
+        difference = await alike.compare(ground, drawn_reader(draw, asked.text), asked)
         assert difference is None, f"{number}: {difference}"
     tally = alike.tally
     print(f"\n{tally.share:.1%} of {tally.valid} compile; not: {dict(tally.reasons)}; answered: {dict(tally.answered)}")  # noqa: T201
@@ -40,14 +41,36 @@ async def test_most_operations_compile_and_all_are_answered_alike(alike: Alike, 
     assert tally.share >= 0.95
 
 
+CONCERNED = """query ($id: ID!) {
+  recalls { ... on ReceivedRecalls { nodes { id message batches state } } ... on Problem { code } }
+  concernedPatients(recallId: $id) {
+    ... on ConcernedPatients { nodes { patientId handed { label batch dispensedOn } } endCursor }
+    ... on Problem { code }
+  }
+}"""
+
+
+async def test_there_is_something_to_show_of_pharmacies(alike: Alike, grounds: Sequence[Ground]) -> None:
+    assert sum(bool(each.known.handed) for each in grounds) > 1
+    for ground, who in ((each, who) for each in grounds for who in ("pharmacist", "gp")):
+        assert ground.known.recalls
+        for recall in ground.known.recalls:
+            difference = await alike.compare(ground, (who, Mode.NORMAL), Operation(CONCERNED, {"id": recall}, None))
+            assert difference is None, str(difference)
+    async with alike.twins.tenants[0].database.transaction() as connection:
+        shown = text("select count(*) from journal where (kind, action, outcome) = ('recall', 'find', 'allowed')")
+        assert await connection.scalar(shown)
+
+
 @settings(_SETTINGS, max_examples=35)
 @given(data=st.data())
 async def test_operations_with_all_that_the_language_has(
     alike: Alike, grounds: Sequence[Ground], data: st.DataObject
 ) -> None:
     draw = Drawn(data)
-    ground, reader = draw.choose(grounds), draw.choose(ASKING)
+    ground = draw.choose(grounds)
     asked = drawn_operation(draw, GRAPH, NAMES, ground.known)
+    reader = drawn_reader(draw, asked.text)
     difference = await alike.compare(ground, reader, asked)
     assert difference is None, str(difference)
 
@@ -59,8 +82,8 @@ async def test_operations_of_a_generator_that_knows_the_schema_alone(
 ) -> None:
     ground, reader = data.draw(st.sampled_from(grounds)), data.draw(st.sampled_from(ASKING))
     known = ground.known
-    ids = st.sampled_from([*known.patients, *known.documents, "nothing"])
-    texts = st.sampled_from([*HOSTILE, *known.professionals, *known.types, *known.lines, *known.pages])
+    ids = st.sampled_from([*known.patients, *known.documents, *known.recalls, "nothing"])
+    texts = st.sampled_from([*HOSTILE, *known.professionals, *known.types, *known.lines, *known.pages, *known.places])
     scalars = {
         "ID": ids.map(nodes.String),
         "String": texts.map(nodes.String),
@@ -71,8 +94,8 @@ async def test_operations_of_a_generator_that_knows_the_schema_alone(
         "Base64": st.binary(max_size=9).map(lambda octets: nodes.String(base64.b64encode(octets).decode())),
     }
     roots = data.draw(st.sampled_from([[each] for each in NAMES]))
-    text = data.draw(queries(GRAPH, fields=roots, custom_scalars=scalars))
-    difference = await alike.compare(ground, reader, Operation(text, {}, None))
+    query = data.draw(queries(GRAPH, fields=roots, custom_scalars=scalars))
+    difference = await alike.compare(ground, reader, Operation(query, {}, None))
     assert difference is None, str(difference)
 
 

@@ -24,7 +24,7 @@ from passerelle.kernel.database import Database
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.execution import Executor
-from passerelle_graphql.ids import Node, line_cursor, node_id
+from passerelle_graphql.ids import Node, line_cursor, node_id, place_cursor
 from passerelle_graphql.limits import Limits
 from passerelle_graphql.metrics import OPERATIONS
 from passerelle_graphql.preparation import Preparation, RequestErrors
@@ -32,7 +32,8 @@ from passerelle_graphql.requests import Parameters
 from passerelle_graphql.schema import ROOTS, schema
 from passerelle_ops.bench._drawn_arguments import Known
 from passerelle_ops.bench._drawn_operations import Operation
-from passerelle_ops.bench._odd_records import STRUCTURES, TEXTS, Made, add, drawn_oddity, register_places
+from passerelle_ops.bench._odd_dispensing import CIPS, HandedOver, drawn_handing, hand_over
+from passerelle_ops.bench._odd_records import PHARMACY, STRUCTURES, TEXTS, Made, add, drawn_oddity, register_places
 from passerelle_ops.bench._questions import GRAPHQL, TENANT, Answer, Question, ask, operation
 from passerelle_ops.bench._stage import RPPS, Stage, ins_of
 from passerelle_ops.bench._twins import CROSSED, READERS, Reader, Twins, twins_over
@@ -49,12 +50,26 @@ ASKING: Final[Sequence[Reader]] = (
     *(("patient", Mode.NORMAL),) * 24,
     *(("gp", Mode.NORMAL),) * 12,
     *READERS,
+    *(("oncologist", Mode.BREAK_GLASS),) * 4,
     *(("officer", Mode.NORMAL),) * 2,
 )
+#: Whom a root is for, where few are let in.
+_FOR: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("journalSearch", "unusualAccesses", "emergenciesToReview"), "officer"),
+    **dict.fromkeys(("recalls", "concernedPatients", "dispensingHistory", "dispensingChecks"), "pharmacist"),
+    "recallFollowUp": "authority",
+}
 #: What two readings of the same differ in.
 _OWN: Final = frozenset({"line_id", "request_id", "transaction_id"})
-_CURSOR: Final = re.compile(rb'"([A-Za-z0-9_-]{12})"')
+_CURSOR: Final = re.compile(rb'"([A-Za-z0-9_-]{12}|[A-Za-z0-9_-]{23})"')
+_PLACES: Final = 20
 _Lines: TypeAlias = list[dict[str, Any]]
+
+
+def drawn_reader(draw: Draw, asked: str) -> Reader:
+    """Who asks an operation: more often than not somebody whom it is for."""
+    among = [(who, Mode.NORMAL) for root, who in _FOR.items() if root in asked]
+    return draw.choose(draw.choose((among, among, ASKING))) if among else draw.choose(ASKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,7 @@ class Alike:
     """Two sides that are asked the same."""
 
     twins: Twins
+    directory: Directory
     tally: Tally = field(default_factory=Tally)
     _preparation: Preparation = field(default_factory=lambda: Preparation(schema, Limits(), introspection=False))
     _plans: Plans = field(default_factory=lambda: Plans(schema, ROOTS, kept=256))
@@ -141,14 +157,16 @@ class Alike:
             await stage.begin()
         await twins.play(stages, [each for each in plot.steps if each.verb != "announce"])
         oddity, made = drawn_oddity(draw, stages[0]), []
+        handing, handed = drawn_handing(draw, world), []
         now = twins.clock.now()
         for stage in stages:
             twins.clock.set(now)
             twins.ids.about(f"{world}/odd")
             made.append(await add(stage, oddity))
-        if made[0] != made[1]:
+            handed.append(await hand_over(stage, handing, self.directory))
+        if made[0] != made[1] or handed[0] != handed[1]:
             raise ValueError("the sides parted before anything was asked")
-        ground = Ground(stages, self._known(stages[0], made[0]))
+        ground = Ground(stages, self._known(stages[0], made[0], handed[0]))
         await self._lines()
         return await self._with_cursors(ground)
 
@@ -219,13 +237,14 @@ class Alike:
                 self._last[side] = each["line_id"]
                 ranks = self._ranks[side]
                 ranks[line_cursor(each["line_id"]).encode()] = b"line %d" % len(ranks)
+                ranks[place_cursor(each["at"], each["line_id"]).encode()] = b"place %d" % len(ranks)
             # The roots of one operation run at once in the reference.
             found.append(sorted(_line(dict(each)) for each in rows))
         return found
 
     # What there is to ask about, and who asks.
 
-    def _known(self, stage: Stage, made: Made) -> Known:
+    def _known(self, stage: Stage, made: Made, handed: HandedOver) -> Known:
         matricules = [(ins.oid, ins.value) for ins in (ins_of(stage.world, each) for each in CITIZENS)]
         oid, value = matricules[0]
         return Known(
@@ -234,6 +253,10 @@ class Alike:
             teams=[node_id(Node.TEAM, each) for each in made.teams],
             pages=[],
             lines=[],
+            places=[],
+            handed=[],
+            recalls=[node_id(Node.RECALL, each) for each in handed.recalls],
+            products=CIPS,
             matricules=[*matricules, *matricules, (oid, value[:13]), (oid, "1" * 15), ("1.2.3", value)],
             professionals=list(RPPS.values()),
             types=list(TYPES),
@@ -246,9 +269,11 @@ class Alike:
         reader: Reader = ("patient", Mode.NORMAL)
         everything = {"statuses": ["CURRENT", "SUPERSEDED", "ARCHIVED"], "wholeHistory": True}
         cursors: list[list[list[bytes]]] = []
+        whose = {"patientId": known.patients[0]}
         for question in (
-            operation("OpenDossier", patientId=known.patients[0], filter=everything),
-            operation("Journal", patientId=known.patients[0], first=50),
+            operation("OpenDossier", **whose, filter=everything),
+            operation("OpenPharmacyRecord", **whose),
+            operation("Journal", **whose, first=50),
         ):
             answers = await self._answers(ground, reader, question)
             lines = await self._lines()
@@ -256,16 +281,28 @@ class Alike:
             if shown[0] != shown[1] or lines[0] != lines[1]:
                 raise ValueError(f"the sides parted at a committed operation:\n{shown[0]}\n{shown[1]}\n{lines}")
             cursors.append([re.findall(rb'"cursor":"([^"]+)"', each.body) for each in answers])
-        (pages, _), (given, own) = cursors
-        known = replace(known, pages=[each.decode() for each in pages], lines=[each.decode() for each in given])
-        return replace(ground, known=known, lines=dict(zip(given, own, strict=True)))
+        (pages, _), (handed, _), (given, own) = cursors
+        places, others = (
+            [cursor for cursor, rank in ranks.items() if rank.startswith(b"place")][-_PLACES:] for ranks in self._ranks
+        )
+        known = replace(
+            known,
+            pages=[each.decode() for each in pages],
+            lines=[each.decode() for each in given],
+            places=[each.decode() for each in places],
+            handed=[each.decode() for each in handed],
+        )
+        return replace(ground, known=known, lines=dict(zip([*given, *places], [*own, *others], strict=True)))
 
     def _headers(self, stage: Stage, reader: Reader) -> list[tuple[str, str]]:
         who, mode = reader
+        place = PHARMACY if who == "pharmacist" else STRUCTURES[0]
         issuer, name = self.twins.issuer, TEXTS[(self._asked * 7) % len(TEXTS)].strip() or "ESSAI"
         self.twins.ids.about("token")
         if who == "officer":
             token = issuer.mint_officer(network=TENANT, family_name=name, given_name="Dominique")
+        elif who == "authority":
+            token = issuer.mint_authority(network=TENANT, name=name)
         elif who in CITIZENS:
             ins = ins_of(stage.world, who)
             token = issuer.mint_person(oid=ins.oid, value=ins.value, family_name=name, given_name="Alix")
@@ -274,7 +311,7 @@ class Alike:
                 client_id="essai",
                 software=f"Logiciel {name}",
                 version="1",
-                structure=STRUCTURES[0],
+                structure=place,
                 rpps=RPPS[who],
                 family_name=name,
                 given_name="Dominique",
@@ -286,7 +323,7 @@ class Alike:
                 family_name=name,
                 given_name="Dominique",
                 profession=CAST[who].profession or "",
-                practices=[Practice(finess=STRUCTURES[0], name=name)] if self._asked % 2 else [],
+                practices=[Practice(finess=place, name=name)] if self._asked % 2 else [],
                 may_regulate=mode is Mode.REGULATION_CENTRE,
             )
         return [("authorization", f"Bearer {token}"), ("passerelle-mode", mode.value)]
@@ -324,7 +361,7 @@ async def alike_over(
 ) -> AsyncIterator[Alike]:
     """The two sides over two empty databases of tenants, migrated, and one of a directory."""
     async with twins_over(databases, directory, folder, began) as twins:
-        await register_places(Directory(directory), TENANT)
-        alike = Alike(twins)
+        alike = Alike(twins, Directory(directory))
+        await register_places(alike.directory, TENANT)
         await alike.skip_lines()
         yield alike

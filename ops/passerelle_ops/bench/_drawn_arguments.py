@@ -46,6 +46,10 @@ class Known:
     teams: Sequence[str]
     pages: Sequence[str]
     lines: Sequence[str]
+    places: Sequence[str]
+    handed: Sequence[str]
+    recalls: Sequence[str]
+    products: Sequence[str]
     matricules: Sequence[tuple[str, str]]
     professionals: Sequence[str]
     types: Sequence[str]
@@ -193,9 +197,11 @@ class Arguments:
         known, last = self.known, place.rpartition(".")[2]
         by_name: Mapping[str, Sequence[str]] = {
             "patientId": (*known.patients, *known.documents[:1]),
-            "id": (*known.documents, *known.documents, *known.patients[:1]),
+            "id": known.recalls if place.startswith("recall") else (*known.documents, *known.documents),
+            "recallId": known.recalls,
+            "cip13": known.products,
             "teamId": known.teams,
-            "after": known.lines if place.startswith("journal") else known.pages,
+            "after": self._cursors(place.partition(".")[0]),
             "rpps": known.professionals,
             "authors": known.professionals,
             "types": known.types,
@@ -206,6 +212,16 @@ class Arguments:
             "birthDate": [each[1] for each in known.names],
         }
         return by_name.get(last, HOSTILE)
+
+    def _cursors(self, field: str) -> Sequence[str]:
+        known = self.known
+        found: Mapping[str, Sequence[str]] = {
+            "journal": known.lines,
+            "journalSearch": known.places,
+            "dispensingHistory": known.handed,
+            "concernedPatients": known.patients,
+        }
+        return found.get(field, known.pages)
 
     def _some_of(self, type_: GraphQLInputObjectType) -> list[tuple[str, GraphQLInputField]]:
         return [

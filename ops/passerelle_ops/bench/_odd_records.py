@@ -42,6 +42,9 @@ TEXTS: Final = (
     "null", '{"a":1}', "' || 'x", "", " ", "É" * 300,
 )  # fmt: skip
 STRUCTURES: Final = (FINESS, "310781406", "750712184")
+#: Where the pharmacist of the cast works.
+PHARMACY: Final = "319999901"
+_CATEGORIES: Final = {PHARMACY: "SA33"}
 #: Traits: birth name, used name, first names, day of birth, sex, place.
 _TRAITS: Final = (
     ("D’« ESSAI » \"\\", "", (), "", "", ""),
@@ -114,9 +117,12 @@ async def add(stage: Stage, oddity: Oddity) -> Made:
 
 async def register_places(directory: Directory, tenant_id: str) -> None:
     """Structures and professionals with odd names, some of whom work in one."""
-    names = dict(zip(STRUCTURES[:2], (TEXTS[0], f"CHU \\ {TEXTS[4]}"), strict=True))
+    names = dict(zip((*STRUCTURES[:2], PHARMACY), (TEXTS[0], f"CHU \\ {TEXTS[4]}", TEXTS[11]), strict=True))
     await directory.register_establishments(
-        [Establishment(finess=finess, name=name, basin="essai", tenant_id=tenant_id) for finess, name in names.items()]
+        [
+            Establishment(finess=each, name=name, basin="essai", tenant_id=tenant_id, category=_CATEGORIES.get(each))
+            for each, name in names.items()
+        ]
     )
     await directory.register_professionals(
         [
@@ -126,11 +132,15 @@ async def register_places(directory: Directory, tenant_id: str) -> None:
                 given_name=TEXTS[-number],
                 profession=CAST[who].profession or "",
                 specialty=(None, "SM54", "XX99")[number % 3],
-                practices=(Practice(tenant_id=tenant_id, finess=(FINESS, "", STRUCTURES[1])[number % 3]),),
+                practices=(Practice(tenant_id=tenant_id, finess=_place(who, number)),),
             )
             for number, who in enumerate(PROFESSIONALS)
         ]
     )
+
+
+def _place(who: str, number: int) -> str:
+    return PHARMACY if who == "pharmacist" else (FINESS, "", STRUCTURES[1])[number % 3]
 
 
 async def _let_in(stage: Stage, oddity: Oddity) -> list[UUID]:

@@ -21,7 +21,7 @@ from typing import Final
 from rich.table import Table
 
 from passerelle.kernel.database import Database
-from passerelle_ops.bench._alike import ASKING, GRAPH, NAMES, Tally, alike_over
+from passerelle_ops.bench._alike import GRAPH, NAMES, Tally, alike_over, drawn_reader
 from passerelle_ops.bench._drawn_operations import drawn_operation
 from passerelle_ops.bench._ground import bare_environment
 from passerelle_ops.bench._places import places, server
@@ -125,7 +125,7 @@ async def _played(number: int, examples: int, folder: Path) -> Tally:
             for example in range(examples):
                 draw = Seeded(f"{_SEED}-{number}-{example}")
                 asked = drawn_operation(draw, GRAPH, NAMES, ground.known)
-                await alike.compare(ground, draw.choose(ASKING), asked)
+                await alike.compare(ground, drawn_reader(draw, asked.text), asked)
             return alike.tally
     finally:
         for each in databases:
