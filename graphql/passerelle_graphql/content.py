@@ -1,5 +1,7 @@
 """A document's octets at `/{tenant}/documents/{id}/content`, and a CDA shown at `…/view`.
 
+Through a case of a tumour board, those of what is attached to it: `/{tenant}/board-cases/{case}/documents/{id}`.
+
 The same decision as everywhere; what the actor may not know of is 404 like what is not there. One reading is one
 journal line: ranges, conditional requests and HEADs that follow within `journal.same_reading_minutes` belong to the
 reading that they continue, and any of them that follows none opens one (docs/decisions/0064).
@@ -11,6 +13,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
+from typing import TypeAlias
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -20,6 +24,7 @@ from passerelle.dossier import documents
 from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused
+from passerelle.oncology import attachments
 from passerelle_graphql import problem_details, ranges, standing
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.gateway import Gateway
@@ -29,14 +34,17 @@ from passerelle_graphql.schema.documents import CDA
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.IGNORECASE)
 _EXTENSIONS = {CDA: "xml", "application/pdf": "pdf", "text/plain": "txt", "image/jpeg": "jpg", "image/png": "png"}
+#: Decides upon what a request asks for, opens and journals it; the flag: it continues a reading.
+Opens: TypeAlias = Callable[[Request, Context, bool], Awaitable[documents.OpenedContent]]
 _INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 class ContentEndpoint:
-    """Octets as they were filed, whole or in part."""
+    """Octets as they were filed, whole or in part; `opens` decides upon them."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, opens: Opens | None = None) -> None:
         self._gateway = gateway
+        self._opens = opens or _opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await guarded(self._gateway, Request(scope, receive), self._content)
@@ -45,7 +53,7 @@ class ContentEndpoint:
     async def _content(self, request: Request, context: Context) -> Response:
         ask = request.headers
         continues = request.method == "HEAD" or "range" in ask or "if-none-match" in ask
-        opened = await _opened(request, context, continues=continues)
+        opened = await self._opens(request, context, continues)
         etag = f'"{opened.document["sha256"]}"'
         if ranges.names(ask.get("if-none-match"), etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**PRIVATE, "ETag": etag})
@@ -80,7 +88,7 @@ class ViewEndpoint:
         await response(scope, receive, send)
 
     async def _view(self, request: Request, context: Context) -> Response:
-        opened = await _opened(request, context, continues=False)
+        opened = await _opened(request, context, False)
         if opened.document["mime_type"] != CDA:
             raise InvalidInput("VIEW_NOT_CDA")
         if opened.size > self._gateway.limits.view_bytes:
@@ -111,12 +119,21 @@ async def guarded(
     return response
 
 
-async def _opened(request: Request, context: Context, *, continues: bool) -> documents.OpenedContent:
+async def _opened(request: Request, context: Context, continues: bool) -> documents.OpenedContent:
+    return await documents.open_content(context, _key(request, Node.DOCUMENT, "id"), continues=continues)
+
+
+async def opened_through_case(request: Request, context: Context, continues: bool) -> documents.OpenedContent:
+    """What is attached to a case, to whoever reads that case."""
+    case_id, document_id = _key(request, Node.BOARD_CASE, "case"), _key(request, Node.DOCUMENT, "id")
+    return await attachments.open_attached(context, case_id, document_id, continues=continues)
+
+
+def _key(request: Request, kind: Node, name: str) -> UUID:
     try:
-        document_id = key_of(Node.DOCUMENT, request.path_params["id"])
+        return key_of(kind, request.path_params[name])
     except InvalidInput as malformed:
         raise Refused("DOCUMENT_UNKNOWN") from malformed
-    return await documents.open_content(context, document_id, continues=continues)
 
 
 async def begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -29,6 +29,8 @@ class Node(StrEnum):
     NOTICE = "n"
     DISPENSATION = "o"
     RECALL = "k"
+    BOARD_SESSION = "s"
+    BOARD_CASE = "x"
 
 
 def node_id(kind: Node, key: UUID) -> ID:

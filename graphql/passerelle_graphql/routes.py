@@ -3,6 +3,7 @@
 /{tenant}/graphql                       GET for queries, POST for everything; subscriptions by SSE or WebSocket
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
+/{tenant}/board-cases/{case}/documents/{id}  the octets of what is attached to a case of a tumour board
 /{tenant}/exports/{id}                  a whole record, as a zip; GET alone
 /health/live, /health/ready             for whoever supervises
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from passerelle_graphql.content import ContentEndpoint, ViewEndpoint
+from passerelle_graphql.content import ContentEndpoint, ViewEndpoint, opened_through_case
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
 from passerelle_graphql.http import GraphQLEndpoint
@@ -27,6 +28,7 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
     """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
     health = Health(gateway.checks)
     document = "/{tenant}/documents/{id}"
+    through_case = ContentEndpoint(gateway, opened_through_case)
     export = Route("/{tenant}/exports/{id}", ExportEndpoint(gateway), methods=["GET"])
     # An export counts as a reading of all that it holds: what asks for its headers alone has read nothing.
     export.methods = {"GET"}
@@ -35,6 +37,7 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
         Route("/health/ready", health.ready, methods=["GET"]),
         Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
         Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
+        Route("/{tenant}/board-cases/{case}/documents/{id}", through_case, methods=["GET"]),
         export,
     ]
     return [

@@ -6,10 +6,10 @@ actor may not know of are refused alike.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -44,6 +44,10 @@ from passerelle_policies.vocabulary import Action, Kind
 CONTENT = "content"
 
 
+#: Of a row of documents and of the facts of a reader, the SQL condition that it is one of those meant.
+Among: TypeAlias = Callable[[Any, CTE], ColumnElement[bool]]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One document being read, as selectables: what a face shows of it is made of these.
@@ -76,8 +80,14 @@ class Reading:
         return withholding.kept_from(self.verdict, self.document_id)
 
 
-def one_document() -> Reading:
-    """Facts, verdict on one document, journal line, its row and the visible versions of its chain."""
+def one_document(
+    facts_row: Callable[[ColumnElement[UUID]], Select[Any]] = access.facts_row, among: Among | None = None
+) -> Reading:
+    """Facts, verdict on one document, journal line, its row and the visible versions of its chain.
+
+    For a domain above that opens some documents in another way: `facts_row` gathers its facts, and `among` says, of a
+    row of documents and of those facts, that it is one of them.
+    """
     document_id = bindparam("document_id", type_=Uuid())
     # An absent document must take as long as a refused one: the work is done about the next one, and thrown away.
     next_one = _materialized(
@@ -90,17 +100,18 @@ def one_document() -> Reading:
     is_it = func.coalesce(select(next_one.c.is_it).scalar_subquery(), literal_column("false"))
     nobody = literal(journal.NOBODY, Uuid())
     its_patient = func.coalesce(select(next_one.c.patient_id).scalar_subquery(), nobody)
-    facts = _materialized(access.facts_row(its_patient), "facts")
+    facts = _materialized(facts_row(its_patient), "facts")
     lines = reach.reach_lines(facts)
     entry = document.alias("entry")
     rule = reach.rule_showing(entry, lines).label("rule")
+    among_them = [] if among is None else [among(entry, facts)]
     found = (
         select(*reading.shown_of(entry, facts, lines), entry.c.content_name, entry.c.chain_id, rule)
         .where(
             entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
             entry.c.document_id == select(next_one.c.document_id).scalar_subquery(),
             # In this order: whether it is there must not spare the look at who may see it.
-            case((reach.visible(entry, facts, lines), is_it), else_=literal_column("false")),
+            case((and_(reach.visible(entry, facts, lines), *among_them), is_it), else_=literal_column("false")),
         )
         .cte("found")
     )
@@ -120,6 +131,7 @@ def one_document() -> Reading:
     journal_line = journal.written_by(
         verdict,
         returning=(),
+        name="journal_line",
         unless=and_(
             since.is_not(None),
             verdict.c.allowed,
@@ -136,8 +148,8 @@ def one_document() -> Reading:
     )
 
 
-def _read_whole() -> Select[Any]:
-    it = one_document()
+def read_whole(it: Reading) -> Select[Any]:
+    """The statement of a reading: the document, the versions of its chain, and the key of its octets."""
     shown = select(*(each for each in it.found.c if each.name not in {"chain_id", "rule"})).subquery("shown")
     versions = it.versions().subquery("versions")
     return select(
@@ -170,7 +182,7 @@ def _of_nobody_unless(is_it: ColumnElement[bool], facts: CTE) -> CTE:
     ).cte("facts_told")
 
 
-READ_DOCUMENT = Statement(_read_whole())
+READ_DOCUMENT = Statement(read_whole(one_document()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,14 +227,25 @@ class OpenedContent:
         return tenant.contents.read(self._name, self._key, binding, start, stop)
 
 
-async def open_content(context: Context, document_id: UUID, *, continues: bool = False) -> OpenedContent:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Another way to documents than the record's own: a statement of `read_whole`, and its bind values besides."""
+
+    statement: Statement
+    parameters: Mapping[str, Any]
+
+
+async def open_content(
+    context: Context, document_id: UUID, *, continues: bool = False, way: Way | None = None
+) -> OpenedContent:
     """Decide, journal (as kind `content`) and open a document's octets.
 
     When the request `continues` a reading, a line that this actor wrote for this content within
     `journal.same_reading_minutes` stands for it too. Refused as `read_document`.
     """
     same_reading = timedelta(minutes=access.number(context, "journal.same_reading_minutes"))
-    opened = await _read(context, document_id, CONTENT, context.clock.now() - same_reading if continues else None)
+    since = context.clock.now() - same_reading if continues else None
+    opened = await _read(context, document_id, CONTENT, since, way)
     tenant = context.tenant
     return OpenedContent(
         context=context,
@@ -248,10 +271,15 @@ def read_parameters(
     }
 
 
-async def _read(context: Context, document_id: UUID, kind: str, since: datetime | None) -> OpenedDocument:
+async def _read(
+    context: Context, document_id: UUID, kind: str, since: datetime | None, way: Way | None = None
+) -> OpenedDocument:
     parameters = read_parameters(context, document_id, kind, since)
-    row = (await context.tenant.database.fetch(READ_DOCUMENT, parameters))[0]
-    said = dict(zip(READ_DOCUMENT.columns, row, strict=True))
+    statement = READ_DOCUMENT if way is None else way.statement
+    if way is not None:
+        parameters |= way.parameters
+    row = (await context.tenant.database.fetch(statement, parameters))[0]
+    said = dict(zip(statement.columns, row, strict=True))
     if not said["allowed"]:
         raise Refused("DOCUMENT_UNKNOWN")
     return OpenedDocument(

@@ -55,7 +55,8 @@ from passerelle_policies.vocabulary import (
 )
 
 _NOT_OPEN = "dossier-not-open"
-_EVERYONE = cast(literal("{none}"), ARRAY(Text()))
+#: The relations that everyone holds.
+EVERYONE = cast(literal("{none}"), ARRAY(Text()))
 #: What a journal line keeps of the document that it is about.
 _ASKED = tuple(each.name for each in fields(DocumentFacts) if each.init)
 
@@ -123,12 +124,12 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
 
     Authorship is left to each document, unless `author_counts`: then having written anything here counts.
     """
-    texts, given = ARRAY(Text()), _given(prefix)
+    texts, given = ARRAY(Text()), given_lines(prefix)
     relations = cast(given.c.relations, texts)
     # Everyone holds NONE; AUTHOR opens a record, but a document only to its own author.
     author = cast(literal(Relation.AUTHOR.value), Text())
     counted = facts.c.relations if author_counts else func.array_remove(facts.c.relations, author, type_=texts)
-    held = counted.op("||", return_type=texts)(_EVERYONE)
+    held = counted.op("||", return_type=texts)(EVERYONE)
     by_relation = relations.op("&&", return_type=Boolean())(held)
     by_author = cast(literal(Relation.AUTHOR.value), Text()) == any_(relations)
     return (
@@ -146,7 +147,7 @@ def reach_lines(facts: CTE, prefix: str = "reach", *, author_counts: bool = Fals
     )
 
 
-def _given(prefix: str) -> Any:
+def given_lines(prefix: str) -> Any:
     """The lines of `reach_parameters`, one row each, `position` their order."""
     texts, flags = ARRAY(Text()), ARRAY(Boolean())
     return (
@@ -266,8 +267,8 @@ def rule_of_each(facts: Any, prefix: str) -> ColumnElement[Any]:
     facts for each. Bind values are `reach_parameters` of `prefix`, and of `{prefix}_otherwise` for those not open."""
 
     def first_rule(of: str) -> ColumnElement[Any]:
-        given = _given(of)
-        held = facts.c.relations.op("||", return_type=ARRAY(Text()))(_EVERYONE)
+        given = given_lines(of)
+        held = facts.c.relations.op("||", return_type=ARRAY(Text()))(EVERYONE)
         reached = cast(given.c.relations, ARRAY(Text())).op("&&", return_type=Boolean())(held)
         rules = select(given.c.rule).where(given.c.under_objection == facts.c.objection, reached)
         return rules.order_by(given.c.position).limit(literal_column("1")).correlate(facts).scalar_subquery()

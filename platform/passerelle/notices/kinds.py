@@ -33,6 +33,9 @@ class NoticeKind(StrEnum):
     PHARMACY_RECORD_MAJORITY = "pharmacy_record_majority"
     RECALL = "recall"
     RECALL_OVERDUE = "recall_overdue"
+    BOARD_CASE_REGISTERED = "board_case_registered"
+    BOARD_CASE_WITHDRAWN = "board_case_withdrawn"
+    BOARD_CASE_DEFERRED = "board_case_deferred"
 
 
 def code_of(kind: NoticeKind, recipient: str, *, is_patient: bool = True) -> str:

@@ -66,7 +66,8 @@ def on_board(board_id: ColumnElement[UUID]) -> Select[Any]:
 
 
 def on_session(session_id: ColumnElement[UUID]) -> Select[Any]:
-    """What the actor is to a session: a seat of his counts while it is open, a duty on its board until it is closed."""
+    """What the actor is to a session: a seat of his counts while it is open and he is expected, a duty on its board
+    until it is closed."""
     its_board = select(board_session.c.board_id).where(board_session.c.session_id == session_id).scalar_subquery()
     runs = and_(board_session.c.session_id == session_id, is_running(board_session))
     seated = (
@@ -77,12 +78,36 @@ def on_session(session_id: ColumnElement[UUID]) -> Select[Any]:
             ).label("relation")
         )
         .select_from(board_seat.join(board_session))
-        .where(board_seat.c.subject == access.SUBJECT, runs, is_open(board_session))
+        .where(board_seat.c.subject == access.SUBJECT, board_seat.c.answer == "expected", runs, is_open(board_session))
     )
     charged = select(on_board(its_board).subquery("charged").c.relation).where(
         select(literal(1)).select_from(board_session).where(runs).exists()
     )
     return select(union_all(seated, charged).subquery("on_session").c.relation)
+
+
+def invited_to(session_id: ColumnElement[UUID]) -> Select[Any]:
+    """What the actor is to a session that is to come: one of its board, or with a seat, open or not.
+
+    Enough to say whether he comes, and no more.
+    """
+    runs = and_(board_session.c.session_id == session_id, is_running(board_session))
+    on_its_board = (
+        select(_relation(Relation.BOARD_MEMBER).label("relation"))
+        .select_from(board_member.join(board_session, board_session.c.board_id == board_member.c.board_id))
+        .where(
+            board_member.c.subject == access.SUBJECT,
+            board_member.c.duty != "secretary",
+            access.in_force(board_member.c.valid_from, board_member.c.valid_until),
+            runs,
+        )
+    )
+    seated = (
+        select(_relation(Relation.BOARD_MEMBER).label("relation"))
+        .select_from(board_seat.join(board_session))
+        .where(board_seat.c.subject == access.SUBJECT, runs)
+    )
+    return select(union_all(on_its_board, seated).subquery("invited").c.relation)
 
 
 def is_running(session: Any) -> ColumnElement[bool]:
@@ -145,6 +170,22 @@ async def _facts_of(act: Act, patient_id: UUID, held: Select[Any], about: Mappin
     return access.facts_from(act.context, (await act.connection.execute(asked, parameters)).one())
 
 
+async def standing_on_case(act: Act, patient_id: UUID, case_id: UUID) -> access.Standing:
+    """What holds between the actor and one case, and the documents that its patient keeps from him."""
+    asked = _facts_row(bindparam("access_patient_id", type_=Uuid()), on_case(literal(patient_id, Uuid()), _CASE_ID))
+    parameters = {**_parameters(act.context), "access_patient_id": patient_id, "oncology_case_id": case_id}
+    row = (await act.connection.execute(asked, parameters)).one()
+    return access.Standing(access.facts_from(act.context, row), frozenset(row.withheld))
+
+
+async def standing_on_board(act: Act, patient_id: UUID, board_id: UUID) -> access.Standing:
+    """What holds between the actor and a patient, when he comes for the board: of a session that was cancelled."""
+    asked = _facts_row(bindparam("access_patient_id", type_=Uuid()), on_board(_BOARD_ID))
+    parameters = {**_parameters(act.context), "access_patient_id": patient_id, "oncology_board_id": board_id}
+    row = (await act.connection.execute(asked, parameters)).one()
+    return access.Standing(access.facts_from(act.context, row), frozenset(row.withheld))
+
+
 async def require_on_board(act: Act, board_id: UUID, kind: Kind, action: Action) -> Decision:
     """Decide about a board, or about its sessions before one is there, and journal it; `Refused` when the rules say
     no. A board of that number need not exist: whoever is let in by what he is to it is refused alike."""
@@ -156,6 +197,12 @@ async def require_on_session(act: Act, session_id: UUID, action: Action) -> Deci
     """Decide about one session and journal it; `Refused` when the rules say no."""
     facts = await _facts_of(act, journal.NOBODY, on_session(_SESSION_ID), {"oncology_session_id": session_id})
     return await access.require_upon(act, facts, journal.NOBODY, Kind.BOARD_SESSION, action)
+
+
+async def require_invited(act: Act, session_id: UUID) -> Decision:
+    """Decide whether the actor may answer for a session, and journal it; `Refused` when the rules say no."""
+    facts = await _facts_of(act, journal.NOBODY, invited_to(_SESSION_ID), {"oncology_session_id": session_id})
+    return await access.require_upon(act, facts, journal.NOBODY, Kind.BOARD_SESSION, Action.ANSWER)
 
 
 async def require_on_case(
@@ -187,4 +234,14 @@ def parameters(
 
 def case_facts_row(patient_id: ColumnElement[UUID]) -> Select[Any]:
     """`dossier.access.facts_row` before one case (`oncology_case_id`): the same columns."""
-    return _facts_row(patient_id, on_case(patient_id, _CASE_ID))
+    return facts_row_of(patient_id, _CASE_ID)
+
+
+def facts_row_of(patient_id: ColumnElement[UUID], case_id: ColumnElement[UUID]) -> Select[Any]:
+    """The same before a case that a statement names; bind values of `facts_parameters`."""
+    return _facts_row(patient_id, on_case(patient_id, case_id))
+
+
+def facts_parameters(context: Context) -> dict[str, Any]:
+    """Values for the bind parameters of `facts_row_of`."""
+    return _parameters(context)

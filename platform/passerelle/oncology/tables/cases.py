@@ -17,7 +17,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from passerelle.kernel import metadata
 
@@ -79,6 +79,8 @@ board_sheet = Table(
     Column("version", Integer, nullable=False),
     Column("state", Text, nullable=False, comment="in_progress | done | approved | closed"),
     Column("content", JSONB, nullable=False, comment="the sheet, as oncology.sheet writes it"),
+    Column("missing", ARRAY(Text), comment="compulsory answers that it lacked when it was written; null: not told"),
+    Column("sources", JSONB, comment="by field that nobody wrote himself: the document that it was taken from"),
     Column("revision", Integer, nullable=False, server_default=text("1"), comment="of a sheet being written"),
     Column("correction_because", Text, comment="why this version was begun"),
     Column("written_by", Text, nullable=False),

@@ -23,6 +23,8 @@ def upgrade() -> None:
         sa.Column("key_hash", sa.Text(), nullable=False, comment="SHA-256 of the key in its address"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=True, comment="the hour whose readings are counted"),
+        sa.Column("reads", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="in that hour"),
         sa.PrimaryKeyConstraint("feed_id", name=op.f("pk_calendar_feed")),
         sa.UniqueConstraint("key_hash", name=op.f("uq_calendar_feed_key_hash")),
         comment="The address at which a member's calendar application reads his sessions, without any patient.",
@@ -182,7 +184,6 @@ def upgrade() -> None:
         sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_board_session_times")),
         sa.ForeignKeyConstraint(["board_id"], ["board.board_id"], name=op.f("fk_board_session_board_id")),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_board_session")),
-        sa.UniqueConstraint("board_id", "starts_at", name=op.f("uq_board_session_board_id_starts_at")),
     )
     op.create_index(
         "ix_board_session_due",
@@ -190,6 +191,13 @@ def upgrade() -> None:
         ["starts_at"],
         unique=False,
         postgresql_where=sa.text("closed_at is null"),
+    )
+    op.create_index(
+        "uq_board_session_starts_at",
+        "board_session",
+        ["board_id", "starts_at"],
+        unique=True,
+        postgresql_where=sa.text("state <> 'cancelled'"),
     )
     op.create_table(
         "board_case",
@@ -252,8 +260,10 @@ def upgrade() -> None:
             "signature",
             sa.Text(),
             nullable=True,
-            comment="SHA-256 of what he signed: session, subject, specialty, instant",
+            comment="SHA-256 of session, subject, specialty, instant, how he attended",
         ),
+        sa.Column("is_remote", sa.Boolean(), nullable=True, comment="he attended by videoconference"),
+        sa.Column("sits_for", sa.Text(), nullable=True, comment="subject of the member whose deputy he is"),
         sa.CheckConstraint("answer in ('expected','excused')", name=op.f("ck_board_seat_answer")),
         sa.CheckConstraint("(signed_at is null) = (signature is null)", name=op.f("ck_board_seat_signature")),
         sa.ForeignKeyConstraint(["session_id"], ["board_session.session_id"], name=op.f("fk_board_seat_session_id")),
@@ -309,6 +319,18 @@ def upgrade() -> None:
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
             comment="the sheet, as oncology.sheet writes it",
+        ),
+        sa.Column(
+            "missing",
+            postgresql.ARRAY(sa.Text()),
+            nullable=True,
+            comment="compulsory answers that it lacked when it was written; null: not told",
+        ),
+        sa.Column(
+            "sources",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="by field that nobody wrote himself: the document that it was taken from",
         ),
         sa.Column(
             "revision", sa.Integer(), server_default=sa.text("1"), nullable=False, comment="of a sheet being written"
