@@ -10,10 +10,13 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Integer, bindparam
 from sqlalchemy.dialects import postgresql
 
-from passerelle.audit.oversight import Search, everything, found, page_statement
+from passerelle.audit.oversight import Search, bound, everything, found, newest_of, page_statement
+from passerelle.audit.tables import journal
 from passerelle.kernel.context import Tenant
+from passerelle.kernel.database import PLANNER, Statement
 from passerelle_graphql.ids import place_cursor, read_place_cursor
 from tests.conftest import Cloned
 
@@ -54,6 +57,21 @@ async def test_a_page_comes_by_an_index(way: str, many: Tenant, tenant_database:
     asked: Any = page.compile(dialect=DIALECT(), compile_kwargs={"literal_binds": True})
     with psycopg.connect(tenant_database.url) as connection:
         plan = "\n".join(row[0] for row in connection.execute(f"explain {asked}".encode()).fetchall())
+
+    assert index in plan, plan
+    assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_so_does_one_whose_values_the_planner_is_not_told(
+    way: str, many: Tenant, tenant_database: Cloned
+) -> None:
+    search, index = WAYS[way]
+    page = newest_of(journal, bound(search.bounds()), bindparam("page_size", type_=Integer()))
+    with psycopg.connect(tenant_database.url) as connection:
+        connection.execute(PLANNER.encode())
+        asked = b"explain (generic_plan) " + Statement(page).sql
+        plan = "\n".join(row[0] for row in connection.execute(asked).fetchall())
 
     assert index in plan, plan
     assert "Seq Scan" not in plan
