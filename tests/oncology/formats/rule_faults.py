@@ -23,12 +23,9 @@ def places(group: Group, document: etree._Element) -> list[etree._Element]:
     """The elements that a group is about."""
     if group.path:
         return list(found(document, group.path))
-    return [
-        each
-        for each in found(document, "//*[cda:templateId]")
-        if _roots(each) & set(group.templates)
-        and (not group.within or any(group.within in _roots(above) for above in each.iterancestors()))
-    ]
+    bearing = " or ".join(f"cda:templateId/@root='{root}'" for root in group.templates)
+    below = f"[ancestor::*[cda:templateId/@root='{group.within}']]" if group.within else ""
+    return list(found(document, f"//*[{bearing}]{below}"))
 
 
 def break_it(group: Group, rule: Rule, document: etree._Element) -> bool:

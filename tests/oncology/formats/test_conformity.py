@@ -165,11 +165,14 @@ def test_the_document_itself_has_a_place() -> None:
 
 @cache
 def _kept(name: str) -> etree._Element:
-    """An official document without what it attaches, which is heavy and which no rule reads."""
+    """An official document without what it attaches and what it narrates, which are heavy and which no rule reads."""
     root = etree.parse(SHARED / "cda" / "ci-sis-2022-2025" / name, etree.XMLParser(huge_tree=True)).getroot()
     document = next(root.iter("{urn:hl7-org:v3}ClinicalDocument"))
     for media in found(document, "//cda:observationMedia/cda:value"):
         media.text = "JVBERi0="
+    for narrative in found(document, "//cda:section/cda:text"):
+        for each in list(narrative):
+            narrative.remove(each)
     return etree.fromstring(etree.tostring(document))
 
 
@@ -186,12 +189,11 @@ def test_official_documents_break_no_rule(name: str) -> None:
 @needs_shared
 @pytest.mark.parametrize("group", GROUPS, ids=[group.key for group in GROUPS])
 def test_faults_are_found_in_official_documents_too(group: Group) -> None:
-    """In each official document of 2025 that has the place; what it has no place for, the made documents have."""
-    for name in NEWEST:
-        bare = _sample(name)
-        if SAMPLES[name] not in group.kinds or not places(group, bare):
-            continue
-        for rule in group.rules:
+    """In the first official document of 2025 that has the place; what neither has, the made documents have."""
+    having = [name for name in NEWEST if SAMPLES[name] in group.kinds and places(group, _kept(name))]
+    for rule in group.rules:
+        for name in having:
             document = _sample(name)
             if break_it(group, rule, document):
                 assert key(group, rule) in {each.rule for each in broken_rules(document, SAMPLES[name])}
+                break

@@ -50,7 +50,7 @@ def test_nothing_is_a_page_too() -> None:
     assert read(document("T", [])) == ["Page 1/1"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.builds(Block, st.sampled_from(["title", "heading", "text"]), st.text(max_size=400)), max_size=6))
 def test_any_words_make_a_sound_file(blocks: list[Block]) -> None:
     data = document("Titre", blocks)

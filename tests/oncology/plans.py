@@ -1,0 +1,22 @@
+"""Care plans of invented people, for tests."""
+
+from __future__ import annotations
+
+from passerelle.oncology.care_plan import CarePlan
+from passerelle.oncology.coded import Id
+from passerelle.oncology.plan_derivation import derived_from
+from passerelle.oncology.sheet import BoardSheet
+from tests.oncology.sheets import a_sheet, who
+
+CREATED = "20260601101500+0200"
+
+
+def a_plan(number: int = 1, sheet: BoardSheet | None = None) -> CarePlan:
+    """The plan that a sheet gives."""
+    return derived_from(
+        sheet or a_sheet(number),
+        id=Id(root=f"1.2.250.1.999.9.{number}"),
+        set_id=Id(root=f"1.2.250.1.999.8.{number}"),
+        author=who("participant", 1, type_code="RESP"),
+        created=CREATED,
+    )
