@@ -34,8 +34,8 @@ def test_what_was_proposed_is_planned_in_its_order() -> None:
         ]
     )
     assert [said(each) for each in items(a_plan(sheet=sheet))] == [
-        (Kind.TREATMENT, "387713003", "intervention chirurgicale", "20260301"),
-        (Kind.TREATMENT, "C15445", "Hormonothérapie", "20261001"),
+        (Kind.TREATMENT, "387713003", None, "20260301"),
+        (Kind.TREATMENT, "C15445", None, "20261001"),
         (Kind.TREATMENT, "C15632", "Après la chirurgie", None),
         (Kind.TREATMENT, "MED-226", "Tous les six mois", None),
         (Kind.FOLLOW_UP, "GEN-092.04.06", "IRM mammaire", "20260218"),

@@ -87,7 +87,7 @@ def _lines(sheet: BoardSheet) -> Iterator[PlanItem]:
         yield PlanItem(
             kind=Kind.SUPPORT_CARE if is_support else Kind.TREATMENT,
             what=what,
-            words=_words(each.get("precision")) or treatment.label,
+            words=_words(each.get("precision")),
             rank=_words(each.get("rank")),
             planned_from=_words(each.get("starts")),
             planned_to=_words(each.get("ends")),

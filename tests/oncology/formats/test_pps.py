@@ -152,7 +152,14 @@ def test_a_plan_is_written_with_its_copy_and_read_back() -> None:
     copy = b64decode(media.text or "")
     check_pdf(copy)
     text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(copy)).pages)
-    for words in ("Programme personnalisé de soins", "PAT-TROIS", "50 Gy en 25 séances", "IRM mammaire", "ESSAI-1"):
+    for words in (
+        "Programme personnalisé de soins",
+        "PAT-TROIS",
+        "Traitement : radiothérapie",
+        "50 Gy en 25 séances",
+        "IRM mammaire",
+        "ESSAI-1",
+    ):
         assert words in text
 
 

@@ -278,6 +278,10 @@ class _Writer:
             return ""
         original = code.original.text if code.original else None
         label = self._said["label_of"].get(code.code) or code.label or code.code or ""
+        # What kind of act it is, where its code only says that it is one (the lines of a care plan).
+        kind = next((each.value for each in code.qualifiers if each.name is None and each.value), None)
+        if kind and (kind.label or kind.code):
+            label = f"{label} : {kind.label or kind.code}"
         return " - ".join(filter(None, (label, original)))
 
     def _null(self, flavor: str) -> str:
