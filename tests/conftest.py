@@ -48,6 +48,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _numbers = count(1)
 
 
+_FIRST = ("tests/running/", "tests/proofs/", "tests/journeys/", "tests/compiled/", "tests/gateway/")
+
+
 def pytest_configure() -> None:
     """No setting of the person who runs the tests reaches them, but the choice of PostgreSQL binaries."""
     for name in [name for name in os.environ if name.startswith("PASSERELLE_") and name != "PASSERELLE_PG_BINDIR"]:
@@ -57,8 +60,10 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is tried example after example is not measured: coverage doubles its price, others pass the same lines.
 
-    So do the slowest of the rest, which are marked where they stand.
+    So do the slowest of the rest, which are marked where they stand. The files that take minutes begin (`ops/test`
+    keeps this order), so that no worker waits for another at the end.
     """
+    items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
     for item in items:
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("no_cover")
