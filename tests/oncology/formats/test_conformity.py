@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from passerelle.kernel.messages import catalogue
-from passerelle.oncology.formats.conformity import broken_rules, edition_of, place
+from passerelle.oncology.formats.conformity import MAX_FINDINGS, broken_rules, edition_of, place
 from passerelle.oncology.formats.rules import GROUPS
 from passerelle.oncology.formats.rules.shapes import DocumentKind, Group, Rule
 from tests.formats.samples import SHARED, needs_shared
@@ -157,6 +157,16 @@ def test_rules_of_2025_are_not_asked_of_a_plan_of_2022() -> None:
     next(found(document, "cda:templateId[@extension]")).set("extension", "2022.01")
     assert edition_of(document, DocumentKind.CARE_PLAN) == "2022.01"
     assert broken_rules(document, DocumentKind.CARE_PLAN) == ()
+
+
+def test_so_many_faults_are_told_and_no_more() -> None:
+    document = whole(DocumentKind.FRCP)
+    comment = next(found(document, "//cda:act[cda:code/@code='48767-8']"))
+    for text in list(found(comment, "cda:text")):
+        comment.remove(text)
+    for _ in range(2 * MAX_FINDINGS):
+        comment.addnext(deepcopy(comment))
+    assert len(broken_rules(document, DocumentKind.FRCP)) == MAX_FINDINGS
 
 
 def test_the_document_itself_has_a_place() -> None:

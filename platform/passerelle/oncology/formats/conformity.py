@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -19,6 +20,8 @@ from passerelle.oncology.formats.rules.shapes import HL7, PREFIXES, DocumentKind
 TEMPLATES: Final = {DocumentKind.FRCP: "1.2.250.1.213.1.1.1.8", DocumentKind.CARE_PLAN: "1.2.250.1.213.1.1.1.26"}
 """The template of each kind of document; its extension is the edition."""
 NEWEST_EDITION: Final = "2025.01"
+MAX_FINDINGS: Final = 200
+"""More are not told: whoever mends these will see the others."""
 _TEMPLATE_ID: Final = f"{{{HL7}}}templateId"
 _DOCUMENT: Final = f"{{{HL7}}}ClinicalDocument"
 
@@ -38,15 +41,19 @@ class Finding:
 
 
 def broken_rules(document: etree._Element, kind: DocumentKind) -> tuple[Finding, ...]:
-    """What a ClinicalDocument element breaks of the rules of its kind and edition; empty when it keeps them all."""
-    edition = edition_of(document, kind)
+    """What a ClinicalDocument element breaks of the rules of its kind and edition; empty when it keeps them all.
+
+    At most MAX_FINDINGS are told.
+    """
+    return tuple(islice(_findings(document, kind), MAX_FINDINGS))
+
+
+def _findings(document: etree._Element, kind: DocumentKind) -> Iterator[Finding]:
     by_template = _bearers(document)
-    return tuple(
-        Finding(f"{group.key}.{rule.name}", _told(group, rule), place(element), group.files(rule))
-        for group in _groups(kind, edition)
-        for element in _context(group, document, by_template)
-        for rule in _broken(group, element)
-    )
+    for group in _groups(kind, edition_of(document, kind)):
+        for element in _context(group, document, by_template):
+            for rule in _broken(group, element):
+                yield Finding(f"{group.key}.{rule.name}", _told(group, rule), place(element), group.files(rule))
 
 
 def edition_of(document: etree._Element, kind: DocumentKind) -> str:

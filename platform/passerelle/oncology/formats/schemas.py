@@ -14,6 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,14 @@ from lxml import etree
 from passerelle.dossier.formats.cda import clinical_document
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.messages import sentence
-from passerelle.oncology.formats.conformity import NEWEST_EDITION, TEMPLATES, Finding, broken_rules, edition_of
+from passerelle.oncology.formats.conformity import (
+    MAX_FINDINGS,
+    NEWEST_EDITION,
+    TEMPLATES,
+    Finding,
+    broken_rules,
+    edition_of,
+)
 from passerelle.oncology.formats.rules.shapes import HL7, DocumentKind
 from passerelle.oncology.formats.schematron import FOUND, NotSchematron, as_xslt
 
@@ -88,7 +96,7 @@ class Official:
             if schema.validate(document):
                 return ()
             errors: Any = schema.error_log
-            return tuple(_of_schema(each, path) for each in errors)
+            return tuple(_of_schema(each, path) for each in islice(errors, MAX_FINDINGS))
 
     def against_schematrons(self, document: etree._Element, kind: DocumentKind) -> tuple[Finding, ...]:
         """What the schematrons that are installed say of a ClinicalDocument. Raises Unusable."""
@@ -197,7 +205,8 @@ class _Saxon:
     def _run(self, document: str, files: tuple[Path, ...]) -> tuple[Finding, ...]:
         sheets = [(path, self._stylesheet(path)) for path in files]
         node = self._processor.parse_xml(xml_text=document)
-        return tuple(finding for path, sheet in sheets for finding in _told_by(path, sheet, node))
+        found = (finding for path, sheet in sheets for finding in _told_by(path, sheet, node))
+        return tuple(islice(found, MAX_FINDINGS))
 
     def _stylesheet(self, path: Path) -> Any:
         # Imported where it is used: it is heavy, and may not be installed.
