@@ -12,7 +12,7 @@ from passerelle.dossier.formats import values
 from passerelle.dossier.formats.hl7v3 import find, find_all
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology.coded import Address, Code, Id, Organisation, Participation
-from passerelle.oncology.formats import cda_values
+from passerelle.oncology.formats import cda_people, cda_values
 from passerelle.oncology.formats.cda_values import Passages, Strange, local, only
 from passerelle.oncology.header import Act, Encounter, Header, Order, Patient, Related
 
@@ -103,7 +103,7 @@ class _Reader:
         return cda_values.code(element, self._passages)
 
     def _participation(self, element: etree._Element) -> Participation:
-        return cda_values.participation(element, self._passages)
+        return cda_people.participation(element, self._passages)
 
     def _patient(self, element: etree._Element) -> Patient:
         only(element, "typeCode", "contextControlCode")
@@ -112,8 +112,8 @@ class _Reader:
             role,
             "beside",
             id=("ids", cda_values.identifier),
-            addr=("addresses", cda_values.address),
-            telecom=("telecoms", cda_values.telecom),
+            addr=("addresses", cda_people.address),
+            telecom=("telecoms", cda_people.telecom),
             patient=("traits", self._traits),
         )
         traits = _alone(whose, "traits").pop("traits", {})
@@ -124,7 +124,7 @@ class _Reader:
         traits = _gathered(
             element,
             "others",
-            name=("names", cda_values.name),
+            name=("names", cda_people.name),
             administrativeGenderCode=("sex", self._code),
             birthTime=("birth", cda_values.moment),
             birthplace=("birthplace", _birthplace),
@@ -134,7 +134,7 @@ class _Reader:
     def _custodian(self, element: etree._Element) -> Organisation:
         only(element, "typeCode")
         assigned = _sole(element, "assignedCustodian")
-        return cda_values.organisation(_sole(assigned, "representedCustodianOrganization"), self._passages)
+        return cda_people.organisation(_sole(assigned, "representedCustodianOrganization"), self._passages)
 
     def _order(self, element: etree._Element) -> Order:
         only(element, "typeCode")
@@ -193,7 +193,7 @@ class _Reader:
             ids=tuple(cda_values.identifier(each) for each in find_all(inside, "id")),
             code=None if code is None else self._code(code),
             name=None if name is None else values.text(name.text, "healthCareFacility/name"),
-            addresses=tuple(cda_values.address(each) for each in addresses),
+            addresses=tuple(cda_people.address(each) for each in addresses),
         )
 
 
@@ -232,7 +232,7 @@ def _sole(element: etree._Element, name: str, *known: str) -> etree._Element:
 
 def _birthplace(element: etree._Element) -> Address:
     """The address of the place of birth, when it is all that is said of it."""
-    return cda_values.address(_sole(_sole(element, "place"), "addr", "use", "nullFlavor"))
+    return cda_people.address(_sole(_sole(element, "place"), "addr", "use", "nullFlavor"))
 
 
 def _version(element: etree._Element) -> int:

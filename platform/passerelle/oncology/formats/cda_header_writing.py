@@ -6,6 +6,7 @@ from typing import Final
 
 from passerelle.oncology.coded import Id, Organisation
 from passerelle.oncology.formats.cda_header import CONFIDENTIALITY, LANGUAGE, DocumentKind
+from passerelle.oncology.formats.cda_order import DOCUMENT, HEADER_ACT, PATIENT, PATIENT_ROLE
 from passerelle.oncology.formats.cda_writing import (
     Placed,
     address,
@@ -28,27 +29,6 @@ OPENING: Final = (
     '<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n'
 )
 CLOSING: Final = "</ClinicalDocument>\n"
-
-
-def _order(*names: str) -> dict[str, int]:
-    return {name: rank for rank, name in enumerate(names)}
-
-
-_DOCUMENT: Final = _order(
-    "realmCode", "typeId", "templateId", "id", "code", "title", "effectiveTime", "confidentialityCode", "languageCode",
-    "setId", "versionNumber", "copyTime", "recordTarget", "author", "dataEnterer", "informant", "custodian",
-    "informationRecipient", "legalAuthenticator", "authenticator", "participant", "inFulfillmentOf", "documentationOf",
-    "relatedDocument", "authorization", "componentOf",
-)  # fmt: skip
-_ROLE: Final = _order("id", "addr", "telecom", "patient", "providerOrganization")
-_TRAITS: Final = _order(
-    "templateId", "id", "name", "administrativeGenderCode", "birthTime", "maritalStatusCode",
-    "religiousAffiliationCode", "raceCode", "ethnicGroupCode", "guardian", "birthplace", "languageCommunication",
-)  # fmt: skip
-_PART: Final = _order(
-    "templateId", "id", "code", "text", "setId", "versionNumber", "effectiveTime", "dischargeDispositionCode",
-    "priorityCode", "responsibleParty", "performer", "encounterParticipant", "location",
-)  # fmt: skip
 
 
 def written(header: Header, kind: DocumentKind, edition: str) -> str:
@@ -84,7 +64,7 @@ def written(header: Header, kind: DocumentKind, edition: str) -> str:
     placed += (("relatedDocument", _related(each)) for each in header.related)
     if header.encounter:
         placed.append(("componentOf", tag("componentOf", _encounter(header.encounter))))
-    return in_order(placed, header.others, _DOCUMENT)
+    return in_order(placed, header.others, DOCUMENT)
 
 
 def _ids(ids: tuple[Id, ...]) -> list[Placed]:
@@ -102,8 +82,8 @@ def _patient(patient: Patient) -> str:
     placed = _ids(patient.ids)
     placed += (("addr", address(each)) for each in patient.addresses)
     placed += (("telecom", telecom(each)) for each in patient.telecoms)
-    placed.append(("patient", tag("patient", in_order(traits, patient.others, _TRAITS), classCode="PSN")))
-    return tag("recordTarget", tag("patientRole", in_order(placed, patient.beside, _ROLE)))
+    placed.append(("patient", tag("patient", in_order(traits, patient.others, PATIENT), classCode="PSN")))
+    return tag("recordTarget", tag("patientRole", in_order(placed, patient.beside, PATIENT_ROLE)))
 
 
 def _custodian(structure: Organisation) -> str:
@@ -114,7 +94,7 @@ def _asked(order: Order) -> str:
     placed = _ids(order.ids)
     if order.code:
         placed.append(("code", code("code", order.code)))
-    return tag("order", in_order(placed, order.others, _PART))
+    return tag("order", in_order(placed, order.others, HEADER_ACT))
 
 
 def _act(act: Act) -> str:
@@ -124,7 +104,7 @@ def _act(act: Act) -> str:
     if act.time:
         placed.append(("effectiveTime", time("effectiveTime", act.time)))
     placed += (("performer", participation(each)) for each in act.performers)
-    return tag("serviceEvent", in_order(placed, act.others, _PART), classCode="ACT")
+    return tag("serviceEvent", in_order(placed, act.others, HEADER_ACT), classCode="ACT")
 
 
 def _related(related: Related) -> str:
@@ -135,7 +115,7 @@ def _related(related: Related) -> str:
         placed.append(("setId", identifier("setId", related.set_id)))
     if related.version is not None:
         placed.append(("versionNumber", tag("versionNumber", value=str(related.version))))
-    parent = tag("parentDocument", in_order(placed, related.others, _PART))
+    parent = tag("parentDocument", in_order(placed, related.others, HEADER_ACT))
     return tag("relatedDocument", parent, typeCode=related.type_code)
 
 
@@ -147,7 +127,7 @@ def _encounter(encounter: Encounter) -> str:
         placed.append(("effectiveTime", time("effectiveTime", encounter.time)))
     if encounter.facility:
         placed.append(("location", tag("location", _facility(encounter.facility))))
-    return tag("encompassingEncounter", in_order(placed, encounter.others, _PART))
+    return tag("encompassingEncounter", in_order(placed, encounter.others, HEADER_ACT))
 
 
 def _facility(facility: Organisation) -> str:

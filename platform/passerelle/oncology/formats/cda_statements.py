@@ -13,7 +13,7 @@ from lxml import etree
 from passerelle.dossier.formats import values
 from passerelle.kernel.errors import LimitExceeded
 from passerelle.oncology.coded import Code, Element, Id, Link, Participation, Section, Statement, Value, Words
-from passerelle.oncology.formats import cda_values
+from passerelle.oncology.formats import cda_people, cda_values
 from passerelle.oncology.formats.cda_values import XSI_TYPE, Passages, Strange, local, only, xsi_type
 
 MAX_STATEMENTS: Final = 5_000
@@ -61,7 +61,7 @@ class Body:
                 elif name == "text":
                     narrative = cda_values.as_it_stands(child).children
                 elif name in _PARTICIPATIONS:
-                    participations.append(cda_values.participation(child, self.passages))
+                    participations.append(cda_people.participation(child, self.passages))
                 elif name == "entry":
                     entries.append(self._link(child))
                 elif name == "component":
@@ -162,7 +162,7 @@ class Body:
 
     def participation(self, element: etree._Element) -> Participation:
         """Who took part in a statement."""
-        return cda_values.participation(element, self.passages)
+        return cda_people.participation(element, self.passages)
 
     def value(self, element: etree._Element) -> Value:
         """What a statement found."""

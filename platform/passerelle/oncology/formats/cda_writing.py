@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -31,32 +32,20 @@ from passerelle.oncology.coded import (
     Words,
 )
 from passerelle.oncology.formats import cda_narrative
-from passerelle.oncology.formats.cda_values import XSI_TYPE, entity_of
+from passerelle.oncology.formats.cda_order import SECTION, STATEMENT
+from passerelle.oncology.formats.cda_people import entity_of
+from passerelle.oncology.formats.cda_values import XSI_TYPE
 
 Placed = tuple[str, str]
 """An element by its name, and as it is written."""
 _QUOTES: Final = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 _MARKUP: Final = re.compile('[<>&"\n\r\t]')
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_PREFIXES: Final = {
+    "http://www.w3.org/2001/XMLSchema-instance": "xsi",
+    "http://www.w3.org/XML/1998/namespace": "xml",
+}
 _NAME: Final = re.compile(r"(?:\{([^{}<>&\"]*)\})?([A-Za-z_][\w.-]*)")
-_STATEMENT: Final = {
-    name: rank
-    for rank, name in enumerate((
-        "realmCode", "typeId", "templateId", "id", "code", "derivationExpr", "text", "statusCode", "effectiveTime",
-        "priorityCode", "repeatNumber", "independentInd", "quantity", "languageCode", "expectedUseTime", "routeCode",
-        "approachSiteCode", "doseQuantity", "rateQuantity", "maxDoseQuantity", "administrationUnitCode", "value",
-        "interpretationCode", "methodCode", "targetSiteCode", "subject", "specimen", "consumable", "product",
-        "performer", "author", "informant", "participant", "entryRelationship", "reference", "precondition",
-        "referenceRange", "component",
-    ))
-}  # fmt: skip
-_SECTION: Final = {
-    name: rank
-    for rank, name in enumerate((
-        "realmCode", "typeId", "templateId", "id", "code", "title", "text", "confidentialityCode", "languageCode",
-        "subject", "author", "informant", "entry", "component",
-    ))
-}  # fmt: skip
 _LINKS: Final = {"organizer": "component"}
 
 
@@ -94,6 +83,7 @@ def as_it_stood(element: Element, above: str = NAMESPACE) -> str:
     return f"<{written}>{inside}</{name}>" if inside else f"<{written}/>"
 
 
+@lru_cache(maxsize=512)
 def _named(name: str) -> tuple[str | None, str]:
     match = _NAME.fullmatch(name)
     if match is None:
@@ -103,16 +93,25 @@ def _named(name: str) -> tuple[str | None, str]:
 
 def _attributes(element: Element) -> str:
     written = ""
-    for name, value in element.attributes:
+    for at, (name, value) in enumerate(element.attributes):
+        namespace, local = _named(name)
         if name == XSI_TYPE:
             written += f" xsi:type={quoted(value.rpartition(':')[2])}"
-            continue
-        uri, local = _named(name)
-        if uri is None:
+        elif namespace is None:
             written += f" {local}={quoted(value)}"
-        elif uri == "http://www.w3.org/2001/XMLSchema-instance":
-            written += f" xsi:{local}={quoted(value)}"
+        elif namespace in _PREFIXES:
+            written += f" {_PREFIXES[namespace]}:{local}={quoted(value)}"
+        else:
+            written += f" xmlns:a{at}={quoted(namespace)} a{at}:{local}={quoted(value)}"
     return written
+
+
+def part(name: str) -> str:
+    """The name of an element that a value gives. Refused: VALUE_MALFORMED for what is no name of CDA."""
+    namespace, local = _named(name)
+    if namespace is not None:
+        raise InvalidInput("VALUE_MALFORMED", field="element")
+    return local
 
 
 def in_order(placed: Iterable[Placed], others: Iterable[Element], order: dict[str, int]) -> str:
@@ -182,7 +181,7 @@ def time(name: str, value: Time) -> str:
 def person_name(value: Name) -> str:
     """A person's name."""
     inside = "".join(
-        tag(each.kind, spoken(each.text), qualifier=each.qualifier) if each.kind else spoken(each.text)
+        tag(part(each.kind), spoken(each.text), qualifier=each.qualifier) if each.kind else spoken(each.text)
         for each in value.parts
     )
     return tag("name", inside, use=value.use, nullFlavor=value.null_flavor)
@@ -190,7 +189,7 @@ def person_name(value: Name) -> str:
 
 def address(value: Address) -> str:
     """A postal address."""
-    inside = "".join(tag(kind, spoken(words)) for kind, words in value.lines)
+    inside = "".join(tag(part(kind), spoken(words)) for kind, words in value.lines)
     return tag("addr", inside, use=value.use, nullFlavor=value.null_flavor)
 
 
@@ -235,7 +234,7 @@ def participation(value: Participation) -> str:
     head += time("time", value.time) if value.time else ""
     head += tag("signatureCode", code=value.signature) if value.signature else ""
     whole = head + tag(entity, inside, classCode=value.entity_class, nullFlavor=value.null_flavor)
-    return tag(value.part, whole, typeCode=value.type_code, contextControlCode=value.control)
+    return tag(part(value.part), whole, typeCode=value.type_code, contextControlCode=value.control)
 
 
 class Body:
@@ -273,7 +272,7 @@ class Body:
             ("component", tag("component", self._section(each, f"{prefix}.{at}")))
             for at, each in enumerate(section.sections, 1)
         )
-        return tag("section", in_order(placed, section.others, _SECTION))
+        return tag("section", in_order(placed, section.others, SECTION))
 
 
 _Placing = Callable[[cda_narrative.Path], str | None]
@@ -327,8 +326,8 @@ def _statement(value: Statement, path: cda_narrative.Path, place: _Placing) -> s
     name = _LINKS.get(value.kind, "entryRelationship")
     placed += ((name, _link(name, each, (*path, at), place)) for at, each in enumerate(value.links))
     return tag(
-        value.kind,
-        in_order(placed, value.others, _STATEMENT),
+        part(value.kind),
+        in_order(placed, value.others, STATEMENT),
         classCode=value.class_code,
         moodCode=value.mood,
         negationInd=None if value.negated is None else str(value.negated).lower(),
