@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLFormattedError
 from strawberry.extensions import SchemaExtension
@@ -70,6 +70,9 @@ class Executor(StrEnum):
     STRAWBERRY = "strawberry"
 
 
+_COMPILED: Final = OPERATIONS.labels(Executor.COMPILED, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The body of an answer; `why_not_compiled` says why Strawberry gave it where the compiler might have."""
@@ -90,7 +93,7 @@ async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: 
         except NotCompiled as reason:
             why_not = reason
         else:
-            OPERATIONS.labels(Executor.COMPILED, "").inc()
+            _COMPILED.inc()
             return Answered(body)
     said = (await execute(schema, asked, seconds=seconds)).body
     OPERATIONS.labels(Executor.STRAWBERRY, str(why_not or "")).inc()

@@ -35,7 +35,7 @@ class Node(StrEnum):
 
 def node_id(kind: Node, key: UUID) -> ID:
     """The id of one thing."""
-    return ID(base64.urlsafe_b64encode(kind.encode("ascii") + key.bytes).decode("ascii").rstrip("="))
+    return ID(_id(kind.encode("ascii") + key.bytes))
 
 
 def key_of(kind: Node, given: str) -> UUID:
@@ -44,20 +44,24 @@ def key_of(kind: Node, given: str) -> UUID:
         raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as broken:
         raise InvalidInput("ID_INVALID") from broken
-    if len(raw) != 17 or raw[:1] != kind.encode("ascii") or node_id(kind, UUID(bytes=raw[1:])) != given:
+    if len(raw) != 17 or raw[:1] != kind.encode("ascii") or _id(raw) != given:
         raise InvalidInput("ID_INVALID")
     return UUID(bytes=raw[1:])
 
 
+def _id(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
 def line_cursor(line: int) -> str:
     """The id, and the cursor, of a line of the journal."""
-    return base64.urlsafe_b64encode(Node.LINE.encode("ascii") + line.to_bytes(8)).decode("ascii").rstrip("=")
+    return _id(Node.LINE.encode("ascii") + line.to_bytes(8))
 
 
 def place_cursor(at: datetime, line: int) -> str:
     """The cursor of a line among those of a whole network, which come by instant."""
     raw = Node.LINE.encode("ascii") + ((at - _EPOCH) // _TICK).to_bytes(8, signed=True) + line.to_bytes(8)
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+    return _id(raw)
 
 
 def read_place_cursor(given: str) -> tuple[datetime, int]:

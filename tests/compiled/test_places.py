@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,9 +18,14 @@ from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Builder
 from passerelle_graphql.compiler.late import Late, filled
+from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.compiler.selections import Selections
 from passerelle_graphql.compiler.shapes import Sql
-from passerelle_graphql.schema import schema
+from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.limits import Limits
+from passerelle_graphql.preparation import Preparation
+from passerelle_graphql.requests import Parameters
+from passerelle_graphql.schema import ROOTS, schema
 from passerelle_ops.bench._odd_records import TEXTS
 from tests.builders import World, network, operator
 from tests.conftest import Cloned
@@ -62,3 +68,22 @@ async def test_a_place_holds_whatever_its_columns_hold(
             octets = str(await connection.scalar(said, {"one": first, "two": second})).encode()
         shown = await filled(octets, builder.late, context)
         assert json.loads(shown) == [first, [first, second], second, [second]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "places"),
+    [
+        ("why source", 1),
+        ("source why", 1),
+        ("why other: why source", 1),
+        ("why rule source", 2),
+        ("sentence why", 2),
+        ("actor { structureName } actor { structureName }", 1),
+        ("actor { structureName other: structureName }", 2),
+    ],
+)
+def test_neighbours_of_the_same_columns_are_one_place_where_both_are_kept(fields: str, places: int) -> None:
+    query = '{ journal(patientId: "%s") { ... on JournalConnection { nodes { %s } } } }'
+    asked = Parameters(query=query % (node_id(Node.PATIENT, uuid4()), fields))
+    prepared = Preparation(schema, Limits(), introspection=False).prepare(asked)
+    assert Plans(schema, ROOTS, kept=1).plan(prepared).roots[0].body.count("\x02") == places

@@ -19,7 +19,7 @@ from graphql import (
     print_ast,
 )
 
-from passerelle_graphql.compiler.late import Late
+from passerelle_graphql.compiler.late import Late, together
 from passerelle_graphql.compiler.selections import Selected, Selections
 from passerelle_graphql.compiler.shapes import Sql, joined
 
@@ -49,6 +49,7 @@ class Builder:
     arguments: dict[str, FieldNode] = field(default_factory=dict)
     needs: set[str] = field(default_factory=set)
     uses_kept: bool = True
+    _places: dict[str, tuple[Late, Sql]] = field(default_factory=dict)
 
     def object(self, type_name: str, fields: Mapping[str, Shape], selected: Selected) -> Sql:
         """The JSON object of what is selected of `type_name`, out of its fields by their names in the graph."""
@@ -76,11 +77,21 @@ class Builder:
             if each.name == "__typename":
                 pieces.append((False, f'"{type_name}"'))
             elif (shape := fields.get(each.name)) is not None:
-                pieces.append((True, shape(self, each)))
+                self._add(pieces, shape(self, each))
             else:
                 raise NotCompiled(f"{type_name}.{each.name}")
             at += 1
         return pieces
+
+    def _add(self, pieces: list[tuple[bool, str]], written: Sql) -> None:
+        """A member's value; with the value before it, where both are places of the same columns, one place."""
+        here = self._places.get(written)
+        before = self._places.get(pieces[-2][1]) if len(pieces) > 1 else None
+        both = together(before[0], pieces[-1][1], here[0]) if before and here and before[1] == here[1] else None
+        if here is None or both is None:
+            pieces.append((True, written))
+        else:
+            pieces[-2:] = [(True, self.later(both, here[1]))]
 
     def binds(self, name: str, selected: Selected) -> None:
         """The statement binds the arguments of this field; asked twice with different ones, it is not compiled."""
@@ -92,7 +103,9 @@ class Builder:
     def later(self, late: Late, payload: Sql) -> Sql:
         """A place for Python to fill, that carries `payload`: JSON, in which no control character stands bare."""
         self.late.append(late)
-        return Sql(f"'\x01{len(self.late) - 1}\x02' || {payload} || '\x01'")
+        written = Sql(f"'\x01{len(self.late) - 1}\x02' || {payload} || '\x01'")
+        self._places[written] = late, payload
+        return written
 
     def type_of(self, name: str) -> GraphQLObjectType:
         """The object type of that name."""

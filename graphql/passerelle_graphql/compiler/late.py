@@ -30,37 +30,61 @@ class Late:
     kept_as: Callable[[Context], object] | None = None
 
 
+def together(first: Late, between: str, second: Late) -> Late | None:
+    """Two places of the same columns and the text between them, as one that is kept; none where one is not kept."""
+    kept_first, kept_second, text = first.kept_as, second.kept_as, between.encode()
+    if kept_first is None or kept_second is None:
+        return None
+
+    def write(context: Context, values: Sequence[Any], found: Mapping[str, Any]) -> bytes:
+        return first.write(context, values, found) + text + second.write(context, values, found)
+
+    return Late(write=write, kept_as=lambda context: (kept_first(context), between, kept_second(context)))
+
+
 async def filled(body: bytes, places: Sequence[Late], context: Context) -> bytes:
     """The octets with every place filled."""
-    if not places:
+    first, last = body.find(b"\x01"), body.rfind(b"\x01")
+    if first < 0:
         return body
-    pieces = body.split(b"\x01")  # text and places in turn
-    asked = dict.fromkeys(pieces[1::2])
-    if not asked:
-        return body
-    by_number: dict[int, list[bytes]] = {}
-    for place in asked:
-        by_number.setdefault(int(place[: place.index(b"\x02")]), []).append(place)
+    pieces = body[first + 1 : last].split(b"\x01")  # places and the text between them, in turn
+    asked = dict.fromkeys(pieces[::2])
     written: dict[bytes, bytes] = {}
+    by_number: dict[bytes, list[tuple[bytes, bytes]]] = {}
+    for place in asked:
+        number, _, payload = place.partition(b"\x02")
+        by_number.setdefault(number, []).append((place, payload))
     for number, some in by_number.items():
-        start = some[0].index(b"\x02") + 1
-        payloads = [place[start:] for place in some]
-        written.update(zip(some, await _written(places[number], payloads, context), strict=True))
-    pieces[1::2] = [written[place] for place in pieces[1::2]]
-    return b"".join(pieces)
+        late = places[int(number)]
+        if late.kept_as is None:
+            await _write(late, some, context, written)
+        else:
+            _write_kept(late, late.kept_as(context), some, context, written)
+    pieces[::2] = [written[place] for place in pieces[::2]]
+    return b"".join((body[:first], *pieces, body[last + 1 :]))
 
 
-async def _written(late: Late, payloads: Sequence[bytes], context: Context) -> list[bytes]:
-    if late.kept_as is None:
-        columns = [json.loads(each) for each in payloads]
-        found = await late.lookup(context, columns) if late.lookup is not None else {}
-        return [late.write(context, each, found) for each in columns]
-    if len(_kept) > _KINDS_AT_MOST:
-        _kept.clear()
-    kept = _kept.setdefault(late.kept_as(context), {})
-    if len(kept) > _KEPT_AT_MOST:
+async def _write(
+    late: Late, some: Sequence[tuple[bytes, bytes]], context: Context, written: dict[bytes, bytes]
+) -> None:
+    columns = [json.loads(payload) for _, payload in some]
+    found = await late.lookup(context, columns) if late.lookup is not None else {}
+    for (place, _), each in zip(some, columns, strict=True):
+        written[place] = late.write(context, each, found)
+
+
+def _write_kept(
+    late: Late, kind: object, some: Sequence[tuple[bytes, bytes]], context: Context, written: dict[bytes, bytes]
+) -> None:
+    kept = _kept.get(kind)
+    if kept is None:
+        if len(_kept) > _KINDS_AT_MOST:
+            _kept.clear()
+        kept = _kept[kind] = {}
+    elif len(kept) > _KEPT_AT_MOST:
         kept.clear()
-    for payload in payloads:
-        if payload not in kept:
-            kept[payload] = late.write(context, json.loads(payload), {})
-    return [kept[payload] for payload in payloads]
+    for place, payload in some:
+        said = kept.get(payload)
+        if said is None:
+            said = kept[payload] = late.write(context, json.loads(payload), {})
+        written[place] = said

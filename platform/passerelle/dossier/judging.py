@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Select, Uuid, and_, bindparam, case, func, literal, not_, select
 
 from passerelle.audit import journal
 from passerelle.dossier import access, reach, refusals
+from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Refused
+from passerelle.kernel.pipeline_values import Written, written_each
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import PHARMACY_KINDS, Action, Kind
+
+_KEPT_AT_MOST: Final = 4_000
+_kept: dict[tuple[object, ...], Mapping[str, Written | None]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +90,32 @@ def judged(
 
 def parameters(context: Context, kind: Kind, patient_id: UUID, *, action: Action = Action.READ) -> dict[str, Any]:
     """Values for the bind parameters of `judged`."""
+    now = context.clock.now()
     return {
-        **access.facts_parameters(context),
-        **reach.verdict_parameters(context, kind, action),
-        **journal.parameters(context),
+        **_of_the_day(context, kind, action),
+        "access_now": now,
         "access_patient_id": patient_id,
+        "journal_at": now,
+        "journal_request_id": context.request_id,
     }
+
+
+def _of_the_day(context: Context, kind: Kind, action: Action) -> Mapping[str, Any]:
+    """Those that one request of an actor's has like another of the same day, written once."""
+    overrides = tuple(context.tenant.parameters.items())
+    key = context.actor, context.mode, context.purpose, overrides, legal_day(context.clock), kind, action
+    kept = _kept.get(key)
+    if kept is None:
+        if len(_kept) >= _KEPT_AT_MOST:
+            _kept.clear()
+        kept = _kept[key] = written_each(
+            {
+                **access.facts_parameters(context),
+                **reach.verdict_parameters(context, kind, action),
+                **journal.parameters(context),
+            }
+        )
+    return kept
 
 
 def refusal(context: Context, kind: Kind, told: Mapping[str, Any], *, action: Action = Action.READ) -> Refused:

@@ -151,16 +151,18 @@ def traces_read() -> TracesRead:
     before = bindparam("before_line", type_=BigInteger())
     journal_lines, is_new = journal.lines(), judged.journal_line
     of_patient = and_(journal_lines.c.patient_id == judged.patient_id, judged.is_allowed())
+    # Each is asked for in both lists: as a CTE it is planned once.
+    unseen = reading.out_of_sight_in_sql(judged.facts).cte("unseen")
+    unseen_visits = visits.out_of_sight(judged.patient_id).cte("unseen_visit")
 
     def shown(entry: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
         is_representative = and_(
             access.holds(judged.facts, Relation.REPRESENTATIVE), not_(access.holds(judged.facts, Relation.PATIENT))
         )
         is_own = or_(*(access.holds(judged.facts, each) for each in sorted(_OWN)))
-        no_visit = shown_lines.is_no_visit(entry, visits.out_of_sight(judged.patient_id))
         return select(*(entry.c[name] for name in journal.JournalLine.__dataclass_fields__)).where(
-            shown_lines.is_not_about(entry, reading.out_of_sight_in_sql(judged.facts)),
-            or_(not_(is_representative), no_visit),
+            shown_lines.is_not_about(entry, select(unseen.c.document_id)),
+            or_(not_(is_representative), shown_lines.is_no_visit(entry, select(unseen_visits))),
             or_(is_own, shown_lines.is_of_other_kinds(entry, PHARMACY_KINDS)),
             shown_lines.is_chosen(entry),
             *conditions,

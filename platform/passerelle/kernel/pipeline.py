@@ -68,6 +68,7 @@ class Line:
         self._names: OrderedDict[bytes, bytes] = OrderedDict()
         self._prepared = 0
         self._flying: deque[Request] = deque()
+        self.load = 0  # how many are in flight
         self._is_blocked = False
         self._watch: asyncio.TimerHandle | None = None
         self.heard_at = self._loop.time()
@@ -96,17 +97,13 @@ class Line:
         except TimeoutError as slow:
             raise OperationalError("the connection took too long") from slow
 
-    @property
-    def load(self) -> int:
-        """Requests in flight."""
-        return len(self._flying)
-
     def send(self, request: Request) -> None:
         if not self._flying:
             self.heard_at = self._loop.time()
             if self._watch is None:
                 self._watch = self._loop.call_later(self._silence, self._watched)
         self._flying.append(request)
+        self.load += 1
         pgconn = self._pgconn
         try:
             name = self._names.get(request.sql)
@@ -173,6 +170,7 @@ class Line:
             status = result.status
             if status == _SYNC:
                 self.heard_at = self._loop.time()
+                self.load -= 1
                 self._answer(flying.popleft())
                 self._keeper.freed(self)
                 continue
@@ -240,6 +238,7 @@ class Line:
         if self._is_blocked:
             self._loop.remove_writer(self._fd)
         self._pgconn.finish()
+        self.load = 0
         while self._flying:
             request = self._flying.popleft()
             if not request.future.done():

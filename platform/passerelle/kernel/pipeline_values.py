@@ -8,7 +8,7 @@ TypeError; text that holds a NUL, which PostgreSQL cannot, is psycopg's DataErro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -45,11 +45,19 @@ def array(values: Sequence[Any]) -> Written:
     return Written(_array(values))
 
 
+def written_each(values: Mapping[str, Any]) -> dict[str, Written | None]:
+    """Values that are sent again and again, by name, written once."""
+    return {name: None if value is None else Written(_writer(value)(value)) for name, value in values.items()}
+
+
 def written(values: Sequence[Any]) -> list[bytes | None]:
     """The values of one call, in the order of `$1`, `$2`…"""
     if len(values) > MOST_VALUES:
         raise DataError("more values than PostgreSQL takes")
-    return [None if value is None else _writer(value)(value) for value in values]
+    return [
+        value if value is None or type(value) is Written else _writer(value)(value)  # most are written already
+        for value in values
+    ]
 
 
 def _text(value: str) -> bytes:
