@@ -40,7 +40,8 @@ class Id:
 class Words:
     """Words of the narrative.
 
-    `reference` is where they stand in the narrative as it was received; None when the narrative is ours to write.
+    `reference` is where they stand in the narrative as it was received (`#name`); None when the narrative is ours to
+    write.
     """
 
     text: str | None = None

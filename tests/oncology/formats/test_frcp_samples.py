@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from passerelle.oncology.formats import frcp
 from passerelle.oncology.sheet import BoardSheet
 from passerelle.oncology.sheet_fields import answer, items, missing, put
 from tests.formats.samples import SHARED, needs_shared, refusal
+from tests.oncology.formats.coding import coded
 from tests.oncology.formats.test_frcp import schema
 
 pytestmark = needs_shared
@@ -22,32 +22,6 @@ pytestmark = needs_shared
 ORGAN = SHARED / "cda" / "ci-sis-2022-2025" / "CANCER-FRCP_2022.01_Appareil.xml"
 TRANSVERSAL = SHARED / "cda" / "ci-sis-2022-2025" / "CANCER-FRCP_2025.01_Transversale.xml"
 SHEETS = [ORGAN, TRANSVERSAL]
-_CDA = "{urn:hl7-org:v3}"
-
-Coded = Counter[tuple[tuple[str, ...], tuple[tuple[str, str], ...], str]]
-
-
-def coded(document: etree._Element) -> Coded:
-    """Every element but the narrative, with its place, its attributes and its words."""
-    found: Coded = Counter()
-
-    def gather(element: etree._Element, above: tuple[str, ...]) -> None:
-        name = str(element.tag)
-        if name == f"{_CDA}text" and above[-1:] == (f"{_CDA}section",):
-            return
-        kept = {
-            str(key): str(value)
-            for key, value in element.attrib.items()
-            if not (str(key) == "mediaType" and name == f"{_CDA}text")  # how the words are written, not what they say
-        }
-        if not (name == f"{_CDA}title" and kept.get("nullFlavor")):
-            found[((*above, name), tuple(sorted(kept.items())), " ".join((element.text or "").split()))] += 1
-        for child in element:
-            gather(child, (*above, name))
-
-    for child in document:
-        gather(child, ())
-    return found
 
 
 def test_every_published_sheet_is_here() -> None:

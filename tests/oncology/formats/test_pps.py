@@ -24,9 +24,9 @@ from passerelle.oncology.formats.rules.shapes import DocumentKind
 from passerelle.oncology.plan_items import Kind, PlanItem, items, with_items
 from passerelle.oncology.plan_status import handed_on, handed_over, in_state, state
 from tests.formats.samples import SHARED, needs_shared, refusal
+from tests.oncology.formats.coding import Coded, coded
 from tests.oncology.formats.rule_faults import found
 from tests.oncology.formats.test_frcp import schema
-from tests.oncology.formats.test_frcp_samples import Coded, coded
 from tests.oncology.plans import a_plan
 from tests.oncology.sheets import a_sheet, who
 

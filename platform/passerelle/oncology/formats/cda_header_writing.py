@@ -31,6 +31,19 @@ OPENING: Final = (
 CLOSING: Final = "</ClinicalDocument>\n"
 
 
+def lacking(header: Header) -> str | None:
+    """The first part of a header without which no document is written; None when every one is there."""
+    kept = {each.name for each in header.others}
+    parts = (
+        ("patient", "recordTarget", header.patient.ids),
+        ("created", "effectiveTime", header.created),
+        ("authors", "author", header.authors),
+        ("custodian", "custodian", header.custodian),
+        ("encounter", "componentOf", header.encounter),
+    )
+    return next((name for name, element, held in parts if not held and element not in kept), None)
+
+
 def written(header: Header, kind: DocumentKind, edition: str) -> str:
     """The header, element by element."""
     placed: list[Placed] = [
@@ -40,13 +53,19 @@ def written(header: Header, kind: DocumentKind, edition: str) -> str:
     templates = header.templates or kind.templates(edition)
     placed += (("templateId", identifier("templateId", each)) for each in templates)
     placed.append(("id", identifier("id", header.id)))
-    placed.append(("code", code("code", header.code or kind.code)))
+    usual = {
+        "code": code("code", header.code or kind.code),
+        "confidentialityCode": code("confidentialityCode", header.confidentiality or CONFIDENTIALITY),
+        "languageCode": tag("languageCode", code=header.language or LANGUAGE),
+    }
+    for each in header.others:
+        usual.pop(each.name, None)
+    placed += ((name, usual[name]) for name in ("code",) if name in usual)
     if header.title:
         placed.append(("title", tag("title", spoken(header.title))))
     if header.created:
         placed.append(("effectiveTime", moment("effectiveTime", header.created)))
-    placed.append(("confidentialityCode", code("confidentialityCode", header.confidentiality or CONFIDENTIALITY)))
-    placed.append(("languageCode", tag("languageCode", code=header.language or LANGUAGE)))
+    placed += ((name, usual[name]) for name in ("confidentialityCode", "languageCode") if name in usual)
     if header.set_id:
         placed.append(("setId", identifier("setId", header.set_id)))
     if header.version is not None:
@@ -82,7 +101,8 @@ def _patient(patient: Patient) -> str:
     placed = _ids(patient.ids)
     placed += (("addr", address(each)) for each in patient.addresses)
     placed += (("telecom", telecom(each)) for each in patient.telecoms)
-    placed.append(("patient", tag("patient", in_order(traits, patient.others, PATIENT), classCode="PSN")))
+    if not any(each.name == "patient" for each in patient.beside):
+        placed.append(("patient", tag("patient", in_order(traits, patient.others, PATIENT), classCode="PSN")))
     return tag("recordTarget", tag("patientRole", in_order(placed, patient.beside, PATIENT_ROLE)))
 
 

@@ -107,9 +107,9 @@ def _loose(link: Link, path: Path, numbers: dict[Path, int], prefix: str) -> Lin
     name = f"{prefix}-{numbers[path]}"
     text = statement.text
     if text is not None and text.reference is not None:
-        if text.reference == name:
+        if text.reference == f"#{name}":
             text = None
-        elif text.reference == f"{name}t":
+        elif text.reference == f"#{name}t":
             text = Words(text=text.text)
         else:
             raise _NotOurs
@@ -128,7 +128,7 @@ def _loose(link: Link, path: Path, numbers: dict[Path, int], prefix: str) -> Lin
 def _loose_value(value: Value, name: str, at: int) -> Value:
     if value.code is None:
         return value
-    if value.code.original is not None and value.code.original.reference == name:
+    if value.code.original is not None and value.code.original.reference == f"#{name}":
         return replace(value, code=replace(value.code, original=None))
     return replace(value, code=_loose_code(value.code, f"{name}v{at}"))
 
@@ -136,7 +136,7 @@ def _loose_value(value: Value, name: str, at: int) -> Value:
 def _loose_code(code: Code, name: str) -> Code:
     if code.original is None or code.original.reference is None:
         return code
-    if code.original.reference != name:
+    if code.original.reference != f"#{name}":
         raise _NotOurs
     return replace(code, original=Words(text=code.original.text))
 

@@ -62,8 +62,8 @@ class Passages:
                 raise Strange
             own = _spoken(element)
             return None if own is None else Words(text=own)
-        name = (reference.get("value") or "").removeprefix("#")
-        return Words(text=self._at(name), reference=name)
+        given = reference.get("value") or ""
+        return Words(text=self._at(given.removeprefix("#")), reference=given)
 
     def _at(self, name: str) -> str | None:
         """The words of a passage: a document that says one passage ten thousand times is refused."""

@@ -159,7 +159,7 @@ def original(words: Words | None, place: str | None) -> str:
     if words is None:
         return ""
     if words.reference is not None and place is None:
-        return tag("originalText", tag("reference", value=f"#{words.reference}"))
+        return tag("originalText", tag("reference", value=words.reference))
     if place is not None and words.text:
         return tag("originalText", tag("reference", value=f"#{place}"))
     return tag("originalText", spoken(words.text)) if words.text else ""
@@ -340,7 +340,7 @@ def _text(value: Statement, own: str | None) -> str:
         words = value.text
         if words is None:
             return ""
-        inside = spoken(words.text or "") if words.reference is None else tag("reference", value=f"#{words.reference}")
+        inside = spoken(words.text or "") if words.reference is None else tag("reference", value=words.reference)
         return tag("text", inside)
     if value.kind not in cda_narrative.TOLD or not cda_narrative.has_row(value):
         return ""
@@ -352,13 +352,13 @@ def _value(value: Value, statement: Statement, own: str | None, at: int) -> str:
     if value.code is not None:
         coded, place = value.code, f"{own}v{at}" if own else None
         if own and coded.original is None and _is_problem(statement):
-            coded = replace(coded, original=Words(reference=own))
+            coded = replace(coded, original=Words(reference=f"#{own}"))
             place = None
         return code("value", coded, place, value.type)
     inside = "".join(map(as_it_stood, value.parts))
     if value.text is not None:
         words = value.text
-        inside += spoken(words.text or "") if words.reference is None else tag("reference", value=f"#{words.reference}")
+        inside += spoken(words.text or "") if words.reference is None else tag("reference", value=words.reference)
     return tag(
         "value",
         inside,

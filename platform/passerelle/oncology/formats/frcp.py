@@ -76,17 +76,10 @@ def written(sheet: BoardSheet) -> bytes:
     Refused: SHEET_HEADER_INCOMPLETE without patient, date, author, custodian or encounter; VALUE_MALFORMED for a
     character that no XML holds.
     """
-    header = sheet.header
-    for name, held in (
-        ("patient", header.patient.ids),
-        ("created", header.created),
-        ("authors", header.authors),
-        ("custodian", header.custodian),
-        ("encounter", header.encounter),
-    ):
-        if not held:
-            raise InvalidInput("SHEET_HEADER_INCOMPLETE", field=name)
-    head = cda_header_writing.written(header, FRCP, sheet.edition)
+    lacking = cda_header_writing.lacking(sheet.header)
+    if lacking is not None:
+        raise InvalidInput("SHEET_HEADER_INCOMPLETE", field=lacking)
+    head = cda_header_writing.written(sheet.header, FRCP, sheet.edition)
     body = tag("component", tag("structuredBody", WrittenBody(sheet.sections).written()))
     text = f"{cda_header_writing.OPENING}{head}{body}{cda_header_writing.CLOSING}"
     return is_xml(text).encode()
