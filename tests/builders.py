@@ -20,6 +20,7 @@ from passerelle.dossier.formats.submission import (
     PatientIdentity,
 )
 from passerelle.identities import patients
+from passerelle.identities.directory import Practice
 from passerelle.identities.ins import NIR_TEST, IdentityStatus, Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
@@ -45,6 +46,19 @@ class Invented:
     name: str
     profession: str
     is_active: bool = True
+    specialty: str | None = None
+    works_at: str = ""
+
+    @property
+    def family_name(self) -> str:
+        return self.name
+
+    @property
+    def given_name(self) -> str:
+        return ""
+
+    def practices_in(self, _: str) -> tuple[Practice, ...]:
+        return (Practice(tenant_id="essai", finess=self.works_at),) if self.works_at else ()
 
 
 class InventedDirectory:
@@ -75,14 +89,16 @@ def professional(
     name: str = "Dr Essai",
     establishment: str | None = None,
     setting: Setting = Setting.NONE,
+    specialty: str | None = None,
 ) -> Actor:
     rpps = f"{INVENTED}{next(_numbers):06d}"
-    DIRECTORY.professionals[rpps] = Invented(name, profession)
+    DIRECTORY.professionals[rpps] = Invented(name, profession, specialty=specialty, works_at=establishment or "")
     return Actor(
         kind=ActorKind.PROFESSIONAL,
         id=rpps,
         name=name,
         profession=profession,
+        specialty=specialty,
         establishment=establishment,
         setting=setting,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from passerelle.kernel.directory import Directory, EmptyDirectory
+from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
 from passerelle_policies.vocabulary import Mode, Purpose
 
 if TYPE_CHECKING:
@@ -71,3 +72,4 @@ class Context:
     mode: Mode = Mode.NORMAL
     directory: Directory = field(default_factory=EmptyDirectory)
     treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)
+    elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
+class KnownPractice(Protocol):
+    """Where a professional works; `finess` is empty for a practice of his own."""
+
+    @property
+    def finess(self) -> str: ...
+
+
 class KnownProfessional(Protocol):
-    """A professional of the national directory; `profession` is a code of TRE_G15."""
+    """A professional of the national directory; `profession` is a code of TRE_G15, `specialty` of TRE_R38."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def family_name(self) -> str: ...
+    @property
+    def given_name(self) -> str: ...
     @property
     def profession(self) -> str: ...
     @property
+    def specialty(self) -> str | None: ...
+    @property
     def is_active(self) -> bool: ...
+    def practices_in(self, tenant_id: str, /) -> Sequence[KnownPractice]: ...
 
 
 class KnownEstablishment(Protocol):
-    """An establishment of FINESS."""
+    """An establishment of FINESS; `category` is a facility type of JDV_J02."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def category(self) -> str | None: ...
 
 
 class Directory(Protocol):

@@ -342,6 +342,12 @@ def upgrade() -> None:
         sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fingerprint", sa.Text(), nullable=True, comment="SHA-256 of the octets that were approved"),
         sa.Column("document_id", sa.Uuid(), nullable=True, comment="as filed in the shared record"),
+        sa.Column(
+            "attached",
+            postgresql.ARRAY(sa.Uuid()),
+            nullable=True,
+            comment="documents of the record that the board had before it, when approved",
+        ),
         sa.CheckConstraint(
             "(state in ('approved','closed')) = (approved_at is not null and approved_by is not null"
             " and fingerprint is not null and document_id is not null)",
