@@ -7,6 +7,13 @@ import strawberry
 from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema, InOrder
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
+from passerelle_graphql.schema.board_agenda import BOARD_SESSION, BoardAgendaQuery
+from passerelle_graphql.schema.board_cases import (
+    ATTACHABLE_DOCUMENTS,
+    BOARD_CASES,
+    BoardCaseMutation,
+    BoardCaseQuery,
+)
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.dispensation_documents import DispensationDocumentsMutation
 from passerelle_graphql.schema.dispensing import DispensingMutation
@@ -67,6 +74,8 @@ class Query(
     EquivalentResultsQuery,
     DispensingChecksQuery,
     RecallQuery,
+    BoardAgendaQuery,
+    BoardCaseQuery,
 ):
     pass
 
@@ -89,6 +98,7 @@ class Mutation(
     DispensingChecksMutation,
     DispensationDocumentsMutation,
     RecallMutation,
+    BoardCaseMutation,
 ):
     pass
 
@@ -128,4 +138,7 @@ ROOTS = (
     CONCERNED_PATIENTS,
     JOURNAL_SEARCH,
     UNUSUAL_ACCESSES,
+    BOARD_SESSION,
+    BOARD_CASES,
+    ATTACHABLE_DOCUMENTS,
 )

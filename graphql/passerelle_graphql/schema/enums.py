@@ -15,6 +15,11 @@ from passerelle.dossier.representation import RepresentationBasis as Representat
 from passerelle.dossier.team_consents import InformedHow as InformedHow
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle.notices.kinds import NoticeKind as NoticeKind
+from passerelle.oncology.attachments import AttachmentNature as AttachmentNature
+from passerelle.oncology.boards import BoardKind as BoardKind
+from passerelle.oncology.cases import CaseDiscussion as CaseDiscussion
+from passerelle.oncology.cases import CaseState as CaseState
+from passerelle.oncology.sessions import SessionState as SessionState
 from passerelle.pharmacy.dispensing import DispensationStatus as DispensationStatus
 from passerelle.pharmacy.presence import PresenceProof as PresenceProof
 from passerelle.pharmacy.product_classes import ProductClass as ProductClass
@@ -64,3 +69,11 @@ strawberry.enum(VaccineStatus, description="Ce qui peut être dit d'une vaccinat
 strawberry.enum(ReferenceOrigin, name="ReferenceOrigin", description="D'où vient une liste.")
 strawberry.enum(ShortageStatus, description="La disponibilité d'un médicament, selon l'ANSM.")
 strawberry.enum(SubstanceNature, description="Substance active, ou fraction thérapeutique.")
+strawberry.enum(BoardKind, description="Le type d'une RCP.")
+strawberry.enum(SessionState, name="BoardSessionState", description="Où en est une session de RCP.")
+strawberry.enum(CaseState, description="Où en est un cas inscrit à une session.")
+strawberry.enum(
+    CaseDiscussion,
+    description="DISCUSSED : discuté. REGISTERED : enregistré seulement, un standard s'y appliquant sans conteste.",
+)
+strawberry.enum(AttachmentNature, description="Ce qu'un document est à un cas.")

@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    false,
     func,
     literal,
     literal_column,
@@ -60,7 +61,7 @@ SESSION: Final = (
     "place",
     "state",
 )
-#: Of each case; `expected` are the specialties that are to come, in JSON, without those whom its patient blocks.
+#: Of each case; `expected` are those who are to come without those whom its patient blocks: [specialty, is remote].
 CASES: Final = (*_CASE, *_IDENTITY, *_SHEET, "case_state", "is_read", "expected", "number")
 #: Of each document attached to a case that the reader may read.
 ATTACHED: Final = (
@@ -168,7 +169,8 @@ def _cases(seen: CTE, session: CTE) -> CTE:
         board_seat.c.answer == "expected",
         ~blocking.is_blocked(literal_column("seen.patient_id", Uuid()), board_seat.c.subject),
     )
-    expected = select(func.json_agg(board_seat.c.specialty.distinct())).where(is_to_come).scalar_subquery()
+    seat = func.jsonb_build_array(board_seat.c.specialty, func.coalesce(board_seat.c.is_remote, false()))
+    expected = select(func.json_agg(seat.distinct())).where(is_to_come).scalar_subquery()
     for_readers = {"question": case((seen.c.is_read, seen.c.question))}
     return (
         select(

@@ -9,20 +9,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Row, Uuid, and_, bindparam, literal, select, update
+from sqlalchemy import ARRAY, CTE, ColumnElement, Row, Text, Uuid, and_, any_, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access as dossier_access
-from passerelle.dossier import documents, named, reach
+from passerelle.dossier import documents, judging, named, reach
+from passerelle.dossier.judging import Judged
 from passerelle.dossier.named import Named
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
@@ -30,13 +30,14 @@ from passerelle.kernel.errors import Conflict, LimitExceeded, Refused
 from passerelle.oncology import access, cases
 from passerelle.oncology.cases import Case
 from passerelle.oncology.tables import case_attachment
-from passerelle_policies.vocabulary import Action, Kind
+from passerelle_policies.decision import decide
+from passerelle_policies.vocabulary import Action, DocumentStatus, Kind
 
 _PATIENT_ID = bindparam("oncology_patient_id", type_=Uuid())
 _CASE_ID = bindparam("oncology_case_id", type_=Uuid())
 
 
-class Nature(StrEnum):
+class AttachmentNature(StrEnum):
     """What a document is to a case."""
 
     PATHOLOGY = "pathology"
@@ -54,46 +55,75 @@ class Nature(StrEnum):
 
 
 @cache
-def natures() -> Mapping[str, Nature]:
+def natures() -> Mapping[str, AttachmentNature]:
     """The types of documents that may be attached, by their codes."""
     given = files(__package__).joinpath("attachment_types.csv").read_text("utf-8").splitlines()
-    return {each["type_code"]: Nature(each["nature"]) for each in csv.DictReader(given)}
+    return {each["type_code"]: AttachmentNature(each["nature"]) for each in csv.DictReader(given)}
+
+
+#: What is shown of a document that may be attached; `attached_at` is null until it is.
+ATTACHABLE: Final = ("document_id", "type_code", "type_label", "title", "mime_type", "act_at", "size", "attached_at")
+
+
+async def attachable(act: Act, patient_id: UUID, case_id: UUID) -> list[dict[str, Any]]:
+    """What the actor may attach to a patient's case, newest first: of the types that a board reads, what he may read
+    himself. It is a reading of the record, and so it is journalled. Rows are mappings with the names of `ATTACHABLE`.
+
+    Refused: as a reading of the record; CASE_UNKNOWN alike for one that is not there and one that he may not know of.
+    """
+    await dossier_access.require(act, patient_id, Kind.DOSSIER, Action.READ)
+    facts = (await access.standing_on_case(act, patient_id, case_id)).facts
+    if not decide(facts, Kind.BOARD_CASE, Action.READ, overrides=act.context.tenant.parameters).allowed:
+        raise Conflict("CASE_UNKNOWN")
+    standing = await dossier_access.standing_of(act.context, act.connection, patient_id)
+    given = {"oncology_patient_id": patient_id, "oncology_case_id": case_id}
+    attached = {row.document_id: row.attached_at for row in await act.connection.execute(_ATTACHED, given)}
+    names = [name for name in ATTACHABLE if name != "attached_at"]
+    return [
+        {**{name: row._mapping[name] for name in names}, "attached_at": attached.get(row.document_id)}
+        for row in await named.of_types(act, patient_id, natures(), standing)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attachable:
-    """A document that the actor may attach. `attached_at` is null until it is."""
+class AttachableRead:
+    """`attachable` as selectables: `rows` has the columns of `ATTACHABLE`."""
 
-    document_id: UUID
-    nature: Nature
-    type_code: str
-    type_label: str
-    title: str
-    act_at: datetime
-    attached_at: datetime | None
+    judged: Judged
+    is_known: ColumnElement[bool]
+    rows: CTE
 
 
-async def attachable(act: Act, case_id: UUID) -> list[Attachable]:
-    """What the actor may attach to a case, newest first: of the types that a board reads, what he may read himself.
+def attachable_read() -> AttachableRead:
+    """Bind values in `attachable_parameters`. Whoever is let in and does not know of the case is answered nothing."""
+    patient_id = bindparam("access_patient_id", type_=Uuid())
+    of_case = access.case_facts_row(patient_id).cte("case_facts").prefix_with("materialized")
+    known = select(reach.rule_of_each(of_case, "case").is_not(None)).select_from(of_case).scalar_subquery()
+    judged = judging.judged(Kind.DOSSIER, provided=known)
+    lines = reach.reach_lines(judged.facts)
+    entry: Any = named.entries("attachable_entry")
+    stands = and_(is_attached(case_attachment, patient_id), case_attachment.c.document_id == entry.c.document_id)
+    own = (entry.c[name] for name in ATTACHABLE if name != "attached_at")
+    rows = select(*own, select(case_attachment.c.attached_at).where(stands).scalar_subquery().label("attached_at"))
+    found = rows.where(
+        entry.c.patient_id == patient_id,
+        judged.is_allowed(),
+        known,
+        entry.c.type_code == any_(bindparam("attachable_types", type_=ARRAY(Text()))),
+        reach.visible(entry, judged.facts, lines),
+        reach.shown_status(entry, judged.facts, lines) == DocumentStatus.CURRENT.value,
+    )
+    return AttachableRead(judged=judged, is_known=known, rows=found.cte("attachable"))
 
-    Refused: CASE_UNKNOWN and CASE_ACTION_REFUSED as `cases.decided`; ACCESS_REFUSED of the record.
-    """
-    case = await cases.held(act, case_id, Kind.BOARD_CASE, Action.READ)
-    await dossier_access.require(act, case.patient_id, Kind.DOSSIER, Action.READ)
-    standing = await dossier_access.standing_of(act.context, act.connection, case.patient_id)
-    attached = {row.document_id: row.attached_at for row in await attached_to(act, case)}
-    return [
-        Attachable(
-            document_id=row.document_id,
-            nature=natures()[row.type_code],
-            type_code=row.type_code,
-            type_label=row.type_label,
-            title=row.title,
-            act_at=row.act_at,
-            attached_at=attached.get(row.document_id),
-        )
-        for row in await named.of_types(act, case.patient_id, natures(), standing)
-    ]
+
+def attachable_parameters(context: Context, patient_id: UUID, case_id: UUID) -> dict[str, Any]:
+    """Every bind value of `attachable_read`."""
+    return {
+        **judging.parameters(context, Kind.DOSSIER, patient_id),
+        **reach.reach_parameters(context, Kind.DOCUMENT, Action.READ),
+        **_of_case(context, case_id),
+        "attachable_types": list(natures()),
+    }
 
 
 async def attach(act: Act, case_id: UUID, document_id: UUID) -> None:
@@ -158,9 +188,8 @@ async def readable(act: Act, case: Case) -> dict[UUID, Named]:
 
 async def attached_to(act: Act, case: Case) -> list[Row[Any]]:
     """What is attached to a case, whoever may read it: never to be told."""
-    asked = select(case_attachment.c.document_id, case_attachment.c.attached_at).where(is_attached(case_attachment))
     given = {"oncology_patient_id": case.patient_id, "oncology_case_id": case.case_id}
-    return [*await act.connection.execute(asked, given)]
+    return [*await act.connection.execute(_ATTACHED, given)]
 
 
 def is_attached(
@@ -180,11 +209,15 @@ async def open_attached(
     Refused: DOCUMENT_UNKNOWN alike for a case or a document that is not there, that the actor may not know of, or that
     is not attached.
     """
-    parameters = access.facts_parameters(context)
+    way = documents.Way(statement=_READ_ATTACHED, parameters=_of_case(context, case_id))
+    return await documents.open_content(context, document_id, continues=continues, way=way)
+
+
+def _of_case(context: Context, case_id: UUID) -> dict[str, Any]:
+    parameters = {**access.facts_parameters(context), "oncology_case_id": case_id}
     for is_open, prefix in ((True, "case"), (False, "case_otherwise")):
         parameters |= reach.reach_parameters(context, Kind.BOARD_CASE, Action.READ, prefix, is_open=is_open)
-    way = documents.Way(statement=_READ_ATTACHED, parameters={**parameters, "oncology_case_id": case_id})
-    return await documents.open_content(context, document_id, continues=continues, way=way)
+    return parameters
 
 
 def _through_the_case(entry: Any, facts: CTE) -> ColumnElement[bool]:
@@ -196,6 +229,11 @@ def _through_the_case(entry: Any, facts: CTE) -> ColumnElement[bool]:
 
 
 _READ_ATTACHED = Statement(documents.read_whole(documents.one_document(access.case_facts_row, _through_the_case)))
+
+
+_ATTACHED: Final = select(case_attachment.c.document_id, case_attachment.c.attached_at).where(
+    is_attached(case_attachment)
+)
 
 
 def _unknown(line: journal.Line, found: Named | None, document_id: UUID) -> Refused:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, func, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal, outbox
@@ -32,7 +32,7 @@ from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import Action, Kind
 
 
-class Discussion(StrEnum):
+class CaseDiscussion(StrEnum):
     """What is asked of the board."""
 
     DISCUSSED = "discussed"
@@ -56,7 +56,7 @@ class Registration:
     informed_at: datetime
     informed_how: InformedHow
     agreed: bool
-    discussion: Discussion = Discussion.DISCUSSED
+    discussion: CaseDiscussion = CaseDiscussion.DISCUSSED
     presenter: str | None = None
 
 
@@ -72,7 +72,7 @@ class Case:
     question: str
     informed_at: datetime
     informed_how: str
-    discussion: Discussion
+    discussion: CaseDiscussion
     state: CaseState
     deferred_from: UUID | None
     off_standard: bool
@@ -102,7 +102,7 @@ async def register(act: Act, patient_id: UUID, session_id: UUID, said: Registrat
     if said.presenter is not None:
         await relations.known_professional(act, said.presenter)
     session = await session_taking(act, session_id)
-    if session.kind == "paediatric" and said.discussion is Discussion.REGISTERED:
+    if session.kind == "paediatric" and said.discussion is CaseDiscussion.REGISTERED:
         raise Conflict("CASE_PAEDIATRIC_NOT_DISCUSSED")
     case = await added(
         act,
@@ -135,6 +135,34 @@ async def withdraw(act: Act, case_id: UUID, *, because: str | None = None) -> Ca
     if session is not None:
         await tell(act, withdrawn, posting.NoticeKind.BOARD_CASE_WITHDRAWN, session.starts_at)
     return withdrawn
+
+
+#: What a case shows to its patient, in the order of the read model.
+OWN: Final = (
+    "case_id", "question", "discussion", "state", "requester", "presenter", "informed_at", "registered_at", "ended_at",
+    "deferred_from", "board_name", "starts_at",
+)  # fmt: skip
+
+
+async def of_patient(act: Act, patient_id: UUID) -> list[dict[str, Any]]:
+    """Every case of a patient, the last registered first, for himself and his representatives; rows as `OWN`.
+
+    Refused: ACCESS_REFUSED, DOSSIER_NOT_OPEN.
+    """
+    await dossier_access.require(act, patient_id, Kind.BOARD_CASE, Action.READ)
+    found = await act.connection.execute(own_cases(literal(patient_id, Uuid())))
+    return [dict(row) for row in found.mappings()]
+
+
+def own_cases(patient_id: ColumnElement[UUID]) -> Select[Any]:
+    """The cases of a patient, the last registered first; columns as `OWN`."""
+    named = {"board_name": board.c.name, "starts_at": board_session.c.starts_at}
+    return (
+        select(*(named[name].label(name) if name in named else board_case.c[name] for name in OWN))
+        .select_from(board_case.join(board_session).join(board))
+        .where(board_case.c.patient_id == patient_id)
+        .order_by(board_case.c.registered_at.desc(), board_case.c.case_id)
+    )
 
 
 async def heard(act: Act, session_id: UUID) -> int:
@@ -272,7 +300,7 @@ async def tell(act: Act, case: Case, kind: posting.NoticeKind, starts_at: dateti
 def case_of(row: Row[Any]) -> Case:
     """A row of `board_case`."""
     said = {each.name: row._mapping[each.name] for each in fields(Case)}
-    return Case(**{**said, "discussion": Discussion(row.discussion), "state": CaseState(row.state)})
+    return Case(**{**said, "discussion": CaseDiscussion(row.discussion), "state": CaseState(row.state)})
 
 
 _BEFORE_IT_IS_HELD = frozenset({"planned", "open"})

@@ -57,9 +57,16 @@ class Meetings(World):
         async with self.tenant.database.transaction() as connection:
             return [*await connection.execute(select(journal).order_by(journal.c.line_id))]
 
-    async def board(self, kind: str = "standard", *, state: str = "validated") -> Board:
+    async def board(
+        self,
+        kind: str = "standard",
+        *,
+        state: str = "validated",
+        coordinator: Actor | None = None,
+        secretary: Actor | None = None,
+    ) -> Board:
         """A board with its coordinator and its secretary, and a session a week from now, open."""
-        made = Board(self, uuid4(), professional(), professional(SECRETARY))
+        made = Board(self, uuid4(), coordinator or professional(), secretary or professional(SECRETARY))
         await self.run(
             insert(board).values(
                 board_id=made.board_id,

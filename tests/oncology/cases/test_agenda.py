@@ -89,7 +89,8 @@ async def test_a_block_takes_the_case_away_and_lowers_what_is_expected(world: Me
 
     assert _ids(await board_.agenda(surgeon)) == {str(other.id)}
     expected = {each["case_id"]: each["expected"] for each in (await board_.agenda(radiotherapist)).cases}
-    assert expected == {str(blocking.id): ["radiotherapist"], str(other.id): ["radiotherapist", "surgeon"]}
+    radiotherapist_, surgeon_ = ["radiotherapist", False], ["surgeon", False]
+    assert expected == {str(blocking.id): [radiotherapist_], str(other.id): [radiotherapist_, surgeon_]}
     await world.do(blocking.person, relations.unblock_professional, blocking.patient_id, surgeon.id)
     assert len((await board_.agenda(surgeon)).cases) == 2
 

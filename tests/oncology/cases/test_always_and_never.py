@@ -21,7 +21,7 @@ from passerelle.dossier import named, relations, withholding
 from passerelle.dossier.tables import document, dossier
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
-from passerelle.kernel.errors import Refused
+from passerelle.kernel.errors import Conflict, Refused
 from passerelle.oncology import access, attachments
 from passerelle.oncology.tables import board_session, case_attachment
 from passerelle_policies.decision import decide
@@ -229,10 +229,10 @@ async def _everything(table: Table, reader: Actor, it: Heard, paper: UUID) -> li
     before = len(await world.lines())
     said.append(await table.board.agenda(reader))
     said.append(await _opens(world, reader, it.id, paper))
-    for asked in ((attachments.attachable, it.id), (attachments.detach, it.id, paper)):
+    for asked in ((attachments.attachable, it.patient_id, it.id), (attachments.detach, it.id, paper)):
         try:
             said.append(await world.do(reader, *asked))
-        except Refused as refusal:
+        except (Conflict, Refused) as refusal:
             said.append((refusal.code, str(refusal.fields)))
     return [*said, len(await world.lines()) - before]
 

@@ -12,7 +12,7 @@ from passerelle.dossier import relations, visibility, withholding
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import LimitExceeded, PasserelleError, Refused
 from passerelle.oncology import attachments
-from passerelle.oncology.attachments import Nature
+from passerelle.oncology.attachments import AttachmentNature
 from tests.builders import document, professional
 from tests.oncology.cases.meetings import Heard, Meetings
 from tests.oncology.cases.test_cases import refused
@@ -37,14 +37,15 @@ async def test_what_the_requester_may_read_is_offered_by_its_nature(world: Meeti
     await filed(world, it, LABORATORY, masked=True)
     await filed(world, it, "57833-6")  # a prescription is for no board
 
-    found = await world.do(it.doctor, attachments.attachable, it.id)
-    assert [(each.document_id, each.nature, each.attached_at) for each in found] == [
-        (results, Nature.LABORATORY, None),
-        (second, Nature.PATHOLOGY, None),
+    found = await world.do(it.doctor, attachments.attachable, it.patient_id, it.id)
+    natures = attachments.natures()
+    assert [(each["document_id"], natures[each["type_code"]], each["attached_at"]) for each in found] == [
+        (results, AttachmentNature.LABORATORY, None),
+        (second, AttachmentNature.PATHOLOGY, None),
     ]
     await world.do(it.doctor, attachments.attach, it.id, second)
-    again = await world.do(it.doctor, attachments.attachable, it.id)
-    assert [each.attached_at for each in again] == [None, world.clock.now()]
+    again = await world.do(it.doctor, attachments.attachable, it.patient_id, it.id)
+    assert [each["attached_at"] for each in again] == [None, world.clock.now()]
 
 
 async def test_who_knows_the_case_and_not_the_record_is_offered_nothing(world: Meetings) -> None:
@@ -52,7 +53,11 @@ async def test_who_knows_the_case_and_not_the_record_is_offered_nothing(world: M
     it = await board_.case()
     paper = await filed(world, it)
     for reader in (board_.coordinator, board_.secretary):
-        await refused(world, "ACCESS_REFUSED", 1, reader, attachments.attachable, it.id)
+        await refused(world, "ACCESS_REFUSED", 1, reader, attachments.attachable, it.patient_id, it.id)
+    treating = professional()
+    await world.authorize(it.patient_id, it.person, treating)
+    await refused(world, "CASE_UNKNOWN", 0, treating, attachments.attachable, it.patient_id, it.id)
+    await refused(world, "CASE_UNKNOWN", 0, treating, attachments.attachable, it.patient_id, it.patient_id)
     await refused(world, "DOCUMENT_UNKNOWN", 1, board_.coordinator, attachments.attach, it.id, paper)
     for other in (board_.secretary, await board_.member()):
         await refused(world, "CASE_ACTION_REFUSED", 1, other, attachments.attach, it.id, paper)

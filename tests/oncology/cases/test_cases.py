@@ -13,7 +13,7 @@ from passerelle.dossier import relations
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, PasserelleError, Refused
 from passerelle.notices.kinds import NoticeKind
 from passerelle.oncology import attachments, cases, deferral
-from passerelle.oncology.cases import CaseState, Discussion
+from passerelle.oncology.cases import CaseDiscussion, CaseState
 from passerelle.oncology.tables import board, board_case, board_sheet
 from passerelle_policies.vocabulary import ActorKind
 from tests.builders import document, operator, professional
@@ -35,7 +35,7 @@ async def test_a_physician_of_the_patient_registers_his_case_and_the_patient_is_
     board_ = await world.board()
     it = await board_.case(question="  Chirurgie \n d'emblée ? ")
 
-    assert (it.case.state, it.case.discussion) == (CaseState.REGISTERED, Discussion.DISCUSSED)
+    assert (it.case.state, it.case.discussion) == (CaseState.REGISTERED, CaseDiscussion.DISCUSSED)
     assert it.case.question == "Chirurgie d'emblée ?"
     assert it.case.requester == it.case.presenter == it.doctor.subject
     assert (await world.notices(it.person))[0] == NoticeKind.BOARD_CASE_REGISTERED
@@ -119,7 +119,7 @@ async def test_a_child_is_never_registered_without_being_discussed(world: Meetin
     patient_id, person = await world.patient()
     doctor = professional()
     await world.authorize(patient_id, person, doctor)
-    said = registration(world, discussion=Discussion.REGISTERED)
+    said = registration(world, discussion=CaseDiscussion.REGISTERED)
 
     await refused(
         world, "CASE_PAEDIATRIC_NOT_DISCUSSED", 0, doctor, cases.register, patient_id, paediatric.session_id, said
