@@ -14,7 +14,7 @@ from passerelle.dossier.formats import values
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.errors import InvalidInput
 from passerelle.kernel.hl7_time import Hl7Time
-from passerelle.oncology.coded import Code, Moment, Qualifier, Statement, Time, Value, Words, plain
+from passerelle.oncology.coded import Code, Moment, Qualifier, Statement, Time, Value, Words, plain, unreferenced_code
 from passerelle.oncology.sheet_table import Field
 from passerelle.oncology.value_sets import value_sets
 
@@ -100,7 +100,8 @@ def _with_original(code: Code | None, text: str | None) -> Code:
 
 
 def _meant(code: Code | None) -> Code | None:
-    """A code that says something."""
+    """A code that says something, with its words, not where they stood."""
+    code = unreferenced_code(code)
     return code if code and (code.code or code.null_flavor or code.original) else None
 
 
@@ -164,7 +165,7 @@ def _set_site(statement: Statement, _field: Field, answer: Answer | None) -> Sta
 def _qualifier(code: Code | None, field: Field) -> Code | None:
     for each in code.qualifiers if code else ():
         if each.name and each.name.code == field.code:
-            return each.value
+            return unreferenced_code(each.value)
     return None
 
 

@@ -284,27 +284,28 @@ def _unreferenced(link: Link) -> Link:
     text = None if statement.values and statement.text and statement.text.reference else _words(statement.text)
     bare = replace(
         statement,
-        code=_unreferenced_code(statement.code),
+        code=unreferenced_code(statement.code),
         text=text,
-        values=tuple(replace(each, code=_unreferenced_code(each.code)) for each in statement.values),
-        sites=tuple(code for each in statement.sites if (code := _unreferenced_code(each))),
-        priority=_unreferenced_code(statement.priority),
+        values=tuple(replace(each, code=unreferenced_code(each.code)) for each in statement.values),
+        sites=tuple(code for each in statement.sites if (code := unreferenced_code(each))),
+        priority=unreferenced_code(statement.priority),
         links=tuple(map(_unreferenced, statement.links)),
     )
     return replace(link, statement=bare)
 
 
-def _unreferenced_code(code: Code | None) -> Code | None:
+def unreferenced_code(code: Code | None) -> Code | None:
+    """A code with its words, and not where they stood."""
     if code is None:
         return None
     return replace(
         code,
         original=_words(code.original),
         qualifiers=tuple(
-            Qualifier(name=_unreferenced_code(each.name), value=_unreferenced_code(each.value))
+            Qualifier(name=unreferenced_code(each.name), value=unreferenced_code(each.value))
             for each in code.qualifiers
         ),
-        translations=tuple(each for one in code.translations if (each := _unreferenced_code(one))),
+        translations=tuple(each for one in code.translations if (each := unreferenced_code(one))),
     )
 
 

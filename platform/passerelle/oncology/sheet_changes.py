@@ -152,6 +152,9 @@ class _Maker:
         if field.alternative is not None and not (statement.code and statement.code.code in field.codes):
             fresh = sheet_making.of_field(self._sheet.header, field, self._sheet.edition, self._purpose).statement
             statement = replace(fresh, links=statement.links)
+        elif field.earlier is not None:
+            fresh = sheet_making.of_field(self._sheet.header, field, self._sheet.edition, self._purpose).statement
+            statement = replace(statement, code=fresh.code)
         return replace(link, statement=answers.answering(statement, field, given))
 
 
@@ -180,7 +183,7 @@ def _has_links(links: tuple[Link, ...], path: tuple[int, ...]) -> bool:
 
 
 def _in_section(sheet: BoardSheet, name: str, change: Callable[[Section], Section]) -> BoardSheet:
-    sheet = _with_section(sheet, name)
+    sheet = with_section(sheet, name)
     path = sheet_paths.path_of(sheet.sections, table().sections[name]) or ()
     return replace(sheet, sections=_changed_in(sheet.sections, path, change))
 
@@ -194,12 +197,12 @@ def _changed_in(
     return (*sections[:at], section, *sections[at + 1 :])
 
 
-def _with_section(sheet: BoardSheet, name: str) -> BoardSheet:
-    """The sheet with this section, empty if it was not there."""
+def with_section(sheet: BoardSheet, name: str, section: Section | None = None) -> BoardSheet:
+    """The sheet with this section where its edition has it; empty if none is given and it was not there."""
     kind = table().sections[name]
     if sheet_paths.path_of(sheet.sections, kind) is not None:
         return sheet
-    made = sheet_making.of_section(sheet.header, kind, sheet.edition)
+    made = section or sheet_making.of_section(sheet.header, kind, sheet.edition)
     parent = kind.parent(sheet.edition)
     if parent is None:
         return replace(sheet, sections=_inserted(sheet.sections, made, kind))
