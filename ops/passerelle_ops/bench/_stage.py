@@ -41,7 +41,7 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.directory import Directory
-from passerelle.kernel.errors import PasserelleError
+from passerelle.kernel.errors import PasserelleError, TryLater
 from passerelle.kernel.hl7_time import Hl7Time
 from passerelle_ops.bench._oracle import Oracle
 from passerelle_ops.bench._worlds import BORN, CAST, CITIZENS, PROFESSIONALS, Paper, Step
@@ -100,6 +100,8 @@ class Stage:
         self._teams: dict[int, UUID] = {}
         self._filed = self._founded = self._turns = 0
         self._before = before
+        self.refusal: str | None = None
+        """Why the last step was not done."""
 
     def actor(self, name: str) -> Actor:
         """Someone of the cast."""
@@ -152,9 +154,13 @@ class Stage:
             self.clock.advance(timedelta(minutes=step.minutes))
             self.oracle.now = self.clock.now()
             return True
+        self.refusal = None
         try:
             await self._do(step, number)
-        except (PasserelleError, KeyError):  # KeyError: a document or a team that never came to be
+        except TryLater:  # no rule says so: a world in which a component is away proves nothing
+            raise
+        except (PasserelleError, KeyError) as refused:  # KeyError: a document or a team that never came to be
+            self.refusal = repr(refused)
             return False
         self.oracle.now = self.clock.now()
         self.oracle.accepted(step, number)

@@ -191,7 +191,7 @@ class Twins:
                 self.clock.set(now)
                 done.append(await stage.play(each))
             if done[0] != done[1]:
-                raise ValueError(f"the twins parted at {each}")
+                raise ValueError(f"the twins parted at {each}: {[stage.refusal for stage in stages]}")
 
     async def _asked_in_both(
         self,

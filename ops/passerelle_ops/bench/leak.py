@@ -35,6 +35,7 @@ from rich.table import Table
 
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
+from passerelle.kernel.errors import TryLater
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.ids import Node, node_id
 from passerelle_ops.bench._ground import bare_environment
@@ -81,6 +82,7 @@ class Tally:
     views: int = 0
     answers: int = 0
     worlds: int = 0
+    left: int = 0
     leaks: list[str] = field(default_factory=list)
 
     @property
@@ -92,6 +94,7 @@ class Tally:
         self.views += other.views
         self.answers += other.answers
         self.worlds += other.worlds
+        self.left += other.left
         self.leaks += other.leaks
 
 
@@ -132,6 +135,7 @@ def measured(examples: int, requests: int, *, dsn: str | None, as_json: bool, pr
         Figure(name="outsider_views", value=tally.views, unit="exemples"),
         Figure(name="answers_compared", value=tally.answers, unit="réponses"),
         Figure(name="worlds", value=tally.worlds, unit="mondes"),
+        Figure(name="worlds_left", value=tally.left, unit="mondes"),
     ]
     return Report(bench="leak", figures=figures, details=_told(tally)).print(as_json=as_json)
 
@@ -191,12 +195,19 @@ async def _play(place: Place, number: int, step: int, folder: Path, found: Queue
         world = number
         while not enough.is_set():
             world += step
-            compared = await twins.compare(world, Seeded(f"{_SEED}-{world}"), rounds=_ROUNDS, whole=False)
-            leaks = [f"monde {world} : {each.reader} {each.difference}" for each in compared.leaks]
-            found.put(Tally(twins=compared.examples, answers=compared.answers, worlds=1, leaks=leaks))
-            for each in range(_OUTSIDERS):
-                found.put(await _outsiders(twins, outsiders, world * _OUTSIDERS + each))
+            try:
+                found.put(await _compared(twins, world))
+                for each in range(_OUTSIDERS):
+                    found.put(await _outsiders(twins, outsiders, world * _OUTSIDERS + each))
+            except TryLater:  # the database did not answer in time: the world proves nothing
+                found.put(Tally(left=1))
         await outsiders.close()
+
+
+async def _compared(twins: Twins, world: int) -> Tally:
+    done = await twins.compare(world, Seeded(f"{_SEED}-{world}"), rounds=_ROUNDS, whole=False)
+    leaks = [f"monde {world} : {each.reader} {each.difference}" for each in done.leaks]
+    return Tally(twins=done.examples, answers=done.answers, worlds=1, leaks=leaks)
 
 
 async def _outsiders(twins: Twins, database: Database, world: int) -> Tally:
