@@ -5,6 +5,7 @@
 /{tenant}/documents/{id}/view           a CDA as a page of our own
 /{tenant}/board-cases/{case}/documents/{id}  the octets of what is attached to a case of a tumour board
 /{tenant}/exports/{id}                  a whole record, as a zip; GET alone
+/{tenant}/calendars/{key}.ics           a professional's sessions, for his calendar application
 /health/live, /health/ready             for whoever supervises
 
 Elsewhere, and to any other method, `application/problem+json` with a code and a sentence.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from passerelle_graphql.calendars import CalendarEndpoint
 from passerelle_graphql.content import ContentEndpoint, ViewEndpoint, opened_through_case
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
@@ -38,6 +40,8 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
         Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
         Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
         Route("/{tenant}/board-cases/{case}/documents/{id}", through_case, methods=["GET"]),
+        # Named `id`, as what stands there is never logged.
+        Route("/{tenant}/calendars/{id}.ics", CalendarEndpoint(gateway), methods=["GET"]),
         export,
     ]
     return [

@@ -22,6 +22,7 @@ from passerelle.dossier.suspensions import close_suspended
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
+from passerelle.oncology import turns
 from passerelle.pharmacy import majority as pharmacy_majority
 from passerelle.pharmacy import openings as pharmacy_openings
 from passerelle.pharmacy.recall_delivery import escalate_due
@@ -75,6 +76,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("announcements", MINUTE, _announced),
         Periodic("readers", MINUTE, _told_of_readers),
         Periodic("recalls", MINUTE, _escalated_recalls),
+        Periodic("board_sessions", MINUTE, _turned_sessions),
         Periodic("majority", HOUR, _come_of_age),
         Periodic("openings", HOUR, _opened),
         Periodic("pharmacy_majority", HOUR, _informed_anew),
@@ -111,6 +113,12 @@ async def _told_of_readers(tenant: Tenant, clock: Clock) -> None:
 async def _escalated_recalls(tenant: Tenant, clock: Clock) -> None:
     if escalated := await escalate_due(beat_context(tenant, clock)):
         _log.info("escalated recalls", tenant=tenant.id, pharmacies=escalated)
+
+
+async def _turned_sessions(tenant: Tenant, clock: Clock) -> None:
+    done = await turns.turn(beat_context(tenant, clock))
+    if done.opened or done.closed or done.cancelled:
+        _log.info("turned sessions", tenant=tenant.id, opened=done.opened, closed=done.closed, cancelled=done.cancelled)
 
 
 async def _come_of_age(tenant: Tenant, clock: Clock) -> None:

@@ -21,7 +21,7 @@ from passerelle_ops.terminal import sentence, table
 COMMANDS = ("demo", "serve", "ingest", "bench", "version")
 GROUPS = {
     "tenant": ("create", "list", "show"),
-    "token": ("professional", "person", "officer", "software"),
+    "token": ("professional", "person", "officer", "network", "software"),
     "verify": ("journal", "contents", "erasures"),
     "journal": ("export", "search", "unusual", "audit-events"),
     "policy": ("check", "explain", "diff", "replay"),

@@ -61,6 +61,14 @@ def authority(network: Network, state: State = None, minutes: Minutes = 720) -> 
     typer.echo(SignIn(settings_of(state)).authority(network, valid_for=timedelta(minutes=minutes)))
 
 
+@app.command(cls=FrenchCommand, name="network")
+def cancer_network(network: Network, state: State = None, minutes: Minutes = 720) -> None:
+    """Le réseau régional de cancérologie, qui valide les RCP d’un réseau de la démonstration."""
+    from passerelle_ops.demo.signing_in import SignIn
+
+    typer.echo(SignIn(settings_of(state)).cancer_network(network, valid_for=timedelta(minutes=minutes)))
+
+
 @app.command(cls=FrenchCommand)
 def software(who: Professional, state: State = None, structure: Structure = "", minutes: Minutes = 720) -> None:
     """Un logiciel qui agit pour un professionnel nommé (comme le fait le VIHF)."""

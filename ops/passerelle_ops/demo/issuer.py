@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from passerelle.identities.claims import (
+    CANCER_NETWORK,
     DATA_PROTECTION_OFFICER,
     HEALTH_AUTHORITY,
     MODES,
@@ -198,6 +199,11 @@ class DemoIssuer:
     def mint_authority(self, *, network: str, name: str, valid_for: timedelta = VALID_FOR) -> str:
         """The token of a health authority that announces in a network."""
         claims = {"sub": f"authority:{network}", ROLE: HEALTH_AUTHORITY, NETWORK: network, "family_name": name}
+        return self.mint(claims, valid_for=valid_for)
+
+    def mint_cancer_network(self, *, network: str, name: str, valid_for: timedelta = VALID_FOR) -> str:
+        """The token of the regional cancer network that validates tumour boards in a network."""
+        claims = {"sub": f"cancer:{network}", ROLE: CANCER_NETWORK, NETWORK: network, "family_name": name}
         return self.mint(claims, valid_for=valid_for)
 
     def mint_software(

@@ -101,6 +101,13 @@ class SignIn:
             raise InvalidInput("DEMO_NETWORK_UNKNOWN")
         return self.issuer.mint_authority(network=tenant_id, name="Agence (démonstration)", valid_for=valid_for)
 
+    def cancer_network(self, tenant_id: str, *, valid_for: timedelta = VALID_FOR) -> str:
+        """The token of the regional cancer network that validates tumour boards. Refused: DEMO_NETWORK_UNKNOWN."""
+        if tenant_id not in self._casts:
+            raise InvalidInput("DEMO_NETWORK_UNKNOWN")
+        name = "Réseau de cancérologie (démonstration)"
+        return self.issuer.mint_cancer_network(network=tenant_id, name=name, valid_for=valid_for)
+
     def stranger(self, ins: Ins) -> str:
         """The token of a citizen whom no network knows."""
         return self.issuer.mint_person(oid=ins.oid, value=ins.value, family_name="Personne", given_name="Inconnue")
