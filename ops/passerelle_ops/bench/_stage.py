@@ -40,7 +40,7 @@ from passerelle.identities.ins import NIR_TEST, IdentityStatus, Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context, Tenant
-from passerelle.kernel.directory import Directory
+from passerelle.kernel.directory import Directory, KnownPractice
 from passerelle.kernel.errors import PasserelleError, TryLater
 from passerelle.kernel.hl7_time import Hl7Time
 from passerelle_ops.bench._oracle import Oracle
@@ -65,7 +65,13 @@ def ins_of(world: int, citizen: str) -> Ins:
 class _Known:
     name: str
     profession: str
+    family_name: str = "ESSAI"
+    given_name: str = "Dominique"
+    specialty: str | None = None
     is_active: bool = True
+
+    def practices_in(self, _: str, /) -> tuple[KnownPractice, ...]:
+        return ()
 
 
 class WholeCast:

@@ -185,10 +185,11 @@ _WHO_COLUMNS = (
 
 def written_by(
     source: CTE,
+    name: str = "journal_line",
+    /,
     *,
     unless: ColumnElement[bool] | None = None,
     returning: Sequence[str] = (),
-    name: str = "journal_line",
     **said: ColumnElement[Any],
 ) -> CTE:
     """A data-modifying CTE that writes one line for each row of `source`, but for rows that meet `unless`.

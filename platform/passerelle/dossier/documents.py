@@ -131,7 +131,6 @@ def one_document(
     journal_line = journal.written_by(
         verdict,
         returning=(),
-        name="journal_line",
         unless=and_(
             since.is_not(None),
             verdict.c.allowed,

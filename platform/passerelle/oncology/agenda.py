@@ -140,9 +140,9 @@ def _lines(seen: CTE, judged: Judged) -> CTE:
     told = select(seen).where(is_after_its_own).order_by(seen.c.number).cte("told")
     return journal.written_by(
         told,
+        "case_line",
         unless=None,
         returning=(),
-        name="case_line",
         patient_id=told.c.patient_id,
         kind=literal(Kind.BOARD_CASE.value),
         action=literal(Action.READ.value),

@@ -92,9 +92,9 @@ def concerned_read() -> ConcernedRead:
     told = select(allowed).where(allowed.c.number <= size, is_after_its_own).order_by(allowed.c.number).cte("told")
     lines = journal.written_by(
         told,
+        "patient_line",
         unless=None,
         returning=(),
-        name="patient_line",
         patient_id=told.c.patient_id,
         kind=literal(Kind.RECALL.value),
         action=literal(Action.FIND.value),
