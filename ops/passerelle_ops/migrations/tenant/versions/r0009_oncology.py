@@ -275,7 +275,7 @@ def upgrade() -> None:
         "recourse_case",
         sa.Column("referral_id", sa.Uuid(), nullable=False),
         sa.Column("from_network", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True, comment="null for what came to nothing before it had one"),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
             "sealed",
@@ -295,13 +295,20 @@ def upgrade() -> None:
             nullable=True,
             comment="the sheet being written here; null once it was given back",
         ),
-        sa.Column("state", sa.Text(), nullable=False, comment="received | heard | returned | withdrawn"),
+        sa.Column("state", sa.Text(), nullable=False, comment="received | heard | returned | declined | withdrawn"),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("declined_because", sa.Text(), nullable=True, comment="a word, never a sentence"),
         sa.CheckConstraint(
-            "(state in ('returned','withdrawn')) = (sealed is null and wrapped_key is null and opinion is null)",
+            "(state in ('returned','declined','withdrawn'))"
+            " = (sealed is null and wrapped_key is null and opinion is null)",
             name=op.f("ck_recourse_case_nothing_stays"),
         ),
-        sa.CheckConstraint("state in ('received','heard','returned','withdrawn')", name=op.f("ck_recourse_case_state")),
+        sa.CheckConstraint(
+            "state in ('declined','withdrawn') or session_id is not null", name=op.f("ck_recourse_case_session")
+        ),
+        sa.CheckConstraint(
+            "state in ('received','heard','returned','declined','withdrawn')", name=op.f("ck_recourse_case_state")
+        ),
         sa.ForeignKeyConstraint(["session_id"], ["board_session.session_id"], name=op.f("fk_recourse_case_session_id")),
         sa.PrimaryKeyConstraint("referral_id", name=op.f("pk_recourse_case")),
         sa.UniqueConstraint("from_network", "referral_id", name=op.f("uq_recourse_case_from_network_referral_id")),
