@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from passerelle_ops.bench import _unsent
 from passerelle_ops.bench import compile as measure
 from passerelle_ops.stack.postgres import Postgres
 
@@ -17,3 +18,20 @@ def test_a_few_examples_differ_in_nothing(capsys: pytest.CaptureFixture[str], po
     assert (figures["differences"]["value"], figures["differences"]["holds"]) == (0, True)
     assert figures["compiled_share"]["goal"] == 0.95
     assert figures["failures"]["value"] == 0
+    assert (figures["sql_by_data"]["value"], figures["compiler_faults"]["value"]) == (0, 0)
+
+
+def test_a_statement_that_holds_what_a_caller_wrote_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    statements = _unsent._statements
+    monkeypatch.setattr(_unsent, "_statements", lambda text, *rest: [*statements(text, *rest), text.encode()])
+
+    assert _unsent.compiled_unsent(0, 20).by_data
+
+
+def test_an_operation_that_breaks_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> list[bytes]:
+        raise LookupError("nothing of that name")
+
+    monkeypatch.setattr(_unsent, "_statements", breaks)
+
+    assert len(_unsent.compiled_unsent(0, 2).broken) == 2

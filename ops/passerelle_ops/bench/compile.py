@@ -1,7 +1,8 @@
 """`passerelle bench compile`: whether the compiler ever answers otherwise than Strawberry, for as long as wanted.
 
-An example is one generated operation, asked of both executors in a generated world, each with a database of its own:
-status, headers and octets must be equal, and so must what each wrote into the journal (`_alike`).
+An example is one generated operation. All are compiled, to see that no SQL differs by data (`_unsent`); one in some is
+asked of both executors in a generated world too, each with a database of its own: status, headers and octets must be
+equal, and so must what each wrote into the journal (`_alike`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from datetime import UTC, datetime
 from itertools import count
 from multiprocessing.queues import Queue
@@ -26,6 +27,7 @@ from passerelle_ops.bench._drawn_operations import drawn_operation
 from passerelle_ops.bench._ground import bare_environment
 from passerelle_ops.bench._places import places, server
 from passerelle_ops.bench._report import Figure, Report
+from passerelle_ops.bench._unsent import Unsent, compiled_unsent
 from passerelle_ops.bench._worlds import Seeded
 from passerelle_ops.settings import Settings
 from passerelle_ops.terminal import progress, table
@@ -35,6 +37,8 @@ _QUICK: Final = 1_000
 _SEED: Final = "passerelle-bench-compile-1"
 _BEGAN: Final = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 _OF_A_WORLD: Final = 60
+_ASKED_ONE_IN: Final = 25
+_UNSENT_AT_ONCE: Final = 200
 _LEAST_COMPILED: Final = 0.95
 _KINDS: Final = ("compiled", "reference", "directory")
 
@@ -58,6 +62,10 @@ def run(
 def measured(examples: int, *, dsn: str | None, as_json: bool, processes: int | None = None) -> int:
     """The same, of another size."""
     workers = processes or min(os.cpu_count() or 1, 8)
+    asked = max(examples // _ASKED_ONE_IN, min(examples, _OF_A_WORLD))
+    with progress() as bar:
+        task = bar.add_task("Compiler", total=examples)
+        unsent = _unsent(examples, workers, lambda done: bar.update(task, completed=done))
     with (
         bare_environment(),
         TemporaryDirectory(prefix="passerelle-bench-") as folder,
@@ -65,24 +73,46 @@ def measured(examples: int, *, dsn: str | None, as_json: bool, processes: int | 
         server(dsn, Path(folder)) as admin,
         places(admin, workers, _KINDS) as found,
     ):
-        task = bar.add_task("Exemples", total=examples)
-        tally = _hunted(found, examples, Path(folder), lambda done: bar.update(task, completed=done))
+        task = bar.add_task("Comparer", total=asked)
+        tally = _hunted(found, asked, Path(folder), lambda done: bar.update(task, completed=done))
     answered = sum(tally.answered.values())
     by_compiler = sum(number for (_, reason), number in tally.answered.items() if not reason)
     figures = [
-        Figure(name="examples", value=tally.examples, unit="exemples", goal=examples, is_floor=True),
+        Figure(name="examples", value=unsent.queries, unit="exemples", goal=examples, is_floor=True),
+        Figure(name="sql_by_data", value=len(unsent.by_data), unit="opérations", goal=0),
+        Figure(name="compiler_faults", value=len(unsent.broken), unit="opérations", goal=0),
+        Figure(name="refused_by_graphql", value=unsent.invalid, unit="opérations"),
+        Figure(name="asked_of_both", value=tally.examples, unit="exemples", goal=asked, is_floor=True),
         Figure(name="differences", value=len(tally.differences), unit="différences", goal=0),
         Figure(name="compiled_share", value=tally.share, unit="part", goal=_LEAST_COMPILED, is_floor=True),
         Figure(name="failures", value=tally.failed, unit="réponses", goal=0),
         Figure(name="answered_compiled_share", value=by_compiler / max(answered, 1), unit="part"),
     ]
-    return Report(bench="compile", figures=figures, details=_told(tally)).print(as_json=as_json)
+    return Report(bench="compile", figures=figures, details=_told(tally, unsent)).print(as_json=as_json)
 
 
-def _told(tally: Tally) -> list[Table]:
+def _unsent(examples: int, workers: int, on_done: Callable[[int], None]) -> Unsent:
+    """All of the operations compiled, over several processes."""
+    tally = Unsent()
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context) as pool:
+        parts = [
+            pool.submit(compiled_unsent, first, min(_UNSENT_AT_ONCE, examples - first))
+            for first in range(0, examples, _UNSENT_AT_ONCE)
+        ]
+        for each in as_completed(parts):
+            tally.add(each.result())
+            on_done(tally.queries)
+    return tally
+
+
+def _told(tally: Tally, unsent: Unsent) -> list[Table]:
     """Why some do not compile, and the first differences, so that somebody may begin with one."""
     reasons = [[reason, str(number)] for reason, number in tally.reasons.most_common(20)]
     found = [table("Sans plan", ["Pourquoi", "Combien"], reasons)] if reasons else []
+    if unsent.by_data or unsent.broken:
+        first = [*unsent.by_data, *unsent.broken][:10]
+        found.append(table("Le compilateur", ["Quoi"], [[each] for each in first]))
     if tally.differences:
         found.append(table("Différences", ["Quoi"], [[each] for each in tally.differences[:10]]))
     return found
