@@ -89,6 +89,7 @@ board_sheet = Table(
     Column("approved_at", DateTime(timezone=True)),
     Column("fingerprint", Text, comment="SHA-256 of the octets that were approved"),
     Column("document_id", Uuid, comment="as filed in the shared record"),
+    Column("attached", ARRAY(Uuid), comment="documents of the record that the board had before it, when approved"),
     CheckConstraint("state in ('in_progress','done','approved','closed')", name="state"),
     CheckConstraint(
         "(state in ('approved','closed')) = (approved_at is not null and approved_by is not null"
