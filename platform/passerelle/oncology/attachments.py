@@ -209,7 +209,7 @@ async def open_attached(
     Refused: DOCUMENT_UNKNOWN alike for a case or a document that is not there, that the actor may not know of, or that
     is not attached.
     """
-    way = documents.Way(statement=_READ_ATTACHED, parameters=_of_case(context, case_id))
+    way = documents.Way(statement=READ_ATTACHED, parameters=_of_case(context, case_id))
     return await documents.open_content(context, document_id, continues=continues, way=way)
 
 
@@ -228,7 +228,7 @@ def _through_the_case(entry: Any, facts: CTE) -> ColumnElement[bool]:
     )
 
 
-_READ_ATTACHED = Statement(documents.read_whole(documents.one_document(access.case_facts_row, _through_the_case)))
+READ_ATTACHED = Statement(documents.read_whole(documents.one_document(access.case_facts_row, _through_the_case)))
 
 
 _ATTACHED: Final = select(case_attachment.c.document_id, case_attachment.c.attached_at).where(
