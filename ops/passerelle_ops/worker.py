@@ -19,9 +19,11 @@ from celery import Celery, signals
 from celery.beat import EmbeddedService, Scheduler
 
 from passerelle.kernel.clock import legal_day
+from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
 from passerelle_ops.installation import Installation
 from passerelle_ops.recalling import bind_recalls
+from passerelle_ops.recourse import bind_recourse
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import Periodic, periodic_tasks, run_alone
 from passerelle_ops.settings import Settings
@@ -150,6 +152,11 @@ def main(subscribers: Subscribers | None = None) -> int:
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     installation, listening = Installation(settings, pool_size=16), subscribers or Subscribers()
     bind_recalls(listening, lambda: installation.directory, installation.clock)
+
+    async def tenant(tenant_id: str) -> Tenant:
+        return await (await installation.registry()).tenant(tenant_id)
+
+    bind_recourse(listening, tenant, lambda: installation.directory, installation.clock)
     turns = Turns(installation, listening)
     app = create_app(Addresses(settings).broker_url(), turns)
     clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)

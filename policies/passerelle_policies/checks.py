@@ -107,6 +107,7 @@ CHOSEN: dict[str, type[Value]] = {
     "oncology.members_max": int,
     "oncology.plan_lines_max": int,
     "oncology.results_max": int,
+    "oncology.recourse_max_bytes": int,
     "oncology.series_horizon_days": int,
     "oncology.series_sessions_max": int,
     "oncology.session_cases_max": int,

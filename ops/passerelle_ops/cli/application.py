@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from passerelle_ops.cli import (
     bench,
+    board,
     demo,
     explain,
     failures,
@@ -62,6 +63,7 @@ def application() -> typer.Typer:
     app.add_typer(patient.app, rich_help_panel=_FEED)
     app.add_typer(pharmacy.app, rich_help_panel=_FEED)
     app.add_typer(recall.app, rich_help_panel=_FEED)
+    app.add_typer(board.app, rich_help_panel=_FEED)
     app.add_typer(reference.app, rich_help_panel=_FEED)
     verify.app.command("schemas", cls=FrenchCommand)(verify_schemas.schemas)
     app.add_typer(verify.app, rich_help_panel=_CHECK)

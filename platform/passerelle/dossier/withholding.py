@@ -100,6 +100,17 @@ async def carry_over(act: Act, parent: Row[Any], document_id: UUID) -> None:
         await _keep(act, parent.patient_id, document_id, subject, recorded_by)
 
 
+async def kept_from_some(act: Act, patient_id: UUID) -> dict[UUID, frozenset[str]]:
+    """By document of a patient, the subjects whom it is kept from now. Not for a face to show."""
+    held = await act.connection.execute(
+        select(document_withholding.c.document_id, document_withholding.c.subject).where(_in_force(act, patient_id))
+    )
+    kept: dict[UUID, set[str]] = {}
+    for document_id, subject in held:
+        kept.setdefault(document_id, set()).add(subject)
+    return {key: frozenset(each) for key, each in kept.items()}
+
+
 def kept_from(said: CTE, document_id: ColumnElement[UUID]) -> ColumnElement[Any]:
     """SQL: the RPPS of those whom a document is kept from, for the patient and his representatives; null otherwise.
 

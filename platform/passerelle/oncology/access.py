@@ -199,6 +199,11 @@ async def require_on_session(act: Act, session_id: UUID, action: Action) -> Deci
     return await access.require_upon(act, facts, journal.NOBODY, Kind.BOARD_SESSION, action)
 
 
+async def facts_on_session(act: Act, session_id: UUID) -> Facts:
+    """What holds between the actor and a session, of no patient of this network."""
+    return await _facts_of(act, journal.NOBODY, on_session(_SESSION_ID), {"oncology_session_id": session_id})
+
+
 async def require_invited(act: Act, session_id: UUID) -> Decision:
     """Decide whether the actor may answer for a session, and journal it; `Refused` when the rules say no."""
     facts = await _facts_of(act, journal.NOBODY, invited_to(_SESSION_ID), {"oncology_session_id": session_id})

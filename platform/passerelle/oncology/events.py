@@ -53,3 +53,32 @@ class CarePlanIssued(Event):
     plan_id: UUID
     document_id: UUID
     version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferralChanged(Event):
+    """A case was referred to a board of another network, taken back, or the patient keeps out someone more or less:
+    that network is to hear of it."""
+
+    name: ClassVar[str] = "oncology.referral_changed"
+    referral_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LentCaseChanged(Event):
+    """A case that another network lent was received, declined or answered: that network is to hear of it."""
+
+    name: ClassVar[str] = "oncology.lent_case_changed"
+    patient_id: UUID = NOBODY
+    referral_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LentCaseRead(Event):
+    """An expert opened a case that another network lent: its patient is to read of it there."""
+
+    name: ClassVar[str] = "oncology.lent_case_read"
+    patient_id: UUID = NOBODY
+    referral_id: UUID
+    rpps: str
+    read_at: str

@@ -103,18 +103,39 @@ async def activity(act: Act, since: date, *, exported: bool = False) -> Activity
 
     Refused: ACCESS_REFUSED; ACTIVITY_PERIOD_INVALID for a day that begins no period, ACTIVITY_PERIOD_NOT_OVER.
     """
-    context = act.context
-    until = _end_of(context, since)
+    period = period_of(act.context, since)
     action = Action.EXPORT if exported else Action.READ
-    await access.require(act, journal.NOBODY, Kind.BOARD_ACTIVITY, action, reason=f"{since}/{until}")
-    if act.now < _midnight(until):
+    await access.require(act, journal.NOBODY, Kind.BOARD_ACTIVITY, action, reason=period.reason)
+    return await counted(act, period)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A whole period; its last day is not in it."""
+
+    since: date
+    until: date
+
+    @property
+    def reason(self) -> str:
+        """What the journal keeps of it."""
+        return f"{self.since}/{self.until}"
+
+
+def period_of(context: Context, since: date) -> Period:
+    """The period that begins on a day. Refused: ACTIVITY_PERIOD_INVALID."""
+    return Period(since=since, until=_end_of(context, since))
+
+
+async def counted(act: Act, period: Period) -> Activity:
+    """The activity of a period, to whoever was let in. Refused: ACTIVITY_PERIOD_NOT_OVER."""
+    if act.now < _midnight(period.until):
         raise Conflict("ACTIVITY_PERIOD_NOT_OVER")
-    given = {"activity_since": _midnight(since), "activity_until": _midnight(until)}
-    connection = act.connection
-    boards = (await connection.execute(_BOARDS, given)).mappings().all()
-    counted = {_key(row): row for row in (await connection.execute(_CASES, given)).mappings()}
-    least = access.number(context, "activity.small_count")
-    return Activity(since=since, until=until, least=least, lines=tuple(_lines(boards, counted, least)))
+    given = {"activity_since": _midnight(period.since), "activity_until": _midnight(period.until)}
+    boards = (await act.connection.execute(_BOARDS, given)).mappings().all()
+    found = {_key(row): row for row in (await act.connection.execute(_CASES, given)).mappings()}
+    least = access.number(act.context, "activity.small_count")
+    return Activity(since=period.since, until=period.until, least=least, lines=tuple(_lines(boards, found, least)))
 
 
 def _end_of(context: Context, since: date) -> date:

@@ -1,0 +1,89 @@
+"""Cases referred from one network of this installation to another: what each event sets going, and the way between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from uuid import UUID
+
+from passerelle.audit.outbox import Waiting
+from passerelle.dossier.events import RelationChanged
+from passerelle.identities.directory import Directory
+from passerelle.kernel.clock import Clock
+from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.errors import InvalidInput
+from passerelle.oncology import recourse, recourse_arrivals
+from passerelle.oncology.events import (
+    BoardCaseChanged,
+    BoardSessionChanged,
+    LentCaseChanged,
+    LentCaseRead,
+    ReferralChanged,
+)
+from passerelle.oncology.recourse_words import Message, NetworkUnknown, RecourseTransport
+from passerelle_ops.relay import Subscribers
+from passerelle_ops.schedule import beat_context
+
+_OVER = frozenset({"closed", "cancelled"})
+_LEFT = frozenset({"withdrawn", "deferred"})
+
+
+class WithinInstallation:
+    """Carries messages between the networks of one installation, in memory: nothing of them lies anywhere between."""
+
+    def __init__(self, tenant: Callable[[str], Awaitable[Tenant]], context: Callable[[Tenant], Context]) -> None:
+        self._tenant = tenant
+        self._context = context
+
+    async def send(self, message: Message, /) -> None:
+        try:
+            target = await self._tenant(message.to_network)
+        except InvalidInput as unknown:
+            raise NetworkUnknown from unknown
+        await recourse_arrivals.receive(self._context(target), message)
+
+
+def bind_recourse(
+    subscribers: Subscribers,
+    tenant: Callable[[str], Awaitable[Tenant]],
+    directory: Callable[[], Directory],
+    clock: Clock,
+    transport: RecourseTransport | None = None,
+) -> None:
+    """Have referrals travel, by `transport` or within the installation, and end with their case or their session.
+
+    The directory is asked for as an event comes: its connections belong to the loop that runs then.
+    """
+
+    def context(tenant: Tenant) -> Context:
+        return replace(beat_context(tenant, clock), directory=directory())
+
+    way = transport or WithinInstallation(tenant, context)
+
+    async def lend(tenant: Tenant, event: Waiting) -> None:
+        await recourse.say(context(tenant), UUID(event.payload["referral_id"]), way)
+
+    async def answer(tenant: Tenant, event: Waiting) -> None:
+        await recourse_arrivals.say(context(tenant), UUID(event.payload["referral_id"]), way)
+
+    async def tell_of_reading(tenant: Tenant, event: Waiting) -> None:
+        said = event.payload
+        await recourse_arrivals.say_read(context(tenant), UUID(said["referral_id"]), said["rpps"], said["read_at"], way)
+
+    async def end_with_case(tenant: Tenant, event: Waiting) -> None:
+        if event.payload["state"] in _LEFT:
+            await recourse.end_with_case(context(tenant), UUID(event.payload["case_id"]))
+
+    async def end_with_session(tenant: Tenant, event: Waiting) -> None:
+        if event.payload["state"] in _OVER:
+            await recourse_arrivals.forget_session(context(tenant), UUID(event.payload["session_id"]))
+
+    async def keep_out(tenant: Tenant, event: Waiting) -> None:
+        await recourse.tell_again(context(tenant), event.patient_id)
+
+    subscribers.bind(ReferralChanged.name, lend)
+    subscribers.bind(LentCaseChanged.name, answer)
+    subscribers.bind(LentCaseRead.name, tell_of_reading)
+    subscribers.bind(BoardCaseChanged.name, end_with_case)
+    subscribers.bind(BoardSessionChanged.name, end_with_session)
+    subscribers.bind(RelationChanged.name, keep_out)

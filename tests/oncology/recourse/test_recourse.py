@@ -1,0 +1,182 @@
+"""A case lent to experts of another network, whatever the way between does: read for a session, answered, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from passerelle.dossier import relations
+from passerelle.kernel.errors import Conflict, InvalidInput, Refused
+from passerelle.oncology import cases, lent_cases, recourse, recourse_arrivals, sessions
+from passerelle.oncology.lent_cases import LentState
+from passerelle.oncology.recourse import ReferralState
+from passerelle.oncology.recourse_words import DeclinedBecause, Word
+from passerelle.oncology.tables import case_attachment
+from tests.builders import document, professional
+from tests.oncology.recourse.two_networks import Between
+from tests.oncology.sheet_life.opinions import WRITTEN, Opinion
+
+
+async def _given(between: Between, there: Opinion, *, revision: int = 0) -> None:
+    """The experts meet and give their opinion upon the case lent for their session."""
+    (lent,) = await between.lent(there, there.coordinator)
+    await there.held()
+    do = between.there.do
+    written = await do(there.coordinator, lent_cases.write, lent.referral_id, revision, WRITTEN)
+    await do(there.coordinator, lent_cases.give, lent.referral_id, written.revision)
+
+
+def _nothing_stays(row: object, state: LentState) -> None:
+    kept = (row.state, row.sealed, row.wrapped_key, row.opinion)  # type: ignore[attr-defined]
+    assert kept == (state.value, None, None, None)
+
+
+_WAYS: dict[str, Callable[[Between], None]] = {
+    "once": lambda between: None,
+    "twice each": lambda between: setattr(between.way, "times", 2),
+    "acknowledgements lost": lambda between: setattr(between.way, "fails", 2),
+}
+
+
+@pytest.mark.parametrize("way", _WAYS)
+async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way: str) -> None:
+    _WAYS[way](between)
+    home, there = await between.home.meeting(), await between.there.meeting("recourse")
+    paper = await between.home.publish(home.patient_id, document(type_code="11526-1", title="Biopsie", content=b"vu"))
+    masked = await between.home.publish(home.patient_id, document(type_code="11526-1", title="Tue", masked=True))
+    for each in (paper, masked):
+        await between.home.run(case_attachment.insert().values(
+            patient_id=home.patient_id, case_id=home.case_id, document_id=each, attached_by="essai",
+            attached_at=between.home.clock.now(),
+        ))  # fmt: skip
+    sent = await between.refer(home, there)
+    with pytest.raises(Conflict, match="RECOURSE_RUNNING"):
+        await between.refer(home, there)
+    await between.travel()
+    assert (await between.referral(home)).state is ReferralState.RECEIVED
+
+    # Those of the session read that case; the secretary, no more than whose it is; others nothing.
+    (lent,) = await between.lent(there, there.members[0])
+    assert (lent.patient["family_name"], lent.question) == ("ESSAI", home.case.question)
+    assert [(each.title, each.octets) for each in lent.documents] == [("Biopsie", b"vu")]
+    assert lent.sheet is not None
+    assert lent.sheet.header.patient.ids == ()
+    (known,) = await between.lent(there, there.board.secretary)
+    assert (known.patient["family_name"], known.question, known.sheet, known.documents) == ("ESSAI", None, None, ())
+    assert await between.lent(there, professional()) == []
+    assert await between.lent(there, home.doctor) == []
+
+    await _given(between, there)
+    await between.travel(turns=4)
+    _nothing_stays(await between.row(sent.referral_id), LentState.RETURNED)
+    assert await between.lent(there, there.coordinator) == []
+    assert (await between.referral(home)).state is ReferralState.ANSWERED
+    (version,) = await home.versions()
+    assert (version.state, version.approved_by) == ("approved", there.coordinator.subject)
+    assert version.document_id is not None
+    said = str(version.content)
+    assert all(each.id in said for each in (there.coordinator, *there.members))
+
+    # The patient reads at home who of elsewhere opened his case, once for each opening.
+    read = [each for each in await between.home.lines() if each.actor_id == there.members[0].id]
+    assert [(each.patient_id, each.kind, each.action) for each in read] == [(home.patient_id, "board_case", "read")]
+
+    # Whatever was said, said again from the last to the first: nothing moves.
+    before = await between.home.kept_of_all(), str(await between.row(sent.referral_id))
+    for message in reversed(between.way.sent):
+        other = between.there if message.to_network == between.there.tenant.id else between.home
+        await recourse_arrivals.receive(between.context(other.tenant), message)
+    assert (await between.home.kept_of_all(), str(await between.row(sent.referral_id))) == before
+    assert len(await home.versions()) == 1
+
+
+async def test_whom_the_patient_keeps_out_knows_of_nothing_and_counts_for_nothing(between: Between) -> None:
+    home, there = await between.home.meeting(), await between.there.meeting("recourse")
+    surgeon, radiotherapist = there.members
+    await between.home.do(home.person, relations.block_professional, home.patient_id, surgeon.id)
+    await between.refer(home, there)
+    await between.travel()
+    assert await between.lent(there, surgeon) == []
+    assert len(await between.lent(there, radiotherapist)) == 1
+    with pytest.raises(Conflict, match="SHEET_WITHOUT_QUORUM"):
+        await _given(between, there)
+
+    await between.home.do(home.person, relations.unblock_professional, home.patient_id, surgeon.id)
+    await between.home.do(home.person, relations.block_professional, home.patient_id, radiotherapist.id)
+    await between.travel()
+    assert len(await between.lent(there, surgeon)) == 1
+    assert await between.lent(there, radiotherapist) == []
+
+
+async def test_without_a_quorum_there_is_no_opinion(between: Between) -> None:
+    home, there = await between.home.meeting(), await between.there.meeting("recourse", specialties=["surgeon"])
+    sent = await between.refer(home, there)
+    await between.travel()
+    with pytest.raises(Conflict, match="SHEET_WITHOUT_QUORUM"):
+        await _given(between, there)
+    await between.there.do(there.coordinator, sessions.close, there.board.session_id)
+    assert await between.lent(there, there.coordinator) == []
+    await between.travel()
+    _nothing_stays(await between.row(sent.referral_id), LentState.DECLINED)
+    declined = await between.referral(home)
+    assert (declined.state, declined.declined_because) == (ReferralState.DECLINED, "session_over")
+    assert await home.versions() == []
+    assert (await between.refer(home, there)).state is ReferralState.SENT
+
+
+async def test_declined_by_the_coordinator_alone(between: Between) -> None:
+    home, there = await between.home.meeting(), await between.there.meeting("recourse")
+    sent = await between.refer(home, there)
+    await between.travel()
+    decline = lent_cases.decline, sent.referral_id, DeclinedBecause.NOT_COMPETENT
+    for who, code in ((there.members[0], "CASE_ACTION_REFUSED"), (professional(), "CASE_UNKNOWN")):
+        with pytest.raises(Refused, match=code):
+            await between.there.do(who, *decline)
+    assert (await between.row(sent.referral_id)).state == "received"
+    await between.there.do(there.coordinator, *decline)
+    await between.travel()
+    _nothing_stays(await between.row(sent.referral_id), LentState.DECLINED)
+    assert (await between.referral(home)).declined_because == "not_competent"
+
+
+async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
+    there = await between.there.meeting("recourse")
+    for arrived in (True, False):
+        home = await between.home.meeting()
+        sent = await between.refer(home, there)
+        if arrived:
+            await between.travel()
+            assert len(await between.lent(there, there.coordinator)) == 1
+        await between.home.do(home.doctor, cases.withdraw, home.case_id)
+        await between.travel()
+        _nothing_stays(await between.row(sent.referral_id), LentState.WITHDRAWN)
+        assert await between.lent(there, there.coordinator) == []
+        with pytest.raises(Refused, match="CASE_UNKNOWN"):
+            await between.there.do(there.coordinator, lent_cases.give, sent.referral_id, 0)
+        # The case itself, on its way all the while, comes to nothing.
+        for message in between.way.sent:
+            if message.word is Word.CASE:
+                await recourse_arrivals.receive(between.context(between.there.tenant), message)
+        _nothing_stays(await between.row(sent.referral_id), LentState.WITHDRAWN)
+        between.way.sent.clear()
+
+
+async def test_nowhere_to_be_heard(between: Between) -> None:
+    home, there = await between.home.meeting(), await between.there.meeting("recourse")
+    with pytest.raises(InvalidInput, match="RECOURSE_AT_HOME"):
+        await between.home.do(home.doctor, recourse.refer, home.case_id, "essai", there.board.board_id)
+    with pytest.raises(Refused, match="CASE_UNKNOWN"):
+        await between.home.do(professional(), recourse.refer, home.case_id, "ailleurs", there.board.board_id)
+    refused = [
+        ("nulle-part", there.board.board_id, "network_unknown"),
+        ("ailleurs", home.board.board_id, "board_unknown"),
+    ]
+    for network, board_id, because in refused:
+        await between.home.do(home.doctor, recourse.refer, home.case_id, network, board_id)
+        await between.travel()
+        assert (await between.referral(home)).declined_because == because
+    await between.there.do(there.coordinator, sessions.cancel, there.board.session_id, "essai")
+    await between.refer(home, there)
+    await between.travel()
+    assert (await between.referral(home)).declined_because == "no_session"
