@@ -29,6 +29,9 @@ class Node(StrEnum):
     NOTICE = "n"
     DISPENSATION = "o"
     RECALL = "k"
+    CENTRE = "u"
+    BOARD = "g"
+    BOARD_MEMBER = "m"
     BOARD_SESSION = "s"
     BOARD_CASE = "x"
 

@@ -1,4 +1,4 @@
-"""Every committed query compiles."""
+"""Every committed query compiles, but for what asks more than the network's own database."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _GIVEN: dict[str, Any] = {
     "PatientLookup!": {"ins": {"oid": "1.2.250.1.213.1.4.10", "value": "280019900000107"}},
 }
 
+#: Asks the directory, and the other networks.
+_ASKS_ELSEWHERE = {"SessionForecast"}
+
 
 def _queries() -> dict[str, OperationDefinitionNode]:
     found = {}
@@ -34,7 +37,10 @@ def _queries() -> dict[str, OperationDefinitionNode]:
 def test_every_committed_query_compiles(serving: Serving) -> None:
     plans = serving.gateway.plans
     assert plans is not None
+    assert _queries().keys() >= _ASKS_ELSEWHERE
     for name, query in _queries().items():
+        if name in _ASKS_ELSEWHERE:
+            continue
         needed = [each for each in query.variable_definitions or () if isinstance(each.type, NonNullTypeNode)]
         variables = {
             each.variable.name.value: _GIVEN[print_ast(each.type)] for each in needed if each.default_value is None

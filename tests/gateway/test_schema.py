@@ -20,9 +20,9 @@ from passerelle_graphql.schema import schema
 def _acts() -> set[tuple[str, str]]:
     """Everything that the matrices let someone do."""
     found: set[tuple[str, str]] = set()
-    for matrix in files("passerelle_policies").joinpath("packs").iterdir():
-        if matrix.is_dir():
-            rows = csv.DictReader(matrix.joinpath("matrix.csv").read_text("utf-8").splitlines())
+    for pack in files("passerelle_policies").joinpath("packs").iterdir():
+        if (matrix := pack.joinpath("matrix.csv")).is_file():
+            rows = csv.DictReader(matrix.read_text("utf-8").splitlines())
             found |= {(row["kind"], action) for row in rows for action in row["action"].split("|") if action != "*"}
     return {(kind, action) for kind, action in found if kind != "*"}
 

@@ -14,6 +14,15 @@ from passerelle_graphql.schema.board_cases import (
     BoardCaseMutation,
     BoardCaseQuery,
 )
+from passerelle_graphql.schema.board_declarations import BoardMutation
+from passerelle_graphql.schema.board_meetings import BoardSessionMutation
+from passerelle_graphql.schema.board_sessions import (
+    BOARD_SESSIONS,
+    CONVENED_BOARD_SESSION,
+    MY_BOARD_SESSIONS,
+    BoardSessionQuery,
+)
+from passerelle_graphql.schema.boards import BOARD, BOARDS, COORDINATION_CENTRES, BoardQuery
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.dispensation_documents import DispensationDocumentsMutation
 from passerelle_graphql.schema.dispensing import DispensingMutation
@@ -74,6 +83,8 @@ class Query(
     EquivalentResultsQuery,
     DispensingChecksQuery,
     RecallQuery,
+    BoardQuery,
+    BoardSessionQuery,
     BoardAgendaQuery,
     BoardCaseQuery,
 ):
@@ -98,6 +109,8 @@ class Mutation(
     DispensingChecksMutation,
     DispensationDocumentsMutation,
     RecallMutation,
+    BoardMutation,
+    BoardSessionMutation,
     BoardCaseMutation,
 ):
     pass
@@ -138,6 +151,12 @@ ROOTS = (
     CONCERNED_PATIENTS,
     JOURNAL_SEARCH,
     UNUSUAL_ACCESSES,
+    BOARDS,
+    BOARD,
+    COORDINATION_CENTRES,
+    BOARD_SESSIONS,
+    MY_BOARD_SESSIONS,
+    CONVENED_BOARD_SESSION,
     BOARD_SESSION,
     BOARD_CASES,
     ATTACHABLE_DOCUMENTS,

@@ -17,9 +17,16 @@ from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle.notices.kinds import NoticeKind as NoticeKind
 from passerelle.oncology.attachments import AttachmentNature as AttachmentNature
 from passerelle.oncology.boards import BoardKind as BoardKind
+from passerelle.oncology.boards import BoardScope as BoardScope
+from passerelle.oncology.boards import BoardState as BoardState
 from passerelle.oncology.cases import CaseDiscussion as CaseDiscussion
 from passerelle.oncology.cases import CaseState as CaseState
+from passerelle.oncology.members import Duty as Duty
+from passerelle.oncology.quorum import QuorumState as QuorumState
+from passerelle.oncology.seats import SeatAnswer as SeatAnswer
+from passerelle.oncology.seats import SeatDuty as SeatDuty
 from passerelle.oncology.sessions import SessionState as SessionState
+from passerelle.oncology.specialties import Specialty as Specialty
 from passerelle.pharmacy.dispensing import DispensationStatus as DispensationStatus
 from passerelle.pharmacy.presence import PresenceProof as PresenceProof
 from passerelle.pharmacy.product_classes import ProductClass as ProductClass
@@ -70,6 +77,13 @@ strawberry.enum(ReferenceOrigin, name="ReferenceOrigin", description="D'où vien
 strawberry.enum(ShortageStatus, description="La disponibilité d'un médicament, selon l'ANSM.")
 strawberry.enum(SubstanceNature, description="Substance active, ou fraction thérapeutique.")
 strawberry.enum(BoardKind, description="Le type d'une RCP.")
+strawberry.enum(BoardScope, description="Ce dont une RCP discute : un appareil, ou ce qui est commun à tous.")
+strawberry.enum(BoardState, description="Où en est une RCP : déclarée, validée par le réseau, suspendue.")
+strawberry.enum(Duty, name="BoardDuty", description="La charge de quelqu'un dans une RCP.")
+strawberry.enum(Specialty, name="BoardSpecialty", description="Une spécialité, comme un quorum la compte.")
+strawberry.enum(SeatDuty, description="À quel titre quelqu'un siège à une session.")
+strawberry.enum(SeatAnswer, description="Si l'on attend quelqu'un à une session.")
+strawberry.enum(QuorumState, description="Le quorum d'une session (jdv-statut-quorum-cisis).")
 strawberry.enum(SessionState, name="BoardSessionState", description="Où en est une session de RCP.")
 strawberry.enum(CaseState, description="Où en est un cas inscrit à une session.")
 strawberry.enum(

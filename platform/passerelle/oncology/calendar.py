@@ -84,7 +84,7 @@ async def read(tenant: Tenant, directory: Directory, clock: Clock, request_id: s
     return _written(tenant, rows)
 
 
-def is_his(subject: ColumnElement[str] | str) -> ColumnElement[bool]:
+def is_his(subject: ColumnElement[str | None] | ColumnElement[str] | str) -> ColumnElement[bool]:
     """SQL condition: a row of `board_session` is one that someone sits at or organises."""
     seated = exists().where(board_seat.c.session_id == board_session.c.session_id, board_seat.c.subject == subject)
     begins = board_session.c.starts_at
