@@ -22,6 +22,7 @@ from passerelle_graphql.schema.board_sessions import (
     MY_BOARD_SESSIONS,
     BoardSessionQuery,
 )
+from passerelle_graphql.schema.board_sheets import BOARD_SHEET, BoardSheetMutation, BoardSheetQuery
 from passerelle_graphql.schema.boards import BOARD, BOARDS, COORDINATION_CENTRES, BoardQuery
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.dispensation_documents import DispensationDocumentsMutation
@@ -87,6 +88,7 @@ class Query(
     BoardSessionQuery,
     BoardAgendaQuery,
     BoardCaseQuery,
+    BoardSheetQuery,
 ):
     pass
 
@@ -112,6 +114,7 @@ class Mutation(
     BoardMutation,
     BoardSessionMutation,
     BoardCaseMutation,
+    BoardSheetMutation,
 ):
     pass
 
@@ -160,4 +163,5 @@ ROOTS = (
     BOARD_SESSION,
     BOARD_CASES,
     ATTACHABLE_DOCUMENTS,
+    BOARD_SHEET,
 )

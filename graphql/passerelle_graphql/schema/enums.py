@@ -26,6 +26,7 @@ from passerelle.oncology.quorum import QuorumState as QuorumState
 from passerelle.oncology.seats import SeatAnswer as SeatAnswer
 from passerelle.oncology.seats import SeatDuty as SeatDuty
 from passerelle.oncology.sessions import SessionState as SessionState
+from passerelle.oncology.sheets import SheetState as SheetState
 from passerelle.oncology.specialties import Specialty as Specialty
 from passerelle.pharmacy.dispensing import DispensationStatus as DispensationStatus
 from passerelle.pharmacy.presence import PresenceProof as PresenceProof
@@ -90,4 +91,5 @@ strawberry.enum(
     CaseDiscussion,
     description="DISCUSSED : discuté. REGISTERED : enregistré seulement, un standard s'y appliquant sans conteste.",
 )
+strawberry.enum(SheetState, name="BoardSheetState", description="Où en est une version d'une fiche RCP.")
 strawberry.enum(AttachmentNature, description="Ce qu'un document est à un cas.")

@@ -64,6 +64,7 @@ KEPT: Final = frozenset(
     {"quorum", "document_status", "document_status_at", "recourse_board", "paediatric_board", "presented_as"}
 )
 """What the board, its session and the case answer by themselves: nobody writes it."""
+_TOLD_AT_APPROVAL: Final = frozenset({"coordinator", "presenter", "members_present"})
 _BY_ORGAN, _ACROSS = "ORG-117", "ORG-132"
 _PRESENTED: Final = {CaseDiscussion.DISCUSSED: "ORG-134", CaseDiscussion.REGISTERED: "ORG-128"}
 
@@ -154,13 +155,14 @@ async def done(act: Act, case_id: UUID, revision: int) -> Sheet:
     return await _written(act, sheet, meeting, content, state=SheetState.DONE)
 
 
-async def trace_off_standard(act: Act, case_id: UUID, because: str | None) -> None:
+async def trace_off_standard(act: Act, case_id: UUID, because: str | None) -> Sheet:
     """Say why the opinion departs from the standard, or with nothing that it does not. Refused: as `write`, a session
     that was held and a sheet being written being needed; VALUE_TOO_LONG, VALUE_MALFORMED."""
     case = await cases.held(act, case_id, Kind.BOARD_SHEET, Action.WRITE)
     await his_turn(act, case)
-    await being_written(act, case)
+    sheet = await being_written(act, case)
     await cases.trace_off_standard(act, case.patient_id, case_id, because)
+    return sheet
 
 
 async def correct(act: Act, case_id: UUID, because: str) -> Sheet:
@@ -331,7 +333,8 @@ async def _sent_to(
 
 
 def _missing(content: BoardSheet, meeting: Meeting) -> list[str]:
-    return sheet_fields.missing(content, "approval" if meeting.session.state in _HELD else "session")
+    asked = sheet_fields.missing(content, "approval" if meeting.session.state in _HELD else "session")
+    return [each for each in asked if each not in KEPT and each not in _TOLD_AT_APPROVAL]
 
 
 async def _newest_or_refused(act: Act, case: Case) -> Sheet:
