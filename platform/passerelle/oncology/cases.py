@@ -122,18 +122,18 @@ async def register(act: Act, patient_id: UUID, session_id: UUID, said: Registrat
 
 
 async def withdraw(act: Act, case_id: UUID, *, because: str | None = None) -> Case:
-    """Take a case out of its session before it is heard, by who asked for it, the coordinator or the patient himself.
+    """Take a case out of its session, by who asked for it, the coordinator or the patient himself; once held with
+    its quorum no more.
 
     Refused: CASE_UNKNOWN alike for one that is not there and one that the actor may not know of; CASE_ACTION_REFUSED;
     CASE_ENDED.
     """
     case = await held(act, case_id, Kind.BOARD_CASE, Action.CANCEL, reason=values.text(because, "because"))
-    if case.state is not CaseState.REGISTERED:
+    session = await session_of(act, case.session_id)
+    if session is None or session.state == "held" or case.state is not CaseState.REGISTERED:
         raise Conflict("CASE_ENDED")
     withdrawn = await ended(act, case, CaseState.WITHDRAWN)
-    session = await session_of(act, case.session_id)
-    if session is not None:
-        await tell(act, withdrawn, posting.NoticeKind.BOARD_CASE_WITHDRAWN, session.starts_at)
+    await tell(act, withdrawn, posting.NoticeKind.BOARD_CASE_WITHDRAWN, session.starts_at)
     return withdrawn
 
 
@@ -163,20 +163,6 @@ def own_cases(patient_id: ColumnElement[UUID]) -> Select[Any]:
         .where(board_case.c.patient_id == patient_id)
         .order_by(board_case.c.registered_at.desc(), board_case.c.case_id)
     )
-
-
-async def heard(act: Act, session_id: UUID) -> int:
-    """Say that the cases of a session that was held with its quorum were heard, as already decided; how many."""
-    done = await act.connection.execute(
-        update(board_case)
-        .where(board_case.c.session_id == session_id, board_case.c.state == CaseState.REGISTERED.value)
-        .values(state=CaseState.HEARD.value, ended_at=act.now)
-        .returning(board_case)
-    )
-    cases = [case_of(row) for row in done]
-    for case in cases:
-        await _changed(act, case)
-    return len(cases)
 
 
 async def trace_off_standard(act: Act, patient_id: UUID, case_id: UUID, because: str | None) -> None:
@@ -271,7 +257,7 @@ async def added(act: Act, **said: Any) -> Case:
 
 
 async def ended(act: Act, case: Case, state: CaseState) -> Case:
-    """Write that a case was withdrawn or deferred, and publish it."""
+    """Write that a case was heard, withdrawn or deferred, and publish it."""
     done = await act.connection.execute(
         update(board_case)
         .where(board_case.c.patient_id == case.patient_id, board_case.c.case_id == case.case_id)

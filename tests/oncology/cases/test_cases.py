@@ -254,15 +254,19 @@ async def test_the_cases_of_a_cancelled_session_are_carried_over_by_its_organise
     assert await world.do(board_.secretary, *asked) == []
 
 
-async def test_cases_are_heard_with_their_session_and_what_departs_from_the_standard_is_traced(world: Meetings) -> None:
+async def test_a_case_whose_session_was_held_stays_unless_there_was_no_quorum(world: Meetings) -> None:
     board_ = await world.board()
     it = await board_.case()
-    away = await board_.case()
-    await world.do(away.doctor, cases.withdraw, away.id)
-
-    assert await world.do(operator(), cases.heard, board_.session_id) == 1
-    assert await world.do(operator(), cases.heard, board_.session_id) == 0
+    await board_.becomes("held")
     await refused(world, "CASE_ENDED", 0, it.doctor, cases.withdraw, it.id)
+    await refused(world, "CASE_ENDED", 0, it.person, cases.withdraw, it.id)
+    await board_.becomes("held_without_quorum")
+    assert (await world.do(it.person, cases.withdraw, it.id)).state is CaseState.WITHDRAWN
+
+
+async def test_what_departs_from_the_standard_is_traced(world: Meetings) -> None:
+    board_ = await world.board()
+    it = await board_.case()
     for because, expected in (("Âge et comorbidités", (True, "Âge et comorbidités")), (None, (False, None))):
         await world.do(operator(), cases.trace_off_standard, it.patient_id, it.id, because)
         async with world.tenant.database.transaction() as connection:
