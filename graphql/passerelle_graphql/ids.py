@@ -34,6 +34,8 @@ class Node(StrEnum):
     BOARD_MEMBER = "m"
     BOARD_SESSION = "s"
     BOARD_CASE = "x"
+    CARE_PLAN = "l"
+    REFERRAL = "y"
 
 
 def node_id(kind: Node, key: UUID) -> ID:

@@ -73,13 +73,13 @@ def show_activity(found: Activity) -> None:
         )
         for each in found.lines
     )
-    columns = (
-        "", "quorum", "cas", "discutés", "enregistrés", "hors référentiel", "recours", "fiches",
-        "inscription → session", "session → fiche",
-    )  # fmt: skip
+    columns = ("", "quorum", "cas", "disc.", "enr.", "hors r.", "rec.", "fiches", "délai", "fiche")
     title = f"Activité des RCP du {found.since:%d/%m/%Y} au {found.until:%d/%m/%Y} exclu"
-    caption = f"· : moins de {found.least}, ou ce qui le trahirait. Délais en jours : la moitié des cas, neuf sur dix."
-    output().print(table(title, columns, rows, caption=caption))
+    caption = (
+        f"· : moins de {found.least}, ou ce qui le trahirait. Cas discutés, enregistrés, hors référentiel, en recours."
+        " Jours jusqu’à la session, puis jusqu’à la fiche : pour la moitié des cas, et pour neuf sur dix."
+    )
+    output().print(table(title, columns, rows, caption=caption, whole=("",)))
 
 
 def _cell(said: object) -> object:

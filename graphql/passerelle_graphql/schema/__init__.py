@@ -7,6 +7,7 @@ import strawberry
 from passerelle_graphql.execution import AlreadyPrepared, GatewaySchema, InOrder
 from passerelle_graphql.problems import HANDLERS
 from passerelle_graphql.schema.authorizations import AUTHORIZATIONS, AuthorizationsMutation, AuthorizationsQuery
+from passerelle_graphql.schema.board_activity import BOARD_ACTIVITY, BoardActivityQuery
 from passerelle_graphql.schema.board_agenda import BOARD_SESSION, BoardAgendaQuery
 from passerelle_graphql.schema.board_cases import (
     ATTACHABLE_DOCUMENTS,
@@ -24,6 +25,8 @@ from passerelle_graphql.schema.board_sessions import (
 )
 from passerelle_graphql.schema.board_sheets import BOARD_SHEET, BoardSheetMutation, BoardSheetQuery
 from passerelle_graphql.schema.boards import BOARD, BOARDS, COORDINATION_CENTRES, BoardQuery
+from passerelle_graphql.schema.care_plan_acts import CarePlanMutation
+from passerelle_graphql.schema.care_plans import CARE_PLANS, CarePlanQuery
 from passerelle_graphql.schema.death import DeathMutation
 from passerelle_graphql.schema.dispensation_documents import DispensationDocumentsMutation
 from passerelle_graphql.schema.dispensing import DispensingMutation
@@ -58,6 +61,7 @@ from passerelle_graphql.schema.portability import (
     PortabilityQuery,
 )
 from passerelle_graphql.schema.recalls import CONCERNED_PATIENTS, RECALL_FOLLOW_UP, RECALLS, RecallMutation, RecallQuery
+from passerelle_graphql.schema.recourse import RECOURSE_REFERRALS, RecourseMutation, RecourseQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
 from passerelle_graphql.schema.teams import CARE_TEAM, TeamMutation, TeamQuery
@@ -84,11 +88,14 @@ class Query(
     EquivalentResultsQuery,
     DispensingChecksQuery,
     RecallQuery,
+    BoardActivityQuery,
+    RecourseQuery,
     BoardQuery,
     BoardSessionQuery,
     BoardAgendaQuery,
     BoardCaseQuery,
     BoardSheetQuery,
+    CarePlanQuery,
 ):
     pass
 
@@ -111,10 +118,12 @@ class Mutation(
     DispensingChecksMutation,
     DispensationDocumentsMutation,
     RecallMutation,
+    RecourseMutation,
     BoardMutation,
     BoardSessionMutation,
     BoardCaseMutation,
     BoardSheetMutation,
+    CarePlanMutation,
 ):
     pass
 
@@ -164,4 +173,7 @@ ROOTS = (
     BOARD_CASES,
     ATTACHABLE_DOCUMENTS,
     BOARD_SHEET,
+    CARE_PLANS,
+    BOARD_ACTIVITY,
+    RECOURSE_REFERRALS,
 )

@@ -1,0 +1,273 @@
+"""Recourse to a board of another network: asked for here, or answered here for others."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, TypeAlias
+
+import strawberry
+from sqlalchemy import Uuid, bindparam, case, literal, select
+
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import judging
+from passerelle.oncology import access, lent_cases, recourse, sheet_answers, sheet_fields
+from passerelle.oncology.lent_cases import LentCase as Lent
+from passerelle.oncology.recourse import ReferralState
+from passerelle.oncology.recourse_words import DeclinedBecause
+from passerelle.oncology.sheet_answers import GivenAnswer
+from passerelle_graphql.compiler.building import listed, needing, row_of
+from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
+from passerelle_graphql.compiler.shapes import Sql
+from passerelle_graphql.context import Asked, ResolverInfo, context_of
+from passerelle_graphql.declared import fields_of
+from passerelle_graphql.fields import counted, resolved
+from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
+from passerelle_graphql.read_model import shape, shown
+from passerelle_graphql.schema.board_sheets import SheetAnswerInput
+from passerelle_graphql.schema.values import identified
+from passerelle_policies.vocabulary import Action, Kind
+
+strawberry.enum(ReferralState, description="Où en est une demande d'avis à un autre réseau.")
+strawberry.enum(DeclinedBecause, description="Pourquoi un cas est rendu sans avis.")
+
+
+@strawberry.type(description="Une demande d'avis à une RCP d'un autre réseau.")
+class RecourseReferral:
+    id: strawberry.ID = shown("referral_id", by=identified(Node.REFERRAL))
+    to_network: str = shown()
+    state: ReferralState = shown(by=ReferralState)
+    sent_at: datetime = shown()
+    received_at: datetime | None = shown()
+    ended_at: datetime | None = shown()
+    declined_because: str | None = shown(description="Un mot de DeclinedBecause, quand le cas est rendu sans avis.")
+
+
+@strawberry.type(description="Les demandes d'avis d'un cas, de la dernière à la première.")
+class RecourseReferrals:
+    nodes: list[RecourseReferral] = strawberry.field(directives=[counted(5)])
+
+
+@strawberry.type(description="Une pièce prêtée avec un cas.")
+class LentDocument:
+    type_code: str
+    title: str
+    mime_type: str
+    act_at: datetime
+    size: int
+    content: str | None = strawberry.field(description="En base 64 ; absent d'une pièce trop lourde pour être prêtée.")
+
+
+@strawberry.type(description="Ce que répond un champ de la fiche.")
+class LentAnswer:
+    name: str
+    label: str
+
+
+@strawberry.type(description="Un cas prêté par un autre réseau à une session d'ici, le temps de celle-ci.")
+class LentCase:
+    id: strawberry.ID
+    network: str
+    board: str
+    family_name: str
+    given_names: list[str]
+    birth_date: str
+    sex: str
+    question: str | None
+    requester: str | None
+    revision: int = strawberry.field(description="De l'avis que l'on écrit : à rendre avec ce que l'on y change.")
+    missing: list[LentAnswer] = strawberry.field(description="Ce que l'avis ne dit pas.", directives=[counted(20)])
+    documents: list[LentDocument] = strawberry.field(directives=[counted(10)])
+
+
+@strawberry.type(description="Les cas prêtés à une session. Chaque patient le lit dans son journal, chez lui.")
+class LentCases:
+    nodes: list[LentCase] = strawberry.field(directives=[counted(10)])
+
+
+@strawberry.type(description="L'avis est rendu, ou le cas l'est sans avis : il ne reste rien ici.")
+class LentCaseGivenBack:
+    id: strawberry.ID
+
+
+RecourseReferralResult: TypeAlias = Annotated[
+    RecourseReferral | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("RecourseReferralResult")
+]
+RecourseReferralsResult: TypeAlias = Annotated[
+    RecourseReferrals | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("RecourseReferralsResult")
+]
+LentCasesResult: TypeAlias = Annotated[
+    LentCases | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("LentCasesResult")
+]
+LentCaseResult: TypeAlias = Annotated[
+    LentCase | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("LentCaseResult")
+]
+GivenBackResult: TypeAlias = Annotated[
+    LentCaseGivenBack | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("GivenBackResult")
+]
+
+
+@strawberry.type
+class RecourseQuery:
+    @resolved("Les demandes d'avis d'un cas à d'autres réseaux.", cost=10)
+    async def recourse_referrals(
+        self,
+        info: ResolverInfo,
+        patient_id: strawberry.ID,
+        case_id: strawberry.ID,
+    ) -> RecourseReferralsResult:
+        patient, key = key_of(Node.PATIENT, patient_id), key_of(Node.BOARD_CASE, case_id)
+        async with transaction(context_of(info)) as act:
+            await access.require_on_case(act, patient, key, Kind.BOARD_CASE, Action.READ)
+            rows = await act.connection.execute(recourse.referrals(literal(patient), literal(key)))
+        return RecourseReferrals(nodes=[shape(RecourseReferral, dict(row)) for row in rows.mappings()])
+
+
+@strawberry.type
+class RecourseMutation:
+    @resolved("Adresser un cas à une RCP d'un autre réseau : ses experts lisent ce cas seul, le temps d'une session.")
+    async def refer_board_case(
+        self,
+        info: ResolverInfo,
+        case_id: strawberry.ID,
+        to_network: str,
+        to_board_id: strawberry.ID,
+    ) -> RecourseReferralResult:
+        key, board = key_of(Node.BOARD_CASE, case_id), key_of(Node.BOARD, to_board_id)
+        async with transaction(context_of(info)) as act:
+            return _referral(await recourse.refer(act, key, to_network, board))
+
+    @resolved("Retirer une demande d'avis : rien du cas ne reste chez les experts.")
+    async def take_back_referral(self, info: ResolverInfo, case_id: strawberry.ID) -> RecourseReferralResult:
+        key = key_of(Node.BOARD_CASE, case_id)
+        async with transaction(context_of(info)) as act:
+            return _referral(await recourse.take_back(act, key))
+
+    @resolved("Ouvrir les cas que d'autres réseaux ont prêtés à une session ; chaque patient le lit chez lui.", cost=40)
+    async def open_lent_cases(self, info: ResolverInfo, session_id: strawberry.ID) -> LentCasesResult:
+        key = key_of(Node.BOARD_SESSION, session_id)
+        async with transaction(context_of(info)) as act:
+            found = await lent_cases.of_session(act, key)
+        return LentCases(nodes=[_lent(each) for each in found])
+
+    @resolved("Écrire l'avis sur un cas prêté.", cost=20)
+    async def write_recourse_opinion(
+        self,
+        info: ResolverInfo,
+        id: strawberry.ID,  # noqa: A002 - the graph's name
+        revision: int,
+        answers: list[SheetAnswerInput],
+    ) -> LentCaseResult:
+        key = key_of(Node.REFERRAL, id)
+        given = sheet_answers.taken(GivenAnswer(**asdict(each)) for each in answers)
+        async with transaction(context_of(info)) as act:
+            return _lent(await lent_cases.write(act, key, revision, given))
+
+    @resolved("Rendre l'avis sur un cas prêté : il devient la fiche du cas, chez lui, et rien n'en reste ici.", cost=20)
+    async def give_recourse_opinion(
+        self,
+        info: ResolverInfo,
+        id: strawberry.ID,  # noqa: A002 - the graph's name
+        revision: int,
+    ) -> GivenBackResult:
+        key = key_of(Node.REFERRAL, id)
+        async with transaction(context_of(info)) as act:
+            await lent_cases.give(act, key, revision)
+        return LentCaseGivenBack(id=id)
+
+    @resolved("Rendre sans avis un cas prêté.")
+    async def decline_lent_case(
+        self,
+        info: ResolverInfo,
+        id: strawberry.ID,  # noqa: A002 - the graph's name
+        because: DeclinedBecause,
+    ) -> GivenBackResult:
+        key = key_of(Node.REFERRAL, id)
+        async with transaction(context_of(info)) as act:
+            await lent_cases.decline(act, key, because)
+        return LentCaseGivenBack(id=id)
+
+
+def _referral(given: recourse.Referral) -> RecourseReferral:
+    return shape(RecourseReferral, asdict(given))
+
+
+def _lent(given: Lent) -> LentCase:
+    missing = sheet_fields.missing(given.sheet) if given.sheet is not None else []
+    return LentCase(
+        id=node_id(Node.REFERRAL, given.referral_id),
+        network=given.network,
+        board=given.board,
+        family_name=given.patient["family_name"],
+        given_names=list(given.patient["given_names"]),
+        birth_date=given.patient["birth_date"],
+        sex=given.patient["sex"],
+        question=given.question,
+        requester=given.requester,
+        revision=given.revision,
+        missing=[LentAnswer(name=each, label=sheet_fields.label(each)) for each in missing],
+        documents=[_document(each) for each in given.documents],
+    )
+
+
+def _document(given: lent_cases.LentDocument) -> LentDocument:
+    content = base64.b64encode(given.octets).decode("ascii") if given.octets is not None else None
+    return LentDocument(
+        type_code=given.type_code,
+        title=given.title,
+        mime_type=given.mime_type,
+        act_at=given.act_at,
+        size=given.size,
+        content=content,
+    )
+
+
+_ROWS = "referral"
+_SHOWN = ("referral_id", "to_network", "state", "sent_at", "received_at", "ended_at", "declined_because")
+
+
+@cache
+def _frame(needs: frozenset[str]) -> Frame:
+    it = access.judged(Kind.BOARD_CASE)
+    rows = recourse.referrals(it.patient_id, bindparam("oncology_case_id", type_=Uuid())).where(it.is_allowed())
+    return Frame(
+        lambda body: select(
+            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
+        ).select_from(it.verdict),
+        [it.journal_line, *([rows.cte(_ROWS)] if _ROWS in needs else [])],
+    )
+
+
+def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
+    patient = key_of(Node.PATIENT, arguments.root["patient_id"])
+    return access.parameters(
+        asked.context, Kind.BOARD_CASE, patient, key_of(Node.BOARD_CASE, arguments.root["case_id"])
+    )
+
+
+def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
+    raise judging.refusal(asked.context, Kind.BOARD_CASE, told)
+
+
+RECOURSE_REFERRALS = ReadRoot(
+    name="recourseReferrals",
+    shows="RecourseReferrals",
+    fields={
+        "nodes": needing(
+            _ROWS,
+            listed(
+                "RecourseReferral",
+                fields_of(RecourseReferral, row_of(_ROWS, _SHOWN)),
+                Sql(_ROWS),
+                Sql(f"{_ROWS}.sent_at desc, {_ROWS}.referral_id"),
+            ),
+        )
+    },
+    frame=_frame,
+    parameters=_parameters,
+    otherwise=_refused,
+)
