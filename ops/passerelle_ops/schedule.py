@@ -23,6 +23,7 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
 from passerelle.oncology import turns
+from passerelle.oncology.reminders import remind
 from passerelle.pharmacy import majority as pharmacy_majority
 from passerelle.pharmacy import openings as pharmacy_openings
 from passerelle.pharmacy.recall_delivery import escalate_due
@@ -84,6 +85,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
         Periodic("suspensions", HOUR, _closed_suspended),
         Periodic("erasures", HOUR, _erased),
         Periodic("pharmacy_storage", HOUR, _ended_storage),
+        Periodic("follow_up", HOUR, _reminded_of_follow_up),
     )
 
 
@@ -162,3 +164,8 @@ async def _ended_storage(tenant: Tenant, clock: Clock) -> None:
             objections=done.traces,
             overrides=done.overrides,
         )
+
+
+async def _reminded_of_follow_up(tenant: Tenant, clock: Clock) -> None:
+    if told := await remind(beat_context(tenant, clock)):
+        _log.info("reminded of follow-up", tenant=tenant.id, told=told)

@@ -15,6 +15,7 @@ from passerelle.dossier.representation import RepresentationBasis as Representat
 from passerelle.dossier.team_consents import InformedHow as InformedHow
 from passerelle.identities.ins import IdentityStatus as IdentityStatus
 from passerelle.notices.kinds import NoticeKind as NoticeKind
+from passerelle.oncology import plan_items
 from passerelle.oncology.attachments import AttachmentNature as AttachmentNature
 from passerelle.oncology.boards import BoardKind as BoardKind
 from passerelle.oncology.boards import BoardScope as BoardScope
@@ -22,6 +23,8 @@ from passerelle.oncology.boards import BoardState as BoardState
 from passerelle.oncology.cases import CaseDiscussion as CaseDiscussion
 from passerelle.oncology.cases import CaseState as CaseState
 from passerelle.oncology.members import Duty as Duty
+from passerelle.oncology.plan_versions import CarePlanKind as CarePlanKind
+from passerelle.oncology.plan_versions import CarePlanState as CarePlanState
 from passerelle.oncology.quorum import QuorumState as QuorumState
 from passerelle.oncology.seats import SeatAnswer as SeatAnswer
 from passerelle.oncology.seats import SeatDuty as SeatDuty
@@ -45,6 +48,8 @@ from passerelle_policies.vocabulary import Mode as Mode
 from passerelle_policies.vocabulary import PharmacyRecordState as PharmacyRecordState
 from passerelle_policies.vocabulary import Purpose as Purpose
 from passerelle_policies.vocabulary import Relation as Relation
+
+CarePlanLineKind = plan_items.Kind
 
 strawberry.enum(ActorKind, description="Ce qu'est le porteur d'une demande.")
 strawberry.enum(
@@ -93,3 +98,6 @@ strawberry.enum(
 )
 strawberry.enum(SheetState, name="BoardSheetState", description="Où en est une version d'une fiche RCP.")
 strawberry.enum(AttachmentNature, description="Ce qu'un document est à un cas.")
+strawberry.enum(CarePlanKind, name="CarePlanKind", description="Un programme de soins (PPS), ou ce qui le suit (PPAC).")
+strawberry.enum(CarePlanState, name="CarePlanState", description="DRAFT : en cours. ISSUED : remis, et ne change plus.")
+strawberry.enum(CarePlanLineKind, name="CarePlanLineKind", description="Ce qu'est une ligne d'un programme de soins.")

@@ -36,6 +36,9 @@ class NoticeKind(StrEnum):
     BOARD_CASE_REGISTERED = "board_case_registered"
     BOARD_CASE_WITHDRAWN = "board_case_withdrawn"
     BOARD_CASE_DEFERRED = "board_case_deferred"
+    CARE_PLAN_ISSUED = "care_plan_issued"
+    AFTERCARE_PLAN_ISSUED = "aftercare_plan_issued"
+    FOLLOW_UP_DUE = "follow_up_due"
 
 
 def code_of(kind: NoticeKind, recipient: str, *, is_patient: bool = True) -> str:

@@ -5,6 +5,7 @@ Source: CI-SIS, volet Structuration minimale des documents de santé (IdNat_PS, 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -72,7 +73,7 @@ class People:
             addresses=NOWHERE,
             telecoms=UNREACHED,
             name=Name(parts=parts),
-            organisation=structure,
+            organisation=replace(structure, code=None),
             **role,
         )
 

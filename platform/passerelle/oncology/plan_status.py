@@ -83,6 +83,16 @@ def handed_over(plan: CarePlan, day: str, by: Participation | None = None) -> Ca
     return _changed(given, HANDED, lambda it: replace(it, participations=(replace(by, part="performer"),)))
 
 
+def without(plan: CarePlan, *codes: str) -> CarePlan:
+    """The plan that no longer says these of itself."""
+    return _in_section(
+        plan,
+        lambda entries: tuple(
+            each for each in entries if each.statement.code is None or each.statement.code.code not in codes
+        ),
+    )
+
+
 def new_section(header: Header) -> Section:
     """An empty section of status."""
     return Section(

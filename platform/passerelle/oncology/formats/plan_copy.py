@@ -12,6 +12,7 @@ from passerelle.oncology.care_plan import CarePlan
 from passerelle.oncology.coded import Element, Name, Participation, Section
 from passerelle.oncology.formats import cda_narrative
 from passerelle.oncology.formats.plain_pdf import Block, document
+from passerelle.oncology.header import Header
 
 TITLE: Final = "Programme personnalisé de soins"
 _ROWS: Final = frozenset({"tr", "paragraph", "item", "caption"})
@@ -23,11 +24,12 @@ _MANY: Final = 4
 def pdf(plan: CarePlan) -> bytes:
     """The PDF of a plan. Equal plans give the same octets."""
     title = plan.header.title or TITLE
-    return document(title, [Block("title", title), *_whom(plan), *_sections(plan.sections)])
+    return document(title, [Block("title", title), *whom(plan.header), *_sections(plan.sections)])
 
 
-def _whom(plan: CarePlan) -> Iterator[Block]:
-    patient, header = plan.header.patient, plan.header
+def whom(header: Header) -> Iterator[Block]:
+    """For whom a plan is, by whom, and of when."""
+    patient = header.patient
     names = [_name(each) for each in patient.names]
     ids = [each.extension for each in patient.ids[:1] if each.extension]
     told = [*names, *(f"INS {each}" for each in ids)]
