@@ -16,7 +16,7 @@ from passerelle.kernel.clock import PARIS, SetClock
 from passerelle_graphql.committed import committed
 from passerelle_ops.demo.corpus import people
 from passerelle_ops.demo.corpus.write import Paper, unique_id, write
-from tests.gateway.serving import GRAPHQL, Serving, serving_over
+from tests.gateway.serving import TENANT, Serving, serving_over
 
 if TYPE_CHECKING:
     from tests.conftest import Cloned
@@ -26,15 +26,16 @@ STATUS_WHEN_UNSAID = {"1.2.250.1.213.1.4.10": "qualified"}
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Someone at the front door. `rpps` is empty for a citizen."""
+    """Someone at the front door of a network. `rpps` is empty for a citizen."""
 
     client: httpx2.AsyncClient
     rpps: str = ""
+    at: str = TENANT
 
     async def asks(self, operation: str, /, **variables: Any) -> dict[str, Any]:
         """Send one committed operation; give the first field of its answer."""
         response = await self.client.post(
-            GRAPHQL,
+            f"/{self.at}/graphql",
             json={"query": committed()[operation], "operationName": operation, "variables": variables},
         )
         assert response.status_code == 200, response.text
@@ -76,7 +77,7 @@ class Network:
     def citizen(self, who: people.Patient) -> Visitor:
         return Visitor(self.serving.client(self.serving.person_token(who.identifiers[0])))
 
-    async def patient(self, name: str) -> tuple[people.Patient, Visitor, str]:
+    async def patient(self, name: str, *, born_in: str | None = None) -> tuple[people.Patient, Visitor, str]:
         """An invented patient who is registered at the desk and opens the record; also the patient's id."""
         who = people.patient(name)
         desk = await self.professional()
@@ -89,6 +90,7 @@ class Network:
                     "givenNames": list(who.given_names),
                     "birthDate": who.birth_date,
                     "sex": who.sex,
+                    "birthPlace": born_in,
                 },
                 "identityStatus": "QUALIFIED",
                 "source": "accueil",

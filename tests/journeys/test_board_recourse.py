@@ -1,0 +1,102 @@
+"""A case referred from one network to the board of another, through the front door of both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from starlette.applications import Starlette
+
+from passerelle.kernel.context import Tenant
+from passerelle.kernel.errors import InvalidInput
+from passerelle_graphql.routes import routes
+from passerelle_ops.recourse import bind_recourse
+from passerelle_ops.relay import Subscribers
+from passerelle_ops.schedule import periodic_tasks, run_alone
+from tests import builders
+from tests.conftest import Cloned, Template
+from tests.gateway.serving import TENANT
+from tests.journeys.boards import BIRTHPLACE, ONCOLOGIST, RADIOTHERAPIST, SURGEON, Hospital, answers, done, registers
+from tests.journeys.conftest import Network
+
+EXPERTS = "ailleurs"
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks of one installation, by their names."""
+
+    tenants: dict[str, Tenant]
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        if tenant_id not in self.tenants:
+            raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id)
+        return self.tenants[tenant_id]
+
+
+@pytest.fixture(scope="module")
+async def elsewhere_database(tenant_template: Template) -> AsyncIterator[Cloned]:
+    async for cloned in tenant_template.clone():
+        yield cloned
+
+
+@pytest.fixture(scope="module")
+def networks(network: Network, elsewhere_database: Cloned, tmp_path_factory: pytest.TempPathFactory) -> Networks:
+    """The network of the journey, and another where experts are, behind one door."""
+    there = builders.network(elsewhere_database.database, tmp_path_factory.mktemp("there"))
+    both = Networks({TENANT: network.serving.world.tenant, EXPERTS: replace(there, id=EXPERTS, name="Ailleurs")})
+    serving = network.serving
+    serving.gateway = replace(serving.gateway, registry=both)
+    serving.app = Starlette(routes=routes(serving.gateway))
+    return both
+
+
+async def _turn(network: Network, networks: Networks) -> None:
+    """The workers' turns in both networks, until what was said has been answered."""
+    subscribers, clock = Subscribers(), network.clock
+    bind_recourse(subscribers, networks.tenant, lambda: network.serving.directory, clock)
+    table = {task.name: task for task in periodic_tasks(subscribers, 5.0)}
+    for _ in range(2):
+        for tenant in networks.tenants.values():
+            assert await run_alone(table["relay"], tenant, clock)
+        clock.advance(timedelta(seconds=5))
+
+
+async def test_experts_elsewhere_give_an_opinion_and_keep_nothing(network: Network, networks: Networks) -> None:
+    home, there = await Hospital(network.serving).opens(), await Hospital(network.serving, EXPERTS).opens()
+    who, patient, record = await network.patient("recours", born_in=BIRTHPLACE)
+    doctor = await home.works()
+    await done(patient, "Authorize", patientId=record, rpps=doctor.rpps)
+    board = await home.board("RCP locale", ONCOLOGIST, SURGEON, RADIOTHERAPIST)
+    experts = await there.board("RCP de recours", ONCOLOGIST, SURGEON, RADIOTHERAPIST, kind="RECOURSE")
+    surgeon = experts.members[0]
+    theirs = await experts.session(days=10)
+    case = await registers(doctor, record, await board.session(days=20), network.clock.now())
+
+    refused = await surgeon.asks("OpenLentCases", sessionId=theirs)
+    assert refused["nodes"] == []
+    referred = await done(doctor, "ReferBoardCase", caseId=case, toNetwork=EXPERTS, toBoardId=experts.id)
+    assert referred["state"] == "SENT"
+    await _turn(network, networks)
+    (lent,) = (await done(surgeon, "OpenLentCases", sessionId=theirs))["nodes"]
+    assert (lent["network"], lent["question"]) == ("Réseau d'essai", "Traitement adjuvant ?")
+
+    # They open that case, and not the record.
+    stranger = await surgeon.asks("OpenDossier", patientId=record)
+    assert stranger["__typename"] == "Refusal"
+    assert await experts.held(theirs, *experts.everybody()) == "HELD"
+    said = await done(
+        experts.coordinator, "WriteRecourseOpinion", id=lent["id"], revision=0, answers=answers(screening=False)
+    )
+    await done(experts.coordinator, "GiveRecourseOpinion", id=lent["id"], revision=said["revision"])
+    await _turn(network, networks)
+
+    assert (await experts.coordinator.asks("OpenLentCases", sessionId=theirs))["nodes"] == []
+    (answered,) = (await done(doctor, "RecourseReferrals", patientId=record, caseId=case))["nodes"]
+    assert answered["state"] == "ANSWERED"
+    patient = network.citizen(who)  # he signs in again: days have gone by
+    assert [each for each in await patient.titles(record) if "RCP de recours" in each]
+    journal = [each["node"] for each in (await patient.asks("Journal", patientId=record))["edges"]]
+    assert ("board_case", surgeon.rpps) in {(each["kind"], each["actor"]["rpps"]) for each in journal}
