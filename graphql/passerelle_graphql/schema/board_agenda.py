@@ -17,7 +17,6 @@ from passerelle.kernel.clock import PARIS
 from passerelle.kernel.context import Context
 from passerelle.oncology import agenda, attachments, quorum, sheet_fields
 from passerelle.oncology.quorum import Present
-from passerelle.oncology.specialties import Specialty
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import (
     Builder,
@@ -42,7 +41,15 @@ from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import as_uuid, in_sql, shape, shown
 from passerelle_graphql.schema.documents import document_id
-from passerelle_graphql.schema.enums import AttachmentNature, BoardKind, CaseDiscussion, CaseState, SessionState
+from passerelle_graphql.schema.enums import (
+    AttachmentNature,
+    BoardKind,
+    CaseDiscussion,
+    CaseState,
+    SessionState,
+    SheetState,
+    Specialty,
+)
 from passerelle_graphql.schema.values import CodedValue, coding, instant
 from passerelle_policies.vocabulary import Kind
 
@@ -104,7 +111,7 @@ class MissingAnswer:
 @strawberry.type(description="Où en est la fiche d'un cas.")
 class CaseSheet:
     version: int = shown("sheet_version")
-    state: str = shown("sheet_state", description="in_progress, done, approved ou closed.")
+    state: SheetState = shown("sheet_state", by=SheetState)
     written_at: datetime = shown("sheet_written_at", by=instant)
     missing: list[MissingAnswer] | None = strawberry.field(
         directives=[counted(20)], description="Ce qui lui manquait quand elle a été écrite ; absent : non dit."
@@ -116,7 +123,9 @@ class CaseSheet:
 )
 class CaseForecast:
     expected: bool = strawberry.field(description="Le quorum devrait être atteint.")
-    missing: list[str] = strawberry.field(directives=[counted(3)], description="Les spécialités requises qui manquent.")
+    missing: list[Specialty] = strawberry.field(
+        directives=[counted(3)], description="Les spécialités requises qui manquent."
+    )
     lacking: int = strawberry.field(description="Combien de spécialités, quelles qu'elles soient, manquent au nombre.")
 
 
@@ -187,9 +196,7 @@ def forecast_of(context: Context, *said: Any) -> CaseForecast | None:
     judged = quorum.judge(
         rule, [Present(specialty=Specialty(each), is_remote=is_remote) for each, is_remote in expected or ()]
     )
-    return CaseForecast(
-        expected=judged.is_reached, missing=[each.value for each in judged.missing], lacking=judged.lacking
-    )
+    return CaseForecast(expected=judged.is_reached, missing=list(judged.missing), lacking=judged.lacking)
 
 
 @strawberry.type
