@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from passerelle.dossier import portability
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, Refused
+from passerelle.oncology import portability as oncology
 from passerelle.pharmacy import portability as pharmacy
 from passerelle_graphql.content import begun, guarded
 from passerelle_graphql.gateway import Gateway
@@ -36,7 +37,7 @@ async def _export(request: Request, context: Context) -> Response:
         patient_id = key_of(Node.PATIENT, request.path_params["id"])
     except InvalidInput as malformed:
         raise Refused("ACCESS_REFUSED") from malformed
-    export = await portability.open_export(context, patient_id, [pharmacy.taken_away])
+    export = await portability.open_export(context, patient_id, [pharmacy.taken_away, oncology.taken_away])
     headers = {
         **PRIVATE,
         "Accept-Ranges": "none",

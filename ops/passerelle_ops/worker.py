@@ -21,6 +21,7 @@ from celery.beat import EmbeddedService, Scheduler
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
+from passerelle_ops.erasing import bind_erasing
 from passerelle_ops.installation import Installation
 from passerelle_ops.recalling import bind_recalls
 from passerelle_ops.recourse import bind_recourse
@@ -156,6 +157,7 @@ def main(subscribers: Subscribers | None = None) -> int:
     async def tenant(tenant_id: str) -> Tenant:
         return await (await installation.registry()).tenant(tenant_id)
 
+    bind_erasing(listening, installation.clock)
     bind_recourse(listening, tenant, lambda: installation.directory, installation.clock)
     turns = Turns(installation, listening)
     app = create_app(Addresses(settings).broker_url(), turns)

@@ -150,6 +150,11 @@ async def of_patient(act: Act, patient_id: UUID) -> list[dict[str, Any]]:
     Refused: ACCESS_REFUSED, DOSSIER_NOT_OPEN.
     """
     await dossier_access.require(act, patient_id, Kind.BOARD_CASE, Action.READ)
+    return await shown_to_patient(act, patient_id)
+
+
+async def shown_to_patient(act: Act, patient_id: UUID) -> list[dict[str, Any]]:
+    """The same, as already decided and journalled."""
     found = await act.connection.execute(own_cases(literal(patient_id, Uuid())))
     return [dict(row) for row in found.mappings()]
 
