@@ -15,6 +15,7 @@ from tests.gateway.serving import Serving
 _GIVEN: dict[str, Any] = {
     "ID!": node_id(Node.PATIENT, UUID(int=1)),
     "String!": "motif",
+    "Date!": "2026-11-01",
     "DateTime!": "2026-11-01T00:00:00Z",
     "ActInput!": {"code": "3016-3", "system": "2.16.840.1.113883.6.1"},
     "[BasketLineInput!]!": [{"label": "essai"}],
