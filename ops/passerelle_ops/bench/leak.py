@@ -215,7 +215,8 @@ async def _outsiders(twins: Twins, database: Database, world: int) -> Tally:
     clock = SetClock(_BEGAN)
 
     def new_stage(born: str) -> Stage:
-        return Stage(tenant, clock, world, born, before=twins.ids.about)
+        # One store holds the contents of both: what they are drawn from must differ.
+        return Stage(tenant, clock, world, born, before=lambda about: twins.ids.about(f"outsiders/{about}"))
 
     done = await watched(new_stage, Seeded(f"{_SEED}-outsiders-{world}"))
     leaks = [f"monde {world} : {each}" for each in done.leaks]
