@@ -7,7 +7,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from passerelle.audit.outbox import Waiting
-from passerelle.dossier.events import RelationChanged
+from passerelle.dossier.events import (
+    DocumentMetadataChanged,
+    DocumentMoved,
+    DocumentWithholdingChanged,
+    DossierChanged,
+    RelationChanged,
+)
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
@@ -23,6 +29,7 @@ from passerelle.oncology.events import (
 from passerelle.oncology.recourse_words import Message, NetworkUnknown, RecourseTransport
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import beat_context
+from passerelle_policies.vocabulary import DossierState
 
 _OVER = frozenset({"closed", "cancelled"})
 _LEFT = frozenset({"withdrawn", "deferred"})
@@ -70,20 +77,32 @@ def bind_recourse(
         said = event.payload
         await recourse_arrivals.say_read(context(tenant), UUID(said["referral_id"]), said["rpps"], said["read_at"], way)
 
+    subscribers.bind(ReferralChanged.name, lend)
+    subscribers.bind(LentCaseChanged.name, answer)
+    subscribers.bind(LentCaseRead.name, tell_of_reading)
+    _bind_changes(subscribers, context)
+
+
+def _bind_changes(subscribers: Subscribers, context: Callable[[Tenant], Context]) -> None:
+    """What ends a referral, and what changes what its experts may see."""
+
     async def end_with_case(tenant: Tenant, event: Waiting) -> None:
         if event.payload["state"] in _LEFT:
             await recourse.end_with_case(context(tenant), UUID(event.payload["case_id"]))
+
+    async def end_with_record(tenant: Tenant, event: Waiting) -> None:
+        if event.payload["to_state"] != DossierState.OPEN:
+            await recourse.end_with_record(context(tenant), event.patient_id)
 
     async def end_with_session(tenant: Tenant, event: Waiting) -> None:
         if event.payload["state"] in _OVER:
             await recourse_arrivals.forget_session(context(tenant), UUID(event.payload["session_id"]))
 
-    async def keep_out(tenant: Tenant, event: Waiting) -> None:
+    async def tell_again(tenant: Tenant, event: Waiting) -> None:
         await recourse.tell_again(context(tenant), event.patient_id)
 
-    subscribers.bind(ReferralChanged.name, lend)
-    subscribers.bind(LentCaseChanged.name, answer)
-    subscribers.bind(LentCaseRead.name, tell_of_reading)
     subscribers.bind(BoardCaseChanged.name, end_with_case)
+    subscribers.bind(DossierChanged.name, end_with_record)
     subscribers.bind(BoardSessionChanged.name, end_with_session)
-    subscribers.bind(RelationChanged.name, keep_out)
+    for each in (RelationChanged, DocumentMetadataChanged, DocumentWithholdingChanged, DocumentMoved):
+        subscribers.bind(each.name, tell_again)

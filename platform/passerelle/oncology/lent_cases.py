@@ -88,9 +88,11 @@ async def of_session(act: Act, session_id: UUID) -> list[LentCase]:
     rows = (
         await act.connection.execute(found.order_by(recourse_case.c.received_at, recourse_case.c.referral_id))
     ).all()
+    standing = await access.facts_on_session(act, session_id)
     shown = []
     for row in rows:
-        facts, content = await _facts(act, row)
+        content = content_of(act, row)
+        facts = _for(act, standing, content)
         decision = _decide(act, facts, Kind.BOARD_CASE, Action.READ)
         if decision.allowed:
             await _journalled(act, decision, facts, Kind.BOARD_CASE, Action.READ, row.referral_id)
@@ -193,9 +195,12 @@ async def _signed(act: Act, session_id: UUID, content: Mapping[str, Any]) -> lis
 async def _facts(act: Act, row: Row[Any]) -> tuple[Facts, dict[str, Any]]:
     """What holds between the actor and a lent case: his session, and whether its patient keeps him out."""
     content = content_of(act, row)
-    facts = await access.facts_on_session(act, row.session_id)
-    blocked = facts.blocked or act.context.actor.subject in content["blocked"]
-    return replace(facts, blocked=blocked, dossier_state=DossierState.OPEN), content
+    return _for(act, await access.facts_on_session(act, row.session_id), content), content
+
+
+def _for(act: Act, standing: Facts, content: Mapping[str, Any]) -> Facts:
+    blocked = standing.blocked or act.context.actor.subject in content["blocked"]
+    return replace(standing, blocked=blocked, dossier_state=DossierState.OPEN)
 
 
 async def _held(act: Act, referral_id: UUID, kind: Kind, action: Action) -> tuple[Row[Any], Facts, dict[str, Any]]:

@@ -133,16 +133,23 @@ def referrals(patient_id: ColumnElement[UUID], case_id: ColumnElement[UUID]) -> 
 
 async def end_with_case(context: Context, case_id: UUID) -> None:
     """Take back what runs for a case that was withdrawn or carried over: the experts hear of it."""
+    await _end(context, recourse_referral.c.case_id == case_id)
+
+
+async def end_with_record(context: Context, patient_id: UUID) -> None:
+    """Take back what runs for a patient whose record serves nobody any more."""
+    await _end(context, recourse_referral.c.patient_id == patient_id)
+
+
+async def _end(context: Context, which: ColumnElement[bool]) -> None:
     async with transaction(context) as act:
-        running = select(recourse_referral).where(
-            recourse_referral.c.case_id == case_id, recourse_referral.c.state.in_(RUNNING)
-        )
+        running = select(recourse_referral).where(which, recourse_referral.c.state.in_(RUNNING))
         for row in (await act.connection.execute(running.with_for_update())).all():
             await _withdrawn(act, referral_of(row))
 
 
 async def tell_again(context: Context, patient_id: UUID) -> None:
-    """Have what runs for a patient sent again as it is now: he keeps out someone more, or less."""
+    """Have what runs for a patient sent again as it is now: whom he keeps out, and from what, may have changed."""
     async with transaction(context) as act:
         running = select(recourse_referral).where(
             recourse_referral.c.patient_id == patient_id, recourse_referral.c.state.in_(RUNNING)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
 
 import pytest
 
-from passerelle.dossier import relations
+from passerelle.dossier import lifecycle, relations, visibility, withholding
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
 from passerelle.oncology import cases, lent_cases, recourse, recourse_arrivals, sessions
 from passerelle.oncology.lent_cases import LentState
@@ -27,6 +30,16 @@ async def _given(between: Between, there: Opinion, *, revision: int = 0) -> None
     await do(there.coordinator, lent_cases.give, lent.referral_id, written.revision)
 
 
+async def _attached(between: Between, it: Opinion, title: str, content: bytes, **more: Any) -> UUID:
+    """A document of the record that is attached to the case, whoever may read it."""
+    paper = document(type_code="11526-1", title=title, content=content or None, **more)
+    document_id = await between.home.publish(it.patient_id, paper)
+    key = {"patient_id": it.patient_id, "case_id": it.case_id, "document_id": document_id}
+    said = {"attached_by": "essai", "attached_at": between.home.clock.now()}
+    await between.home.run(case_attachment.insert().values(**key, **said))
+    return document_id
+
+
 def _nothing_stays(row: object, state: LentState) -> None:
     kept = (row.state, row.sealed, row.wrapped_key, row.opinion)  # type: ignore[attr-defined]
     assert kept == (state.value, None, None, None)
@@ -43,13 +56,8 @@ _WAYS: dict[str, Callable[[Between], None]] = {
 async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way: str) -> None:
     _WAYS[way](between)
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
-    paper = await between.home.publish(home.patient_id, document(type_code="11526-1", title="Biopsie", content=b"vu"))
-    masked = await between.home.publish(home.patient_id, document(type_code="11526-1", title="Tue", masked=True))
-    for each in (paper, masked):
-        await between.home.run(case_attachment.insert().values(
-            patient_id=home.patient_id, case_id=home.case_id, document_id=each, attached_by="essai",
-            attached_at=between.home.clock.now(),
-        ))  # fmt: skip
+    await _attached(between, home, "Biopsie", b"vu")
+    await _attached(between, home, "Tue", b"", masked=True)
     sent = await between.refer(home, there)
     with pytest.raises(Conflict, match="RECOURSE_RUNNING"):
         await between.refer(home, there)
@@ -95,10 +103,18 @@ async def test_whom_the_patient_keeps_out_knows_of_nothing_and_counts_for_nothin
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     surgeon, radiotherapist = there.members
     await between.home.do(home.person, relations.block_professional, home.patient_id, surgeon.id)
+    paper = await _attached(between, home, "Biopsie", b"vu")
+    kept = await _attached(between, home, "Psychologie", b"tu")
+    await between.home.do(home.person, withholding.withhold, kept, radiotherapist.id)
     await between.refer(home, there)
     await between.travel()
     assert await between.lent(there, surgeon) == []
-    assert len(await between.lent(there, radiotherapist)) == 1
+    (lent,) = await between.lent(there, radiotherapist)
+    assert [each.title for each in lent.documents] == ["Biopsie"]
+    await between.home.do(home.person, visibility.mask, paper)
+    await between.travel()
+    (lent,) = await between.lent(there, radiotherapist)
+    assert lent.documents == ()
     with pytest.raises(Conflict, match="SHEET_WITHOUT_QUORUM"):
         await _given(between, there)
 
@@ -142,13 +158,16 @@ async def test_declined_by_the_coordinator_alone(between: Between) -> None:
 
 async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
     there = await between.there.meeting("recourse")
-    for arrived in (True, False):
+    for arrived, closed in ((True, False), (False, False), (True, True)):
         home = await between.home.meeting()
         sent = await between.refer(home, there)
         if arrived:
             await between.travel()
             assert len(await between.lent(there, there.coordinator)) == 1
-        await between.home.do(home.doctor, cases.withdraw, home.case_id)
+        if closed:
+            await between.home.do(home.person, partial(lifecycle.close, reason="choix"), home.patient_id)
+        else:
+            await between.home.do(home.doctor, cases.withdraw, home.case_id)
         await between.travel()
         _nothing_stays(await between.row(sent.referral_id), LentState.WITHDRAWN)
         assert await between.lent(there, there.coordinator) == []
