@@ -26,6 +26,7 @@ from passerelle.dossier import (
 )
 from passerelle.kernel.clock import legal_day
 from passerelle_ops.demo import story
+from passerelle_ops.demo.board import meet
 from passerelle_ops.demo.counter import at_the_counter
 from passerelle_ops.demo.people import Household, Part
 from passerelle_ops.demo.settler import Settler
@@ -43,6 +44,7 @@ async def happen(
     """What happened to one household of the story; `filed` gives its documents by their keys."""
     if household.patient == settler.cast.patient:
         await at_the_counter(settler, patient_id)
+        await meet(settler, patient_id, filed)
         await _keep_from_surgeon(settler, household, filed[story.KEPT_FROM_SURGEON])
     for each in _HAPPENINGS.get(household.patient.given_name, ()):
         await each(settler, household, patient_id, team_id)

@@ -110,6 +110,10 @@ class Visit:
         """The token of the health authority."""
         return self.desk.authority(STORY_TENANT)
 
+    def cancer_network(self) -> str:
+        """The token of the regional cancer network."""
+        return self.desk.cancer_network(STORY_TENANT)
+
     def ask(
         self,
         token: str | None,
