@@ -15,7 +15,21 @@ from importlib.resources import files
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CTE, ColumnElement, Row, Text, Uuid, and_, any_, bindparam, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    ColumnElement,
+    Integer,
+    Row,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import journal
@@ -66,8 +80,9 @@ ATTACHABLE: Final = ("document_id", "type_code", "type_label", "title", "mime_ty
 
 
 async def attachable(act: Act, patient_id: UUID, case_id: UUID) -> list[dict[str, Any]]:
-    """What the actor may attach to a patient's case, newest first: of the types that a board reads, what he may read
-    himself. It is a reading of the record, and so it is journalled. Rows are mappings with the names of `ATTACHABLE`.
+    """What the actor may attach to a patient's case, newest first, a page at most: of the types that a board reads,
+    what he may read himself. It is a reading of the record, and so it is journalled. Rows have the names of
+    `ATTACHABLE`.
 
     Refused: as a reading of the record; CASE_UNKNOWN alike for one that is not there and one that he may not know of.
     """
@@ -79,9 +94,10 @@ async def attachable(act: Act, patient_id: UUID, case_id: UUID) -> list[dict[str
     given = {"oncology_patient_id": patient_id, "oncology_case_id": case_id}
     attached = {row.document_id: row.attached_at for row in await act.connection.execute(_ATTACHED, given)}
     names = [name for name in ATTACHABLE if name != "attached_at"]
+    offered = await named.of_types(act, patient_id, natures(), standing)
     return [
         {**{name: row._mapping[name] for name in names}, "attached_at": attached.get(row.document_id)}
-        for row in await named.of_types(act, patient_id, natures(), standing)
+        for row in offered[: dossier_access.number(act.context, "documents.page_size_max")]
     ]
 
 
@@ -113,7 +129,9 @@ def attachable_read() -> AttachableRead:
         reach.visible(entry, judged.facts, lines),
         reach.shown_status(entry, judged.facts, lines) == DocumentStatus.CURRENT.value,
     )
-    return AttachableRead(judged=judged, is_known=known, rows=found.cte("attachable"))
+    newest = found.order_by(entry.c.act_at.desc(), entry.c.document_id.desc())
+    page = newest.limit(bindparam("attachable_max", type_=Integer()))
+    return AttachableRead(judged=judged, is_known=known, rows=page.cte("attachable"))
 
 
 def attachable_parameters(context: Context, patient_id: UUID, case_id: UUID) -> dict[str, Any]:
@@ -123,6 +141,7 @@ def attachable_parameters(context: Context, patient_id: UUID, case_id: UUID) -> 
         **reach.reach_parameters(context, Kind.DOCUMENT, Action.READ),
         **_of_case(context, case_id),
         "attachable_types": list(natures()),
+        "attachable_max": dossier_access.number(context, "documents.page_size_max"),
     }
 
 

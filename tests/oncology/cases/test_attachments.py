@@ -46,6 +46,9 @@ async def test_what_the_requester_may_read_is_offered_by_its_nature(world: Meeti
     await world.do(it.doctor, attachments.attach, it.id, second)
     again = await world.do(it.doctor, attachments.attachable, it.patient_id, it.id)
     assert [each["attached_at"] for each in again] == [None, world.clock.now()]
+    world.tenant.parameters["documents.page_size_max"] = 1  # type: ignore[index]
+    (newest,) = await world.do(it.doctor, attachments.attachable, it.patient_id, it.id)
+    assert newest["document_id"] == results
 
 
 async def test_who_knows_the_case_and_not_the_record_is_offered_nothing(world: Meetings) -> None:
