@@ -161,9 +161,10 @@ async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
     for arrived, closed in ((True, False), (False, False), (True, True)):
         home = await between.home.meeting()
         sent = await between.refer(home, there)
-        if arrived:
-            await between.travel()
-            assert len(await between.lent(there, there.coordinator)) == 1
+        between.way.keeps = not arrived
+        await between.travel()
+        between.way.keeps = False
+        assert len(await between.lent(there, there.coordinator)) == arrived
         if closed:
             await between.home.do(home.person, partial(lifecycle.close, reason="choix"), home.patient_id)
         else:
@@ -174,9 +175,10 @@ async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
         with pytest.raises(Refused, match="CASE_UNKNOWN"):
             await between.there.do(there.coordinator, lent_cases.give, sent.referral_id, 0)
         # The case itself, on its way all the while, comes to nothing.
-        for message in between.way.sent:
-            if message.word is Word.CASE:
-                await recourse_arrivals.receive(between.context(between.there.tenant), message)
+        on_their_way = [each for each in between.way.sent if each.word is Word.CASE]
+        assert on_their_way
+        for message in on_their_way:
+            await recourse_arrivals.receive(between.context(between.there.tenant), message)
         _nothing_stays(await between.row(sent.referral_id), LentState.WITHDRAWN)
         between.way.sent.clear()
 

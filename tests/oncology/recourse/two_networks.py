@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -32,16 +32,18 @@ class Away(Exception):
 
 @dataclass(slots=True)
 class Unreliable:
-    """A way that gives each message `times` over, and fails as often after it gave one (a lost acknowledgement)."""
+    """A way that gives each message `times` over, and `fails` as often after it gave one: a lost acknowledgement. While
+    it `keeps` messages, it takes them and gives none."""
 
     way: RecourseTransport
     times: int = 1
     fails: int = 0
+    keeps: bool = False
     sent: list[Message] = field(default_factory=list)
 
     async def send(self, message: Message, /) -> None:
         self.sent.append(message)
-        for _ in range(self.times):
+        for _ in range(0 if self.keeps else self.times):
             await self.way.send(message)
         if self.fails:
             self.fails -= 1
@@ -69,8 +71,6 @@ class Between:
 
     def context(self, tenant: Tenant) -> Context:
         """Of what a network does by itself."""
-        from dataclasses import replace
-
         return replace(beat_context(tenant, self.home.clock), directory=builders.DIRECTORY)
 
     async def travel(self, *, turns: int = 3) -> None:
