@@ -75,6 +75,7 @@ def bench(
     documents. « concurrency » : asynchrone ou synchrone, de l’entrée à la base. « leak » : une réponse trahit-elle un
     document que son lecteur ne peut pas voir. « compile » : le compilateur répond-il toujours comme Strawberry.
     « pharmacy » : ouvrir un dossier pharmaceutique de deux mille lignes, parmi dix mille dispensations ou un million.
+    « board » : ouvrir une session de RCP de quarante cas, écrire et contrôler quarante fiches.
 
     Chaque mesure prépare ses propres données et vérifie que les réponses comparées sont égales ; « gateway » garde
     les siennes dans ~/.cache/passerelle/bench. Sort avec 1 quand un objectif ne tient pas.
