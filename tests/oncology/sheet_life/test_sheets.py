@@ -7,8 +7,10 @@ from sqlalchemy import select
 
 from passerelle.dossier.tables import document
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
-from passerelle.oncology import cases, sheet_fields, sheets
+from passerelle.oncology import attachments, cases, sheet_fields, sheets
 from passerelle.oncology.tables import board_case, care_plan
+from tests.builders import document as document_of
+from tests.oncology.cases import papers
 from tests.oncology.sheet_life.opinions import WRITTEN, Opinions
 
 
@@ -25,6 +27,28 @@ async def test_a_sheet_begins_with_what_is_known(world: Opinions) -> None:
     assert not {"board_id", "network_id", "requester", "attending_physician", "presented_as"} & set(begun.missing)
     with pytest.raises(Conflict, match="SHEET_BEGUN"):
         await it.begin()
+
+
+async def test_a_sheet_takes_from_what_is_attached_and_keeps_what_a_person_wrote(world: Opinions) -> None:
+    it = await world.meeting()
+
+    async def attached(type_code: str, content: bytes) -> str:
+        made = document_of(type_code=type_code, content=content, at="20261101090000+0100")
+        paper = await world.publish(it.patient_id, made)
+        await world.do(it.doctor, attachments.attach, it.case_id, paper)
+        return str(paper)
+
+    pathology = await attached("11526-1", papers.pathology("Marges saines."))
+    begun = await it.begin()
+    assert begun.sources == dict.fromkeys(("pathology_conclusion", "pathology_at", "tumours"), pathology)
+    written = await it.write(it.doctor, 1, pathology_conclusion="Relu : marges saines.")
+    assert "pathology_conclusion" not in written.sources
+    summary = await attached("60591-5", papers.summary())
+    filled = await world.do(it.doctor, sheets.take_from_attached, it.case_id, 2)
+    assert sheet_fields.answer(filled.content, "pathology_conclusion") == "Relu : marges saines."
+    assert (filled.sources["comorbidities"], filled.sources["tumours"]) == (summary, pathology)
+    with pytest.raises(Conflict, match="SHEET_CHANGED"):
+        await world.do(it.doctor, sheets.take_from_attached, it.case_id, 2)
 
 
 async def test_the_requester_writes_until_the_session_is_held_and_the_coordinator_from_its_opening(
