@@ -1,12 +1,14 @@
 """The tumour board of the story's hospital: who sits on it, its next session, and the case of Jeanne Valmont there.
 
 The surgeon, the radiologist and the oncologist sit; nobody is a radiotherapist, so that the forecast of the session
-names who is missing. What each may see of it is told here from the texts, and the guided tour compares.
+names who is missing. In another network, experts meet whom the tour asks for their opinion. What each may see of it is
+told here from the texts, and the guided tour compares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -30,6 +32,8 @@ _MEMBERS: Final = (
     (Part.SECRETARY, Duty.SECRETARY),
 )
 NAME: Final = "RCP de sénologie"
+EXPERTS_TENANT: Final = "oncopl"
+EXPERTS: Final = "RCP de recours"
 _BREAST: Final = "76752008"
 _DECLARED, _PLANNED, _OPENED = 90, 20, 3  # days ago
 MEETS_IN: Final = 4
@@ -43,34 +47,46 @@ MISSING: Final = "RADIOTHERAPIST"
 async def meet(settler: Settler, patient_id: UUID, filed: Mapping[str, UUID]) -> None:
     """The board, its session and the case. What has happened does not again."""
     try:
-        board_id = await _declared(settler)
+        session = await _session(settler, NAME, BoardKind.STANDARD)
     except Conflict:  # BOARD_EXISTS
         return
-    oncologist = Part.ONCOLOGIST
-    planned = settler.on(_PLANNED)
-    starts = day(settler.clock, -MEETS_IN) + timedelta(hours=9)
-    async with transaction(planned.context(planned.professional(oncologist))) as act:
-        session = await sessions.plan(act, board_id, starts, place="Salle de staff, bâtiment B")
+    said = Registration(
+        question="Patiente opérée, suites simples : quel traitement adjuvant ?",
+        informed_at=day(settler.clock, _OPENED + 1),
+        informed_how=InformedHow.INTERVIEW,
+        agreed=True,
+    )
     opened = settler.on(_OPENED)
-    async with transaction(opened.context(opened.professional(oncologist))) as act:
-        await sessions.open_(act, session.session_id)
-        said = Registration(
-            question="Patiente opérée, suites simples : quel traitement adjuvant ?",
-            informed_at=day(settler.clock, _OPENED + 1),
-            informed_how=InformedHow.INTERVIEW,
-            agreed=True,
-        )
-        case = await cases.register(act, patient_id, session.session_id, said)
+    async with transaction(opened.context(opened.professional(Part.ONCOLOGIST))) as act:
+        case = await cases.register(act, patient_id, session, said)
         await sheets.begin(act, case.case_id)  # before anything is attached: begun, it would read that
         for key in ATTACHED:
             await attachments.attach(act, case.case_id, filed[key])
 
 
-async def _declared(settler: Settler) -> UUID:
+async def convene_experts(settler: Settler) -> None:
+    """The board of another network, and its session."""
+    with suppress(Conflict):  # BOARD_EXISTS
+        await _session(settler, EXPERTS, BoardKind.RECOURSE)
+
+
+async def _session(settler: Settler, name: str, kind: BoardKind) -> UUID:
+    """A board, and its next session, which is open."""
+    board_id = await _declared(settler, name, kind)
+    planned, opened = settler.on(_PLANNED), settler.on(_OPENED)
+    starts = day(settler.clock, -MEETS_IN) + timedelta(hours=9)
+    async with transaction(planned.context(planned.professional(Part.ONCOLOGIST))) as act:
+        session = await sessions.plan(act, board_id, starts, place="Salle de staff, bâtiment B")
+    async with transaction(opened.context(opened.professional(Part.ONCOLOGIST))) as act:
+        await sessions.open_(act, session.session_id)
+    return session.session_id
+
+
+async def _declared(settler: Settler, name: str, kind: BoardKind) -> UUID:
     then = settler.on(_DECLARED)
     declared = Declared(
-        name=NAME,
-        kind=BoardKind.STANDARD,
+        name=name,
+        kind=kind,
         scope=BoardScope.ORGAN,
         organ=_BREAST,
         charter=Charter(duration_minutes=120, recurrence="FREQ=WEEKLY;BYDAY=TH", videoconference=True),

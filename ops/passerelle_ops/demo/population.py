@@ -20,6 +20,7 @@ from passerelle.identities import patients
 from passerelle.identities.directory import Directory, Establishment, Practice, Professional
 from passerelle.identities.ins import IdentityStatus
 from passerelle_ops.demo import papers, story
+from passerelle_ops.demo.board import EXPERTS_TENANT, convene_experts
 from passerelle_ops.demo.casting import STORY_TENANT
 from passerelle_ops.demo.happenings import happen
 from passerelle_ops.demo.people import PHARMACY, Cast, DemoPerson, Household, Part
@@ -69,6 +70,8 @@ async def settle(installation: Installation, cast: Cast, on_patient: OnPatient) 
         directory=installation.directory,
     )
     await register_professionals(installation.directory, cast)
+    if cast.tenant_id == EXPERTS_TENANT:
+        await convene_experts(settler)
     # The story's patient comes first, alone: the team that the others consent to is hers.
     team_id = await _patient(settler, 0, None)
     on_patient(cast.tenant_id)

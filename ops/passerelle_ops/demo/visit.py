@@ -128,11 +128,11 @@ class Visit:
         body = {"query": text, "variables": dict(variables or {})}
         return Answer(self._http.post(f"/{tenant}/graphql", json=body, headers=headers))
 
-    def do(self, token: str, operation: str, *, mode: str = "", **variables: object) -> Answer:
-        """One of the operations that are committed with the gateway, in a mode of access."""
+    def do(self, token: str, operation: str, *, mode: str = "", at: str = STORY_TENANT, **variables: object) -> Answer:
+        """One of the operations that are committed with the gateway, in a mode of access and a network."""
         headers = {"Authorization": f"Bearer {token}"} | ({"Passerelle-Mode": mode} if mode else {})
         body = {"query": committed()[operation], "operationName": operation, "variables": variables}
-        return Answer(self._http.post(f"/{STORY_TENANT}/graphql", json=body, headers=headers))
+        return Answer(self._http.post(f"/{at}/graphql", json=body, headers=headers))
 
     def get(self, path: str, token: str | None = None, **headers: str) -> Answer:
         """One GET."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx2
 from rich.markup import escape
 
-from passerelle_ops.demo.tour.board import tumour_board
+from passerelle_ops.demo.tour.board import recourse, tumour_board
 from passerelle_ops.demo.tour.counter import at_the_counter
 from passerelle_ops.demo.tour.door import door
 from passerelle_ops.demo.tour.emergency import emergency
@@ -76,5 +76,5 @@ def _taken(step: Step, visit: Visit) -> Result:
 
 def steps(visit: Visit) -> list[Step]:
     """Every visit, in order."""
-    parts = (door, record, papers, neighbours, emergency, trace, life, at_the_counter, tumour_board, leaving)
+    parts = (door, record, papers, neighbours, emergency, trace, life, at_the_counter, tumour_board, recourse, leaving)
     return [step for part in parts for step in part(visit)]

@@ -1,14 +1,16 @@
-"""The tumour board: its session as each of its members opens it, and what the network learns of it."""
+"""The tumour board: its session as its members open it, what the network learns of it, and experts elsewhere."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from passerelle_ops.demo import board
+from passerelle_ops.demo.casting import STORY_TENANT
 from passerelle_ops.demo.people import Part
-from passerelle_ops.demo.tour.step import REFUSED, Step, name_of
+from passerelle_ops.demo.tour.step import BEAT_SECONDS, REFUSED, Step, name_of
 from passerelle_ops.demo.visit import Answer, Visit
 
 _PAST_PERIOD = "2024-01-01"
@@ -68,12 +70,62 @@ def tumour_board(visit: Visit) -> list[Step]:
     ]  # fmt: skip
 
 
-def _session(visit: Visit) -> str:
-    """The session of the story, as the calendar shows it."""
+def recourse(visit: Visit) -> list[Step]:
+    """Jeanne's case is lent to experts of another network, and taken back: nothing of it stays there."""
+    jeanne = visit.cast.patient
+    expert = visit.desk.cast(board.EXPERTS_TENANT).professionals[Part.SURGEON]
+
+    def case_id(v: Visit) -> str:
+        return str(v.do(v.token(jeanne), "BoardCases", patientId=v.patient_id(jeanne)).first["nodes"][0]["id"])
+
+    def refers(v: Visit) -> str:
+        boards = v.do(v.token(expert), "Boards", at=board.EXPERTS_TENANT, kind="RECOURSE").first["nodes"]
+        asked = {"toNetwork": board.EXPERTS_TENANT, "toBoardId": boards[0]["id"]}
+        answer = v.do(v.token(Part.ONCOLOGIST), "ReferBoardCase", caseId=case_id(v), **asked)
+        return answer.said(str(answer.first.get("state")))
+
+    def lent(expected: int) -> Callable[[Visit], str]:
+        def open_(v: Visit) -> str:
+            session = _session(v, board.EXPERTS, board.EXPERTS_TENANT, v.token(expert))
+            end = time.monotonic() + BEAT_SECONDS
+            while True:
+                answer = v.do(v.token(expert), "OpenLentCases", at=board.EXPERTS_TENANT, sessionId=session)
+                cases = answer.first.get("nodes") or []
+                if len(cases) == expected or answer.code is not None or time.monotonic() > end:
+                    return answer.said(f"{len(cases)} cas, {sum(len(each['documents']) for each in cases)} pièces")
+                time.sleep(0.5)
+
+        return open_
+
+    def takes_back(v: Visit) -> str:
+        answer = v.do(v.token(Part.ONCOLOGIST), "TakeBackReferral", caseId=case_id(v))
+        return answer.said(str(answer.first.get("state")))
+
+    def told(v: Visit) -> str:
+        name = expert.name.removeprefix("Dr ")
+        end = time.monotonic() + BEAT_SECONDS
+        while all(each["actor"]["name"] != name for each in v.journal(jeanne)):
+            if time.monotonic() > end:
+                return "absent du journal"
+            time.sleep(0.5)
+        return "au journal"
+
+    oncologist, there = name_of(visit, Part.ONCOLOGIST), f"{expert.name} ({board.EXPERTS_TENANT})"
+    return [
+        Step("Le cas est adressé à un autre réseau", oncologist, "referBoardCase", "SENT", refers),
+        Step("… ses experts ouvrent ce cas", there, "openLentCases", f"1 cas, {len(board.ATTACHED)} pièces", lent(1)),
+        Step("… la patiente lit qui l’a ouvert", jeanne.name, f"journal : {expert.name}", "au journal", told),
+        Step("Le cas est repris", oncologist, "takeBackReferral", "WITHDRAWN", takes_back),
+        Step("… il n’en reste rien chez eux", there, "openLentCases", "0 cas, 0 pièces", lent(0)),
+    ]
+
+
+def _session(visit: Visit, name: str = board.NAME, at: str = STORY_TENANT, token: str | None = None) -> str:
+    """The session of a board, as the calendar shows it."""
     since = datetime.now(UTC)
     period = {"since": since.isoformat(), "until": (since + timedelta(days=60)).isoformat()}
-    answer: Answer = visit.do(visit.token(Part.ONCOLOGIST), "BoardSessions", **period)
+    answer: Answer = visit.do(token or visit.token(Part.ONCOLOGIST), "BoardSessions", at=at, **period)
     for each in answer.first.get("nodes") or ():
-        if each["boardName"] == board.NAME:
+        if each["boardName"] == name:
             return str(each["session"]["id"])
     raise LookupError(answer.said("aucune session"))
