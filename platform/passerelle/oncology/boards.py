@@ -218,9 +218,9 @@ async def locked(act: Act, board_id: UUID, *, to_change: bool = False) -> Board:
     return board_of(row)
 
 
-async def must_be_validated(act: Act, board_id: UUID) -> Board:
+async def must_be_validated(act: Act, board_id: UUID, *, to_change: bool = False) -> Board:
     """`locked`. Refused, too: BOARD_NOT_VALIDATED for a board that is declared only, or suspended."""
-    found = await locked(act, board_id)
+    found = await locked(act, board_id, to_change=to_change)
     if found.state is not BoardState.VALIDATED:
         raise Conflict("BOARD_NOT_VALIDATED")
     return found

@@ -104,12 +104,15 @@ async def plan_series(
 async def move(act: Act, session_id: UUID, starts_at: datetime, *, place: str | None = None) -> Session:
     """Put a planned session elsewhere or at another time; calendars hear of it.
 
-    Refused: ACCESS_REFUSED as `plan`, SESSION_NOT_PLANNED, SESSION_IN_THE_PAST, SESSION_TOO_FAR, SESSION_EXISTS.
+    Refused: ACCESS_REFUSED as `plan`, SESSION_NOT_PLANNED, BOARD_NOT_VALIDATED, SESSION_IN_THE_PAST, SESSION_TOO_FAR,
+    SESSION_EXISTS.
     """
     await access.require_on_session(act, session_id, Action.PLAN)
     session = await _locked(act, session_id)
     if session["state"] != SessionState.PLANNED:
         raise Conflict("SESSION_NOT_PLANNED")
+    # To change: two sessions of a board do not move to the same hour at once.
+    await boards.must_be_validated(act, session["board_id"], to_change=True)
     _must_be_to_come(act, starts_at)
     taken = select(board_session.c.session_id).where(
         board_session.c.board_id == session["board_id"],

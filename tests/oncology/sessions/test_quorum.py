@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -176,6 +176,24 @@ async def test_who_may_not_ask_for_a_forecast(region: Region) -> None:
     async with transaction(region.world.context(place.secretary)) as act:
         with pytest.raises(Conflict, match="SESSION_UNKNOWN"):
             await quorum.of_session(act, uuid4())
+
+
+async def test_a_session_is_judged_by_the_rules_of_its_own_day_whenever_it_is_held(region: Region) -> None:
+    now = region.now
+    region.world.clock.set(datetime(2023, 11, 27, 9, tzinfo=UTC))
+    place = await region.board(SURGEON, PATHOLOGIST)
+    before, after = await region.session(place, days=3, open_=True), await region.session(place, days=4, open_=True)
+    for session in (before, after):
+        await region.at(session)
+        for rpps in (place.coordinator.id, *list(place.people)[1:]):
+            await region.sign(replace(place.coordinator, id=rpps), session)
+    region.world.clock.set(datetime(2023, 12, 2, 9, tzinfo=UTC))
+    told = [(await region.hold(place, each)).quorum for each in (before, after)]
+    assert [each and (each.pack, each.missing) for each in told] == [
+        ("2023-10-26-habilitations", ()),
+        ("2023-12-01-referentiel-rcp", (S.RADIOTHERAPIST,)),
+    ]
+    region.world.clock.set(now)
 
 
 async def test_a_pharmacist_signs_and_counts_for_nothing(region: Region) -> None:
