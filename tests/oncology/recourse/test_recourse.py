@@ -201,3 +201,23 @@ async def test_nowhere_to_be_heard(between: Between) -> None:
     await between.refer(home, there)
     await between.travel()
     assert (await between.referral(home)).declined_because == "no_session"
+
+
+async def test_what_was_approved_meanwhile_stays_and_the_opinion_awaits_its_approval(between: Between) -> None:
+    home, there = await between.home.meeting(), await between.there.meeting("recourse")
+    await between.refer(home, there)
+    await between.travel()
+    (lent,) = await between.lent(there, there.coordinator)
+    approved = await home.approved()
+    with pytest.raises(Conflict, match="SHEET_APPROVED"):
+        await between.refer(home, there)
+    await there.held()
+    do = between.there.do
+    written = await do(there.coordinator, lent_cases.write, lent.referral_id, 0, {**WRITTEN, "board_comment": "Avis"})
+    await do(there.coordinator, lent_cases.give, lent.referral_id, written.revision)
+    await between.travel()
+    first, second = await home.versions()
+    assert (first.state, first.document_id) == ("approved", approved.document_id)
+    assert (second.state, second.document_id, "Avis" in str(second.content)) == ("done", None, True)
+    assert (await between.referral(home)).state is ReferralState.ANSWERED
+    _nothing_stays(await between.row(lent.referral_id), LentState.RETURNED)
