@@ -105,7 +105,7 @@ async def issue(act: Act, patient_id: UUID, plan_id: UUID, revision: int) -> Pla
     content = plan_status.handed_over(content, day, header.authors[0])
     document, findings = await asyncio.to_thread(_checked, content)
     if findings:
-        points = dict.fromkeys(each.message for each in findings)
+        points = dict.fromkeys(each.message.rstrip(".") for each in findings)
         raise Conflict("PLAN_NOT_CONFORM", points=" ; ".join([*points][:_POINTS_TOLD]))
     filed = await publishing.publish(act, patient_id, document)
     return await plan_versions.issued(act, draft, content.to_json(), filed)
