@@ -95,12 +95,15 @@ def _planted(folder: Path, root: str, edits: Sequence[dict[str, str]]) -> Path:
     mine = [each for each in edits if each["file"].startswith(f"{root}/")]
     if not mine:
         return ROOT / root
-    shutil.copytree(ROOT / root, folder / root, ignore=shutil.ignore_patterns("__pycache__"))
+    # With what is compiled, save for what is just being written.
+    shutil.copytree(ROOT / root, folder / root, ignore=shutil.ignore_patterns("*.pyc.*"))
     for each in mine:
         file = folder / each["file"]
         text = file.read_text("utf-8")
         assert text.count(each["old"]) == 1, f"{each['file']} does not hold once: {each['old']}"
         file.write_text(text.replace(each["old"], each["new"]), "utf-8")
+        for compiled in file.parent.glob(f"__pycache__/{file.stem}.*"):
+            compiled.unlink()
     return folder / root
 
 
