@@ -35,6 +35,9 @@ from passerelle_policies.words import (
 DAY = date(2026, 11, 21)
 """The day of every case that names none: fixed, so that a case never changes its pack by itself."""
 
+# The safe loader in C where there is one: the cases are read in a tenth of the time.
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _KEYS = {
     "qui",
     "lien",
@@ -110,7 +113,7 @@ def lines_without_case(pack: Pack, answers: Iterable[Decision]) -> tuple[str, ..
 def read_cases(text: str, name: str) -> Iterator[Case]:
     """The cases of one file. Raises `InvalidCase`."""
     try:
-        for group in yaml.safe_load(text):
+        for group in yaml.load(text, _Loader):  # noqa: S506 - it is the safe one
             dated = {"le": group["le"]} if "le" in group else {}
             for entry in group["cas"]:
                 yield _case(group["article"], entry | dated)
