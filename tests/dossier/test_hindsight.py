@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from sqlalchemy import select, update
 
-from passerelle.audit import journal as journal_of
+from passerelle.audit import asked_again
 from passerelle.audit.tables import journal
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import (
@@ -256,7 +256,7 @@ async def test_a_profession_is_that_of_the_day(world: World) -> None:
     await region.probes(replace(nurse, profession=PHYSICIAN), Mode.NORMAL, None)
     async with world.tenant.database.transaction() as connection:
         found = [
-            await journal_of.last_line_of(connection, nurse.id, at)
+            await asked_again.last_line_of(connection, nurse.id, at)
             for at in (then - timedelta(days=1), then, world.clock.now())
         ]
     assert [each and each.actor_profession for each in found] == [None, NURSE, PHYSICIAN]

@@ -19,7 +19,7 @@ from sqlalchemy import DateTime, Row, and_, select, union
 from sqlalchemy import cast as cast_as
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle.audit import journal
+from passerelle.audit import asked_again
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.searches import searched
@@ -162,7 +162,7 @@ async def professional_at(
     connection: AsyncConnection, directory: Directory, rpps: str, at: datetime
 ) -> tuple[Actor, KnownFrom]:
     """A professional as he came in until then, else as the directory has him; PROFESSIONAL_UNKNOWN otherwise."""
-    last = await journal.last_line_of(connection, rpps, at)
+    last = await asked_again.last_line_of(connection, rpps, at)
     if last is not None:
         actor = Actor(kind=ActorKind.PROFESSIONAL, id=rpps, name=last.actor_name, profession=last.actor_profession)
         return actor, KnownFrom.JOURNAL
@@ -203,7 +203,7 @@ def _then(context: Context, wanted: Wanted, at: datetime) -> Context:
 
 async def _standing_at(connection: AsyncConnection, then: Context, patient_id: UUID, at: datetime) -> access.Standing:
     """What is dated is gathered as for a request of that instant; the state and the authorship of today are not."""
-    was_told = await journal.was_done(connection, patient_id, Action.DECLARE_DEATH, at)
+    was_told = await asked_again.was_done(connection, patient_id, Action.DECLARE_DEATH, at)
     deaths_by = None if was_told else date.min  # a death counts from the instant at which it was declared
     standing = await access.standing_of(then, connection, patient_id, deaths_by=deaths_by)
     state = await _state_at(connection, patient_id, at)
@@ -372,7 +372,7 @@ async def _modes_of_the_day(connection: AsyncConnection, wanted: Wanted) -> froz
     if until is None:
         day = wanted.start.astimezone(PARIS).date()
         since, until = (datetime(each.year, each.month, each.day, tzinfo=PARIS) for each in (day, day + timedelta(1)))
-    return await journal.modes_of(connection, wanted.patient_id, wanted.actor, since, until)
+    return await asked_again.modes_of(connection, wanted.patient_id, wanted.actor, since, until)
 
 
 def _follow(answers: list[Answer], next_one: Answer) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import uuid4
 
-from passerelle.audit import journal
+from passerelle.audit import asked_again
 from passerelle.audit.journal import Outcome
 from passerelle.dossier.recorded import Question, Unanswerable, answer, question_of
 from passerelle.kernel.context import Tenant
@@ -73,7 +73,7 @@ class Replay:
 async def count(tenant: Tenant, since: datetime, until: datetime | None = None) -> int:
     """How many lines there are to go through."""
     async with tenant.database.transaction() as connection:
-        return await journal.count_decisions(connection, since, until)
+        return await asked_again.count_decisions(connection, since, until)
 
 
 async def replay(
@@ -92,7 +92,7 @@ async def replay(
     asked: dict[_Key, _Seen] = {}
     lines = 0
     async with tenant.database.transaction() as connection:
-        async for rows in journal.decisions(connection, since, until):
+        async for rows in asked_again.decisions(connection, since, until):
             for row in rows:
                 key: _Key = tuple(row[1:])
                 seen = asked.get(key)
@@ -125,7 +125,7 @@ class _Seen:
 
 
 def _judge(found: Replay, key: _Key, seen: _Seen, pack: Pack, known: dict[str, Pack], overrides: Overrides) -> None:
-    said = dict(zip((*journal.ASKED, "facts"), key, strict=True))
+    said = dict(zip((*asked_again.ASKED, "facts"), key, strict=True))
     line = {**said, "facts": json.loads(said["facts"] or "{}")}
     held = known.get(str(said["pack"]))
     question = question_of(line, pack.effective)

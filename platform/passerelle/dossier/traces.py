@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, bindparam, not_, or_, select, union_all
 
-from passerelle.audit import journal, shown_lines
+from passerelle.audit import asked_again, journal, shown_lines
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, judging, reading, visits
 from passerelle.dossier.judging import Judged
@@ -97,7 +97,7 @@ def kinds_kept_from(standing: access.Standing) -> frozenset[Kind]:
 
 _OWN: Final = frozenset({Relation.PATIENT, Relation.REPRESENTATIVE})
 #: The columns of a line that its reason is made of, with the legal day on which it was written.
-ASKED = (*journal.ASKED, "facts")
+ASKED = (*asked_again.ASKED, "facts")
 #: What stands in `facts` beside what was decided on: words that somebody wrote.
 WORDS = ("reason", "motive")
 
