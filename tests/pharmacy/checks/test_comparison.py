@@ -39,7 +39,7 @@ def substance(*names: str) -> Substance:
 
 
 def item(label: str, *names: str, **more: object) -> Item:
-    return replace(Item(label=label, substances=tuple(map(substance, names)), atc="A01AA01"), **more)  # type: ignore[arg-type]
+    return Item(label=label, substances=tuple(map(substance, names)), atc="A01AA01")._replace(**more)  # type: ignore[arg-type]
 
 
 def pair(left: str, right: str, level: int = 4, text: str = "") -> Interaction:
@@ -181,7 +181,7 @@ def test_a_substance_does_not_meet_itself_through_its_own_family() -> None:
 
 
 def test_a_salt_and_its_base_are_one_substance() -> None:
-    salt = replace(item("A"), substances=(substance("sertraline chlorhydrate", "sertraline"),))
+    salt = item("A")._replace(substances=(substance("sertraline chlorhydrate", "sertraline"),))
     said = compare([salt, item("B", "sertraline")], ground(interactions=table([pair("sertraline", "x")])))
     assert codes(said) == [FindingCode.SAME_SUBSTANCE]
     assert untold(said) == []
@@ -194,12 +194,12 @@ def test_what_is_not_used_up_is_renewed_too_early_and_by_a_generic_too() -> None
     assert codes(said) == [FindingCode.EARLY_RENEWAL]
     assert "20 jours" in said.findings[0].sentence
     group = frozenset({"12"})
-    generic = replace(known, taken=[replace(before, generic_groups=group)])
+    generic = replace(known, taken=[before._replace(generic_groups=group)])
     assert codes(compare([item("AA 10 mg", "a", generic_groups=group)], generic)) == [FindingCode.EARLY_RENEWAL]
     # Within the tolerance it may be renewed; without days nobody can tell.
-    nearly = replace(known, taken=[replace(before, ends_on=TODAY + timedelta(7))])
+    nearly = replace(known, taken=[before._replace(ends_on=TODAY + timedelta(7))])
     assert compare([item("A 10 mg", "a")], nearly).findings == ()
-    unsaid = compare([item("A 10 mg", "a")], replace(known, taken=[replace(before, ends_on=None)]))
+    unsaid = compare([item("A 10 mg", "a")], replace(known, taken=[before._replace(ends_on=None)]))
     assert unsaid.findings == ()
     assert untold(unsaid) == [Unchecked.DURATION_UNKNOWN]
 

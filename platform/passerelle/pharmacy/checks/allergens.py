@@ -99,6 +99,7 @@ def allergies_met(
                 code=FindingCode.ALLERGY,
                 source=Source(TableName.DOCUMENTS, each.told_on),
                 products=(item,),
+                about=(item.product,),
                 between=(each.label,),
                 sentence=messages.sentence(FindingCode.ALLERGY, {"allergy": each.label}),
             )

@@ -27,6 +27,7 @@ def running_short(products: Iterable[tuple[Item, Shortage]], medicines: Source) 
             code=FindingCode.SHORTAGE,
             source=medicines,
             products=(item,),
+            about=(item.product,),
             between=(short.status,),
             sentence=messages.sentence(f"CHECK_SHORTAGE_{short.status.upper()}", {"since": f"{short.since:%d/%m/%Y}"}),
             alternatives=short.alternatives,

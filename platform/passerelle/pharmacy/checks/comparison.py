@@ -12,7 +12,7 @@ from passerelle.pharmacy.checks.findings import Finding, NotChecked, Source, Unc
 from passerelle.pharmacy.checks.interactions import Interactions, interactions_met
 from passerelle.pharmacy.checks.items import Facet, Item
 from passerelle.pharmacy.checks.protocols import overlaps_met
-from passerelle.pharmacy.checks.repeats import Repetition, class_of, renews, repeated
+from passerelle.pharmacy.checks.repeats import Repetition, alike, class_of, renews, repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +41,14 @@ def compare(basket: Sequence[Item], ground: Ground) -> Compared:
     """Hold a basket against itself and against the ground. The order of either changes nothing."""
     ordered = sorted(basket, key=lambda each: (each.product, each.place or 0))
     asked, taken = ([_facet(each, ground) for each in some] for some in (ordered, ground.taken))
-    pairs = [(one, [*asked[at + 1 :], *taken]) for at, one in enumerate(asked)]
+    again = alike(asked, taken)
     findings: list[Finding] = []
     in_order = sorted(asked, key=lambda each: each.item.place or 0)
-    not_checked = [*_untold([*in_order, *taken], ground), *_without_days(asked, taken)]
+    not_checked = [*_untold([*in_order, *taken], ground), *_without_days(asked, again)]
     if ground.interactions is not None:
-        findings += interactions_met(pairs, ground.interactions)
+        findings += interactions_met(_pairs(asked, taken), ground.interactions)
     if ground.medicines is not None:
-        findings += repeated(pairs, ground.repetition, ground.today, ground.medicines)
+        findings += repeated(_pairs(asked, again), ground.repetition, ground.today, ground.medicines)
         findings += running_short(ground.shortages, ground.medicines)
     findings += overlaps_met(ordered, ground.protocols, ground.interactions)
     for each in allergies_met(ordered, ground.allergens, ground.interactions):
@@ -61,6 +61,12 @@ def compare(basket: Sequence[Item], ground: Ground) -> Compared:
         tuple(by_place[each] for each in sorted(by_place)),
         tuple(dict.fromkeys(not_checked)),
     )
+
+
+def _pairs(asked: Sequence[Facet], taken: Sequence[Facet]) -> Iterator[tuple[Facet, Sequence[Facet]]]:
+    """Each product with those after it in the basket, and all that is taken."""
+    for at, one in enumerate(asked, 1):
+        yield one, [*asked[at:], *taken]
 
 
 def _facet(item: Item, ground: Ground) -> Facet:
@@ -83,20 +89,21 @@ def _untold(facets: Sequence[Facet], ground: Ground) -> Iterator[NotChecked]:
         yield NotChecked(Unchecked.NO_INTERACTIONS)
     for each in facets:
         if ground.medicines is not None:
-            yield from _unknown_of(each)
+            why = _why_unknown(each)
+            if why is not None:
+                yield NotChecked(why, each.item)
         if ground.interactions is not None:
             for one in each.item.substances:
                 if not ground.interactions.knows(one):
                     yield NotChecked(Unchecked.SUBSTANCE_UNRESOLVED, each.item, (("substance", one.name),))
 
 
-def _unknown_of(facet: Facet) -> Iterator[NotChecked]:
+def _why_unknown(facet: Facet) -> Unchecked | None:
     if not facet.item.is_known:
-        yield NotChecked(Unchecked.PRODUCT_UNKNOWN, facet.item)
-    elif not facet.item.substances:
-        yield NotChecked(Unchecked.NO_SUBSTANCE, facet.item)
-    elif facet.atc_class is None:
-        yield NotChecked(Unchecked.CLASS_UNKNOWN, facet.item)
+        return Unchecked.PRODUCT_UNKNOWN
+    if not facet.item.substances:
+        return Unchecked.NO_SUBSTANCE
+    return Unchecked.CLASS_UNKNOWN if facet.atc_class is None else None
 
 
 def _without_days(asked: Sequence[Facet], taken: Sequence[Facet]) -> Iterator[NotChecked]:

@@ -71,12 +71,14 @@ class Override:
 class Finding(NamedTuple):
     """One warning. `between` are the names by which it was found: substances, families, a class.
 
-    `sentence` is for the pharmacist, `advice` what the table adds to it, `override` what stands under its key.
+    `about` are the names of its products in their order. `sentence` is for the pharmacist, `advice` what the table adds
+    to it, `override` what stands under its key.
     """
 
     code: FindingCode
     source: Source
     products: tuple[Item, ...]
+    about: tuple[str, ...]
     sentence: str
     level: InteractionLevel | None = None
     between: tuple[str, ...] = ()
@@ -87,15 +89,19 @@ class Finding(NamedTuple):
     @property
     def place(self) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
         """Where it is read among others, the heaviest first; the same warning about the same products has the same."""
-        products = tuple(sorted([each.product for each in self.products]))
-        return -int(self.level or 0), _ORDER[self.code], self.between, products
+        return -(self.level or 0), _ORDER[self.code], self.between, self.about
 
     @property
     def key(self) -> str:
         """The same for the same place: an override is kept under it."""
-        weight, _, between, products = self.place
-        said = "\x1f".join((self.code, str(-weight), *between, "", *products))
+        said = "\x1f".join((self.code, str(int(self.level or 0)), *self.between, "", *self.about))
         return sha256(said.encode()).hexdigest()[:32]
+
+
+def in_order(one: Item, other: Item) -> tuple[str, ...]:
+    """The names of two products, whichever comes first."""
+    pair = one.product, other.product
+    return pair if pair[0] <= pair[1] else pair[::-1]
 
 
 _ORDER = {
@@ -129,8 +135,7 @@ class Unchecked(StrEnum):
     ALLERGY_UNRESOLVED = "NOT_CHECKED_ALLERGY_UNRESOLVED"
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(NamedTuple):
     """What a check could not tell, and of which product."""
 
     code: Unchecked

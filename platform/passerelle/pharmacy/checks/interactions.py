@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.findings import Finding, FindingCode, InteractionLevel, Source, TableName
+from passerelle.pharmacy.checks.findings import Finding, FindingCode, InteractionLevel, Source, TableName, in_order
 from passerelle.pharmacy.checks.items import Facet, Substance
 
 _KEPT_AT_MOST: Final = 4_000
+_Asked = TypeVar("_Asked")
+_Found = TypeVar("_Found")
 _NONE: Final[Mapping[str, tuple[Interaction, ...]]] = MappingProxyType({})
 
 
@@ -32,6 +34,11 @@ class Interaction:
     mechanism: str
     left_label: str
     right_label: str
+
+    @cached_property
+    def between(self) -> tuple[str, str]:
+        """Its two names, as the thesaurus writes them."""
+        return self.left_label, self.right_label
 
     @cached_property
     def sentence(self) -> str:
@@ -63,6 +70,7 @@ class Interactions:
         self.names: frozenset[str] = frozenset(self._partners) | self._families.keys()
         self._under: dict[frozenset[str], frozenset[str]] = {}
         self._against: dict[frozenset[str], Mapping[str, tuple[Interaction, ...]]] = {}
+        self._between: dict[tuple[frozenset[str], frozenset[str]], Sequence[Interaction]] = {}
 
     def knows(self, substance: Substance) -> bool:
         """Whether it lists the substance, by itself or in a family."""
@@ -73,9 +81,7 @@ class Interactions:
         found = self._under.get(known_as)
         if found is None:
             found = known_as.union(*(self._families.get(each, ()) for each in known_as))
-            if len(self._under) >= _KEPT_AT_MOST:
-                self._under.clear()
-            self._under[known_as] = found
+            _keep(self._under, known_as, found)
         return found
 
     def against(self, known_as: frozenset[str]) -> Mapping[str, tuple[Interaction, ...]]:
@@ -86,38 +92,48 @@ class Interactions:
             for name in sorted(self.under(known_as)):
                 for other, rows in self._partners.get(name, _NONE).items():
                     gathered[other] = gathered.get(other, ()) + rows
-            if len(self._against) >= _KEPT_AT_MOST:
-                self._against.clear()
-            found = self._against[known_as] = gathered
+            found = gathered
+            _keep(self._against, known_as, found)
         return found
 
     def between(self, one: Substance, other: Substance) -> Sequence[Interaction]:
         """Every level of every pair that holds between two substances; nothing between a substance and itself."""
-        against = self.against(one.known_as)
-        met = against.keys() & self.under(other.known_as)
-        if not met or one.is_same(other):
-            return ()
-        return [row for name in sorted(met) for row in against[name]]
+        pair = one.known_as, other.known_as
+        found = self._between.get(pair)
+        if found is None:
+            against = self.against(one.known_as)
+            met = () if one.is_same(other) else sorted(against.keys() & self.under(other.known_as))
+            found = [row for name in met for row in against[name]]
+            _keep(self._between, pair, found)
+        return found
+
+
+def _keep(kept: dict[_Asked, _Found], asked: _Asked, found: _Found) -> None:
+    if len(kept) >= _KEPT_AT_MOST:
+        kept.clear()
+    kept[asked] = found
 
 
 def interactions_met(pairs: Iterable[tuple[Facet, Sequence[Facet]]], table: Interactions) -> Iterator[Finding]:
     """The interactions of each product with the others beside it, each level of each entry once."""
     for one, others in pairs:
-        reached = table.against(one.known_as).keys()
+        is_beyond = table.against(one.known_as).keys().isdisjoint
         for other in others:
-            if reached.isdisjoint(other.under):
+            if is_beyond(other.under):
                 continue
             met: dict[Interaction, None] = {}
             for mine in one.item.substances:
                 for its in other.item.substances:
                     met.update(dict.fromkeys(table.between(mine, its)))
+            products, names = (one.item, other.item), in_order(one.item, other.item)
             for each in met:
                 yield Finding(
                     code=FindingCode.INTERACTION,
                     source=table.source,
-                    products=(one.item, other.item),
+                    products=products,
+                    about=names,
                     level=each.level,
-                    between=(each.left_label, each.right_label),
+                    between=each.between,
                     sentence=each.sentence,
                     advice=each.advice,
                 )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from operator import itemgetter
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Substance:
+class Substance(NamedTuple):
     """An active substance: its name, and the folded names under which a table may list it, its own included."""
 
     name: str
@@ -21,8 +19,7 @@ class Substance:
         return not self.known_as.isdisjoint(other.known_as)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(NamedTuple):
     """One product. `place` is its line in the basket; `dispensed_on` says that it is out of the history instead.
 
     `ends_on`: the first day that is not covered any more; none when nothing says how long it lasts. `is_known`: the
@@ -89,11 +86,16 @@ def still_taken(history: Iterable[Dispensed], today: date, assumed_days: int) ->
     """
     last: dict[str, tuple[Dispensed, date, bool]] = {}
     for each in sorted(history, key=itemgetter(0)):
-        if each.dispensed_on > today:
-            continue
-        before = last.get(each.product)
-        left = before[1] if before is not None and before[1] > each.dispensed_on else each.dispensed_on
-        is_told = each.days is not None and (before is None or before[2] or before[1] <= each.dispensed_on)
-        lasts = min(assumed_days if each.days is None else each.days, (date.max - left).days)  # boxes add up for ever
-        last[each.product] = (each, left + timedelta(lasts), is_told)
+        on, label, cip13, cis, _, _, days = each
+        if on > today:
+            break
+        product, begin, is_told = cis or cip13 or label, on, days is not None
+        before = last.get(product)
+        if before is not None and before[1] > on:
+            begin, is_told = before[1], is_told and before[2]
+        try:
+            ends = begin + timedelta(assumed_days if days is None else days)
+        except OverflowError:  # boxes add up for ever
+            ends = date.max
+        last[product] = (each, ends, is_told)
     return [(each, ends if is_told else None) for each, ends, is_told in last.values() if ends > today]

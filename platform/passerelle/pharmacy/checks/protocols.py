@@ -21,6 +21,7 @@ def overlaps_met(basket: Iterable[Item], given: frozenset[str], table: Interacti
                 code=FindingCode.PROTOCOL_OVERLAP,
                 source=Source(TableName.PROTOCOLS, table.source.dated if table is not None and levels else None),
                 products=(item,),
+                about=(item.product,),
                 level=max(levels, default=None),
                 sentence=messages.sentence(FindingCode.PROTOCOL_OVERLAP, {}),
             )

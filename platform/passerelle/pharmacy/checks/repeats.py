@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.findings import Finding, FindingCode, Source, TableName
+from passerelle.pharmacy.checks.findings import Finding, FindingCode, Source, TableName, in_order
 from passerelle.pharmacy.checks.items import Facet, Item
 
 #: How many signs of an ATC code each of its levels takes.
@@ -45,9 +45,26 @@ def repeated(
                     code=FindingCode.SAME_CLASS,
                     source=medicines,
                     products=(one.item, other.item),
+                    about=in_order(one.item, other.item),
                     between=(one.atc_class,),
                     sentence=messages.sentence(FindingCode.SAME_CLASS, {"class": one.atc_class}),
                 )
+
+
+def alike(asked: Sequence[Facet], taken: Iterable[Facet]) -> list[Facet]:
+    """What of a history has anything in common with what is asked: nothing else can be the same twice."""
+    products = {each.product for each in asked}
+    classes = {each.atc_class for each in asked} - {None}
+    names = frozenset[str]().union(*(each.known_as for each in asked))
+    groups = frozenset[str]().union(*(each.generic_groups for each in asked))
+    return [
+        each
+        for each in taken
+        if each.product in products
+        or each.atc_class in classes
+        or not names.isdisjoint(each.known_as)
+        or not groups.isdisjoint(each.generic_groups)
+    ]
 
 
 def renews(one: Facet, other: Facet) -> bool:
@@ -61,6 +78,7 @@ def _twice(one: Item, other: Item, medicines: Source) -> Finding:
         code=FindingCode.SAME_SUBSTANCE,
         source=medicines,
         products=(one, other),
+        about=in_order(one, other),
         between=tuple(shared),
         sentence=messages.sentence(FindingCode.SAME_SUBSTANCE, {"substances": ", ".join(shared)}),
     )
@@ -73,5 +91,6 @@ def _too_early(one: Item, other: Item, rule: Repetition, today: date) -> Iterato
         code=FindingCode.EARLY_RENEWAL,
         source=Source(TableName.HISTORY),
         products=(one, other),
+        about=in_order(one, other),
         sentence=messages.sentence(FindingCode.EARLY_RENEWAL, {"days": left}),
     )
