@@ -29,6 +29,7 @@ from graphql import (
     is_required_input_field,
     type_from_ast,
 )
+from graphql.utilities.coerce_input_value import coerce_default_value
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Gives the coerced value, or `ASK`."""
@@ -145,8 +146,12 @@ def _object(type_: GraphQLInputObjectType, around: frozenset[str]) -> Reader:
 
 
 def _when_left_out(field: GraphQLInputField) -> Any:
-    has_default = field.default is not None or field.default_value is not Undefined
-    return ASK if has_default or is_required_input_field(field) else _ABSENT
+    if is_required_input_field(field):
+        return ASK
+    value = coerce_default_value(field)
+    if value is Undefined:
+        return _ABSENT
+    return ASK if isinstance(value, list | dict) else value
 
 
 def _ask(_: Any) -> Any:

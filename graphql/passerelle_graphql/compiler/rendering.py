@@ -25,70 +25,104 @@ from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.selections import Selected, Selections
 
-#: Makes JSON of a value; what was written of an object stands in the second for as long as one answer is made.
-Writer: TypeAlias = Callable[[Any, dict[tuple[int, int], tuple[Any, str]]], str]
+#: Makes JSON of a value that is there.
+Writer: TypeAlias = Callable[[Any], str]
+#: Makes a writer for one answer, which writes an object once however often it stands there.
+Beginning: TypeAlias = Callable[[], Writer]
 _quoted: Final = json.encoder.encode_basestring
 
 
 def written(selections: Selections, type_: GraphQLOutputType, selected: Selected, value: Any) -> bytes:
     """The JSON of a field's value. NotCompiled as `writer`."""
-    return b"null" if value is None else writer(selections, type_, selected)(value, {}).encode()
+    return b"null" if value is None else writer(selections, type_, selected)(value).encode()
 
 
 def writer(selections: Selections, type_: GraphQLOutputType, selected: Selected) -> Writer:
     """How a value that is there is written. NotCompiled for a field below that has a resolver."""
+    begin = _beginning(selections, type_, selected)
+    return lambda value: begin()(value)
+
+
+def _beginning(selections: Selections, type_: GraphQLOutputType, selected: Selected) -> Beginning:
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     if isinstance(type_, GraphQLList):
-        inner = writer(selections, type_.of_type, selected)
-        return lambda some, known: f"[{','.join([inner(each, known) for each in some])}]"
+        return _list(_beginning(selections, type_.of_type, selected))
     if type_ is GraphQLString:
-        return lambda value, _known: _quoted(value)
+        return lambda: _quoted
     if isinstance(type_, GraphQLEnumType):
         words = {each.value: _quoted(type_.serialize(each.value)) for each in type_.values.values()}
-        return lambda value, _known: words[value]
+        return lambda: words.__getitem__
     if isinstance(type_, GraphQLScalarType):
         serialize = type_.serialize
-        return lambda value, _known: as_json(serialize(value)).decode()
+        return lambda: lambda value: _plain(serialize(value))
     if isinstance(type_, GraphQLObjectType):
-        return _object_writer(selections, type_, selected)
+        return _object(selections, type_, selected)
     if isinstance(type_, GraphQLUnionType):
-        return _union_writer(selections, type_, selected)
+        return _union(selections, type_, selected)
     raise NotCompiled(str(type_))
 
 
-def _union_writer(selections: Selections, type_: GraphQLUnionType, selected: Selected) -> Writer:
+def _plain(value: Any) -> str:
+    if type(value) is str:
+        return _quoted(value)
+    return str(value) if type(value) is int else as_json(value).decode()
+
+
+def _list(begin: Beginning) -> Beginning:
+    def begun() -> Writer:
+        known: dict[int, tuple[Any, str]] = {}
+        write_one = begin()
+
+        def write(some: Any) -> str:
+            told = known.get(id(some))
+            if told is None:
+                told = known[id(some)] = some, f"[{','.join(map(write_one, some))}]"
+            return told[1]
+
+        return write
+
+    return begun
+
+
+def _union(selections: Selections, type_: GraphQLUnionType, selected: Selected) -> Beginning:
     members = {each.name: each for each in type_.types}
 
-    def write(value: Any, known: dict[tuple[int, int], tuple[Any, str]]) -> str:
+    def write(value: Any) -> str:
         of = members[type(value).__strawberry_definition__.name]
-        return _object_writer(selections, of, selected)(value, known)
+        return _object(selections, of, selected)()(value)
 
-    return write
+    return lambda: write
 
 
-def _object_writer(selections: Selections, type_: GraphQLObjectType, selected: Selected) -> Writer:
-    members: list[tuple[str, str, Writer]] = []
+def _object(selections: Selections, type_: GraphQLObjectType, selected: Selected) -> Beginning:
+    keys: list[str] = []
+    members: list[tuple[str, Beginning]] = []
     for each in selections.below(type_, selected):
+        keys.append(f'"{each.key}":%s')
         if each.name == "__typename":
-            members.append((f'"{each.key}":', "__class__", lambda _value, _known: f'"{type_.name}"'))
+            members.append(("__class__", lambda: lambda _: f'"{type_.name}"'))
             continue
         field = type_.fields[each.name]
         declared = field.extensions["strawberry-definition"]
         if declared.base_resolver is not None:
             raise NotCompiled(f"{type_.name}.{each.name}")
-        members.append((f'"{each.key}":', declared.python_name, writer(selections, field.type, each)))
-    number = id(members)
+        members.append((declared.python_name, _beginning(selections, field.type, each)))
+    template = f"{{{','.join(keys)}}}"
 
-    def write(value: Any, known: dict[tuple[int, int], tuple[Any, str]]) -> str:
-        place = number, id(value)
-        told = known.get(place)
-        if told is None:
-            pieces = []
-            for key, name, shown in members:
-                held = getattr(value, name)
-                pieces.append(key + ("null" if held is None else shown(held, known)))
-            told = known[place] = value, f"{{{','.join(pieces)}}}"  # kept, so that no other gets its identity
-        return told[1]
+    def begun() -> Writer:
+        known: dict[int, tuple[Any, str]] = {}
+        shown = [(name, begin()) for name, begin in members]
 
-    return write
+        def write(value: Any) -> str:
+            told = known.get(id(value))
+            if told is None:
+                pieces = [
+                    "null" if (held := getattr(value, name)) is None else write_held(held) for name, write_held in shown
+                ]
+                told = known[id(value)] = value, template % tuple(pieces)  # kept, so that no other gets its identity
+            return told[1]
+
+        return write
+
+    return begun
