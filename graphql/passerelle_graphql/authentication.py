@@ -24,10 +24,12 @@ from passerelle.audit import journal
 from passerelle.identities.bearers import Bearer
 from passerelle.identities.tokens import bearer_token
 from passerelle.kernel.actors import Actor
+from passerelle.kernel.boards_elsewhere import BoardsElsewhere
 from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Context, Tenant, TreatmentProtocols
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
+from passerelle.kernel.experts import ElsewhereExperts
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose
@@ -74,6 +76,10 @@ class Door(Protocol):
     def clock(self) -> Clock: ...
     @property
     def treatment_protocols(self) -> TreatmentProtocols: ...
+    @property
+    def elsewhere_experts(self) -> ElsewhereExperts: ...
+    @property
+    def boards_elsewhere(self) -> BoardsElsewhere: ...
     @property
     def kept_actors(self) -> KeptActors: ...
 
@@ -141,6 +147,8 @@ async def admit(door: Door, tenant_id: str, head: Heading, request_id: str) -> C
         mode=mode,
         directory=door.directory,
         treatment_protocols=door.treatment_protocols,
+        elsewhere_experts=door.elsewhere_experts,
+        boards_elsewhere=door.boards_elsewhere,
     )
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewhere
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.context import NoTreatmentProtocols, TreatmentProtocols
+from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled
@@ -40,6 +42,8 @@ class Gateway:
     directory: Actors
     clock: Clock = field(default_factory=SystemClock)
     treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)
+    elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
+    boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False
     executor: Executor = Executor.COMPILED

@@ -34,6 +34,7 @@ from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.persisted import Registered
 from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
+from passerelle_ops.elsewhere import OtherNetworks
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_ops.stopping import streams_end_first
@@ -87,6 +88,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
             yield
         await installation.close()
 
+    async def networks() -> tuple[Tenant, ...]:
+        registry = await installation.registry()
+        return tuple([await registry.tenant(each) for each in sorted(registry.networks)])
+
+    elsewhere = OtherNetworks(networks, installation.directory)
     gateway = Gateway(
         registry=_Networks(installation),
         verifier=TokenVerifier(
@@ -96,6 +102,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
         ),
         directory=installation.directory,
         clock=installation.clock,
+        elsewhere_experts=elsewhere,
+        boards_elsewhere=elsewhere,
         introspection=settings.environment == "development",
         executor=Executor(settings.executor),
         registered=Registered.with_folder(settings.operations_folder),

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.routes import routes
+from passerelle_ops.elsewhere import OtherNetworks
 from passerelle_ops.recourse import bind_recourse
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import periodic_tasks, run_alone
@@ -35,6 +36,9 @@ class Networks:
             raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id)
         return self.tenants[tenant_id]
 
+    async def all(self) -> tuple[Tenant, ...]:
+        return tuple(self.tenants.values())
+
 
 @pytest.fixture(scope="module")
 async def elsewhere_database(tenant_template: Template) -> AsyncIterator[Cloned]:
@@ -48,7 +52,8 @@ def networks(network: Network, elsewhere_database: Cloned, tmp_path_factory: pyt
     there = builders.network(elsewhere_database.database, tmp_path_factory.mktemp("there"))
     both = Networks({TENANT: network.serving.world.tenant, EXPERTS: replace(there, id=EXPERTS, name="Ailleurs")})
     serving = network.serving
-    serving.gateway = replace(serving.gateway, registry=both)
+    others = OtherNetworks(both.all, serving.directory)
+    serving.gateway = replace(serving.gateway, registry=both, elsewhere_experts=others, boards_elsewhere=others)
     serving.app = Starlette(routes=routes(serving.gateway))
     return both
 
@@ -73,11 +78,20 @@ async def test_experts_elsewhere_give_an_opinion_and_keep_nothing(network: Netwo
     experts = await there.board("RCP de recours", ONCOLOGIST, SURGEON, RADIOTHERAPIST, kind="RECOURSE")
     surgeon = experts.members[0]
     theirs = await experts.session(days=10)
-    case = await registers(doctor, record, await board.session(days=20), network.clock.now())
+    ours = await board.session(days=20)
+    case = await registers(doctor, record, ours, network.clock.now())
+
+    # Who and which boards are elsewhere: the other network is asked, and no patient is in what it is asked.
+    (found,) = (await done(doctor, "BoardsElsewhere"))["nodes"]
+    assert (found["id"], found["network"], found["kind"]) == (experts.id, EXPERTS, "RECOURSE")
+    for member in board.members:
+        await done(member, "AnswerBoardSession", id=ours, answer="EXCUSED")
+    forecast = await done(board.coordinator, "SessionForecast", sessionId=ours)
+    assert [(each["wasAskedElsewhere"], len(each["experts"])) for each in forecast["gaps"]] == [(True, 1), (True, 1)]
 
     refused = await surgeon.asks("OpenLentCases", sessionId=theirs)
     assert refused["nodes"] == []
-    referred = await done(doctor, "ReferBoardCase", caseId=case, toNetwork=EXPERTS, toBoardId=experts.id)
+    referred = await done(doctor, "ReferBoardCase", caseId=case, toNetwork=EXPERTS, toBoardId=found["id"])
     assert referred["state"] == "SENT"
     await _turn(network, networks)
     (lent,) = (await done(surgeon, "OpenLentCases", sessionId=theirs))["nodes"]

@@ -12,8 +12,11 @@ from typing import Annotated, Any, TypeAlias
 import strawberry
 from sqlalchemy import Uuid, bindparam, case, literal, select
 
+from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
+from passerelle.dossier import access as dossier_access
 from passerelle.dossier import judging
+from passerelle.kernel import boards_elsewhere
 from passerelle.oncology import access, lent_cases, recourse, sheet_answers, sheet_fields
 from passerelle.oncology.lent_cases import LentCase as Lent
 from passerelle.oncology.recourse import ReferralState
@@ -29,6 +32,7 @@ from passerelle_graphql.ids import Node, key_of, node_id
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.board_sheets import SheetAnswerInput
+from passerelle_graphql.schema.enums import BoardKind
 from passerelle_graphql.schema.values import identified
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -50,6 +54,22 @@ class RecourseReferral:
 @strawberry.type(description="Les demandes d'avis d'un cas, de la dernière à la première.")
 class RecourseReferrals:
     nodes: list[RecourseReferral] = strawberry.field(directives=[counted(5)])
+
+
+@strawberry.type(description="Une RCP d'un autre réseau, à qui un cas peut être adressé.")
+class BoardElsewhere:
+    id: strawberry.ID
+    network: str
+    network_name: str
+    name: str
+    kind: BoardKind
+    organ: str | None = strawberry.field(description="jdv-rcp-appareil-cisis.")
+    next_session_at: datetime
+
+
+@strawberry.type(description="Les RCP des autres réseaux qui ont une session à venir.")
+class BoardsElsewhere:
+    nodes: list[BoardElsewhere] = strawberry.field(directives=[counted(100)])
 
 
 @strawberry.type(description="Une pièce prêtée avec un cas.")
@@ -100,6 +120,9 @@ RecourseReferralResult: TypeAlias = Annotated[
 RecourseReferralsResult: TypeAlias = Annotated[
     RecourseReferrals | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("RecourseReferralsResult")
 ]
+BoardsElsewhereResult: TypeAlias = Annotated[
+    BoardsElsewhere | Refusal | InvalidInput | TryLater, strawberry.union("BoardsElsewhereResult")
+]
 LentCasesResult: TypeAlias = Annotated[
     LentCases | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("LentCasesResult")
 ]
@@ -125,6 +148,14 @@ class RecourseQuery:
             await access.require_on_case(act, patient, key, Kind.BOARD_CASE, Action.READ)
             rows = await act.connection.execute(recourse.referrals(literal(patient), literal(key)))
         return RecourseReferrals(nodes=[shape(RecourseReferral, dict(row)) for row in rows.mappings()])
+
+    @resolved("Les RCP des autres réseaux à qui un cas peut être adressé ; les réseaux sont interrogés.", cost=40)
+    async def boards_elsewhere(self, info: ResolverInfo, kind: BoardKind | None = None) -> BoardsElsewhereResult:
+        context = context_of(info)
+        async with transaction(context) as act:
+            await dossier_access.require(act, NOBODY, Kind.BOARD, Action.READ)
+        found = await context.boards_elsewhere.meeting(context.tenant.id, context.clock.now())
+        return BoardsElsewhere(nodes=[_elsewhere(each) for each in found if kind in (None, each.kind)])
 
 
 @strawberry.type
@@ -190,6 +221,11 @@ class RecourseMutation:
         async with transaction(context_of(info)) as act:
             await lent_cases.decline(act, key, because)
         return LentCaseGivenBack(id=id)
+
+
+def _elsewhere(given: boards_elsewhere.BoardElsewhere) -> BoardElsewhere:
+    said = asdict(given)
+    return BoardElsewhere(id=node_id(Node.BOARD, said.pop("board_id")), **{**said, "kind": BoardKind(given.kind)})
 
 
 def _referral(given: recourse.Referral) -> RecourseReferral:

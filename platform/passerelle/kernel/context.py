@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewhere
 from passerelle.kernel.directory import Directory, EmptyDirectory
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
 from passerelle_policies.vocabulary import Mode, Purpose
@@ -73,3 +74,4 @@ class Context:
     directory: Directory = field(default_factory=EmptyDirectory)
     treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)
     elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
+    boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)

@@ -79,8 +79,8 @@ def recourse(visit: Visit) -> list[Step]:
         return str(v.do(v.token(jeanne), "BoardCases", patientId=v.patient_id(jeanne)).first["nodes"][0]["id"])
 
     def refers(v: Visit) -> str:
-        boards = v.do(v.token(expert), "Boards", at=board.EXPERTS_TENANT, kind="RECOURSE").first["nodes"]
-        asked = {"toNetwork": board.EXPERTS_TENANT, "toBoardId": boards[0]["id"]}
+        found = v.do(v.token(Part.ONCOLOGIST), "BoardsElsewhere", kind="RECOURSE").first["nodes"][0]
+        asked = {"toNetwork": found["network"], "toBoardId": found["id"]}
         answer = v.do(v.token(Part.ONCOLOGIST), "ReferBoardCase", caseId=case_id(v), **asked)
         return answer.said(str(answer.first.get("state")))
 
