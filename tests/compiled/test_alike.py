@@ -21,6 +21,7 @@ from passerelle_ops.bench._worlds import Seeded
 from passerelle_policies.vocabulary import Mode
 from tests.proofs.conftest import Drawn
 
+pytestmark = pytest.mark.no_cover  # test_bench_compile passes the same lines
 _SETTINGS = settings(
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -47,6 +47,7 @@ async def _feed(world: World, paths: list[Path]) -> list[ingest.Outcome]:
     return [each async for each in ingest.ingest(world.context(world.feeder), paths, as_author_structure=True)]
 
 
+@pytest.mark.no_cover
 async def test_every_public_document_gets_its_expected_outcome_and_a_second_run_changes_nothing(
     test_network: World,
 ) -> None:

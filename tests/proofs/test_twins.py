@@ -15,6 +15,7 @@ from passerelle_ops.bench._worlds import Seeded
 from tests.conftest import Cloned, Template
 from tests.proofs.conftest import Drawn
 
+pytestmark = pytest.mark.no_cover  # test_bench_leak passes the same lines
 _worlds = count(1)
 
 

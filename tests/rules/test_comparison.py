@@ -65,6 +65,7 @@ def told(comparison: Comparison, types: Callable[[RightsChange], Iterable[str]])
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("pack", packs(), ids=[pack.name for pack in packs()])
 def test_a_pack_does_not_differ_from_itself(pack: Pack) -> None:
     same = compare(pack, pack)
@@ -113,6 +114,7 @@ def test_an_act_on_the_record_is_gained_or_lost_without_a_type(write: Write) -> 
     }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("file", "change"),
     [

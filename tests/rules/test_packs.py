@@ -24,6 +24,7 @@ from tests.rules.strategies import PACK, TODAY
 BASE = "2023-10-26-habilitations"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("pack", packs(), ids=[pack.name for pack in packs()])
 def test_every_pack_is_well_formed(pack: Pack) -> None:
     assert check_pack(pack) == []

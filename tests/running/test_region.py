@@ -132,6 +132,7 @@ def test_every_step_of_the_tour_sees_what_it_must(region: Region, capsys: pytest
     assert code == 0, capsys.readouterr().out
 
 
+@pytest.mark.no_cover
 def test_the_tour_may_be_taken_again(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
     code = take_tour(region.settings, region.info())
 
