@@ -111,10 +111,18 @@ async def _registered(table: Table, record: Record) -> str:
     return str(made["id"])
 
 
+async def _attached(table: Table, record: Record, case_id: str) -> str:
+    paper = builders.document(type_code="11526-1", author=builders.professional())
+    key = node_id(Node.DOCUMENT, await table.meetings.publish(record.patient_id, paper))
+    await send(record.doctor, "AttachToBoardCase", caseId=case_id, documentId=key)
+    return key
+
+
 async def test_a_sheet_goes_from_its_preparation_to_the_record_and_is_corrected(
     serving: Serving, table: Table, record: Record
 ) -> None:
     case_id = await _registered(table, record)
+    seen, masked = [await _attached(table, record, case_id) for _ in range(2)]
     begun = await send(record.doctor, "BeginBoardSheet", caseId=case_id)
     assert (begun["state"], begun["revision"]) == ("IN_PROGRESS", 1)
     written = await send(record.doctor, "WriteBoardSheet", caseId=case_id, revision=1, answers=ANSWERS)
@@ -159,15 +167,16 @@ async def test_a_sheet_goes_from_its_preparation_to_the_record_and_is_corrected(
     first, newest = await sheet(version=1), await sheet()
     assert (first["documentId"], newest["documentId"]) == (approved["documentId"], second["documentId"])
     assert newest["correctionBecause"] == "Dose"
+    assert sorted(newest["attached"]) == sorted([seen, masked])
+    await send(record.patient, "MaskDocument", documentId=masked)
+    assert (await sheet())["attached"] == [seen]
     closed = await send(table.coordinator, "CloseBoardSheet", caseId=case_id)
     assert closed["state"] == "CLOSED"
 
 
 async def test_a_sheet_is_answered_alike(serving: Serving, table: Table, record: Record) -> None:
     case_id = await _registered(table, record)
-    paper = builders.document(type_code="11526-1", author=builders.professional())
-    seen = node_id(Node.DOCUMENT, await table.meetings.publish(record.patient_id, paper))
-    await send(record.doctor, "AttachToBoardCase", caseId=case_id, documentId=seen)
+    seen = await _attached(table, record, case_id)
     given: dict[str, Any] = {"patient": record.id, "case": case_id}
     assert b"SHEET_NOT_BEGUN" in await alike(serving, table.member, SHEET, lines=0, **given)
     await send(record.doctor, "BeginBoardSheet", caseId=case_id)

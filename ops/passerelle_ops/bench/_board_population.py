@@ -12,12 +12,18 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from passerelle_ops.bench._bulk import unhindered
+
 CASES: Final = 40
 SEATS: Final = 12
 ATTACHED: Final = 3
 READ: Final = 10
 READER: Final = "89970000002"
 FINESS: Final = "310790003"
+_TABLES: Final = (
+    "patient", "dossier", "submission_set", "document", "board", "board_session", "board_seat", "board_case",
+    "case_attachment", "board_sheet", "block",
+)  # fmt: skip
 
 #: `n` numbers cases from 1, `s` sessions from 1.
 _STATEMENTS: Final[tuple[LiteralString, ...]] = (
@@ -98,7 +104,7 @@ class BoardPopulation:
             "read": READ,
             "reader": READER,
         }
-        async with connection.transaction():
+        async with connection.transaction(), unhindered(connection, _TABLES):
             for statement in _STATEMENTS:
                 await connection.execute(statement, given)
                 on_step()

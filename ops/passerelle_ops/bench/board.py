@@ -39,7 +39,7 @@ def run(settings: Settings, *, dsn: str | None = None, as_json: bool = False, qu
     """Measure and print; 0 when every goal holds, else 1. `settings` are not used: the ground is the bench's own."""
     del settings
     plan = Plan(connections=(1,), rounds=5, seconds=0.7 if quick else 3.0)
-    return measured(50 if quick else 1_000, plan, dsn=dsn, as_json=as_json)
+    return measured(50 if quick else 500, plan, dsn=dsn, as_json=as_json)
 
 
 def measured(sessions: int, plan: Plan, *, dsn: str | None, as_json: bool) -> int:
