@@ -106,6 +106,7 @@ CHOSEN: dict[str, type[Value]] = {
     "oncology.forecast_experts_max": int,
     "oncology.members_max": int,
     "oncology.plan_lines_max": int,
+    "oncology.plans_max": int,
     "oncology.results_max": int,
     "oncology.recourse_max_bytes": int,
     "oncology.series_horizon_days": int,

@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     insert,
     literal,
     or_,
@@ -38,7 +39,7 @@ from passerelle.dossier.judging import Judged
 from passerelle.dossier.publishing import Published
 from passerelle.kernel.clock import written_day
 from passerelle.kernel.context import Context
-from passerelle.kernel.errors import Conflict
+from passerelle.kernel.errors import Conflict, LimitExceeded
 from passerelle.notices import posting
 from passerelle.oncology import access
 from passerelle.oncology.events import CarePlanIssued
@@ -165,9 +166,14 @@ async def begun(
 async def may_begin(act: Act, patient_id: UUID, kind: CarePlanKind, case_id: UUID | None) -> UUID:
     """Decide upon beginning a plan, of a case or of none; the id it will have.
 
-    Refused: ACCESS_REFUSED, DOSSIER_NOT_OPEN; CASE_UNKNOWN; PLAN_BEGUN when the case has a plan of that kind.
+    Refused: ACCESS_REFUSED, DOSSIER_NOT_OPEN; CASE_UNKNOWN; PLAN_BEGUN when the case has a plan of that kind;
+    PLANS_TOO_MANY.
     """
     await access.require_on_case(act, patient_id, case_id or journal.NOBODY, Kind.CARE_PLAN, Action.WRITE)
+    limit = dossier_access.number(act.context, "oncology.plans_max")
+    of_his = (care_plan.c.patient_id == patient_id, care_plan.c.version == 1)
+    if (await act.connection.execute(select(func.count()).where(*of_his))).scalar_one() >= limit:
+        raise LimitExceeded("PLANS_TOO_MANY", limit=limit)
     if case_id is not None:
         its_case = select(board_case.c.case_id).where(
             board_case.c.patient_id == patient_id, board_case.c.case_id == case_id

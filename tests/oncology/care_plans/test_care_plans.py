@@ -229,3 +229,13 @@ async def test_what_it_begins_with_is_asked_for(world: Caring) -> None:
     plan = await world.do(it.doctor, care_plans.begin, it.patient_id, replace(BEGINNING, board_on=today))
     assert plan_status.board_day(CarePlan.from_json(plan.content)) == f"{today:%Y%m%d}"
     assert plan.kind is CarePlanKind.CARE_PLAN
+
+
+async def test_a_record_holds_so_many_plans(world: Caring) -> None:
+    it = await world.treated()
+    few = replace(world, tenant=replace(world.tenant, parameters={"oncology.plans_max": 1}))
+    await it.issue(await it.written())
+    await it.revise((await of_patient(world.context(it.doctor), it.patient_id))[0])
+    with pytest.raises(LimitExceeded, match="PLANS_TOO_MANY"):
+        await few.do(it.doctor, care_plans.begin, it.patient_id, BEGINNING)
+    assert len(await it.versions()) == 2
