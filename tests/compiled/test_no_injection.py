@@ -61,7 +61,7 @@ def _written(type_: GraphQLInputType, text: Callable[[GraphQLInputType], str]) -
 
 
 def _arguments(arguments: Mapping[str, Any], text: Callable[[GraphQLInputType], str]) -> str:
-    needed = {"DateTime!": '"2026-11-01T00:00:00Z"'}
+    needed = {"DateTime!": '"2026-11-01T00:00:00Z"', "Date!": '"2026-11-01"'}
     values = {name: _written(each.type, text) or needed.get(str(each.type), "") for name, each in arguments.items()}
     inside = [f"{name}: {value}" for name, value in values.items() if value]
     return f"({', '.join(inside)})" if inside else ""
