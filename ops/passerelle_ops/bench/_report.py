@@ -49,7 +49,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A finished measure. `details` are tables for people only."""
+    """A finished measure. `details` are tables of what was found."""
 
     bench: str
     figures: Sequence[Figure]
@@ -64,7 +64,8 @@ class Report:
         """Write it to the standard output; the exit code."""
         if as_json:
             shown = [figure.shown() for figure in self.figures]
-            print_json({"bench": self.bench, "machine": machine(), "figures": shown})
+            details = [{"title": str(each.title), "rows": _rows(each)} for each in self.details]
+            print_json({"bench": self.bench, "machine": machine(), "figures": shown, "details": details})
             return self.code
         for each in self.details:
             output().print(each)
@@ -91,6 +92,10 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 1),
     }
+
+
+def _rows(of: Table) -> list[list[str]]:
+    return [[str(cell) for cell in row] for row in zip(*(column.cells for column in of.columns), strict=True)]
 
 
 def _row(figure: Figure) -> list[str]:
