@@ -93,6 +93,6 @@ def test_every_input_that_carries_an_ins_is_marked() -> None:
         if not isinstance(type_, GraphQLInputObjectType):
             continue
         for name, field in type_.fields.items():
-            if name in telling and type_.name != "AuthorInput":
+            if name in telling and type_.name not in {"AuthorInput", "SheetAnswerInput"}:
                 marks = [type(each).__name__ for each in field.extensions["strawberry-definition"].directives]
                 assert marks == ["Identifying"], f"{type_.name}.{name}"

@@ -73,7 +73,7 @@ def test_a_pack_does_not_differ_from_itself(pack: Pack) -> None:
 
 
 def test_the_ruling_of_2025_changes_no_line_s_reach_but_asks_for_consent() -> None:
-    ruling = compare(pack_named("2023-10-26-habilitations"), pack_named("2025-10-15-team-consent"))
+    ruling = compare(pack_named("2023-12-01-referentiel-rcp"), pack_named("2025-10-15-team-consent"))
     assert ruling.rights == ()
     (consent,) = ruling.parameters
     assert consent.name == "care_team.requires_consent"
