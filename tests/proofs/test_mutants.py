@@ -144,4 +144,7 @@ async def test_without_a_fault_nothing_is_found(hunts: Mapping[str, asyncio.Task
 @pytest.mark.parametrize("hunted", MUTANTS)
 async def test_a_planted_fault_is_caught(hunts: Mapping[str, asyncio.Task[Hunt]], hunted: str) -> None:
     caught = await hunts[hunted]
-    assert (caught.code, caught.said.partition(":")[0]) == (1, MUTANTS[hunted]["caught_by"]), caught.said
+    # Beside what the hunt says may stand what the fault made the gateway log.
+    said = {each.partition(":")[0] for each in caught.said.splitlines()}
+    assert caught.code == 1, caught.said
+    assert MUTANTS[hunted]["caught_by"] in said, caught.said
