@@ -25,7 +25,8 @@ def shown(
     code = bench.measured(TINY, BRIEF, *more, dsn=dsn, as_json=True)
     said = json.loads(capsys.readouterr().out)
     name = bench.__name__.rpartition(".")[2]
-    assert said.keys() == {"bench", "machine", "figures"}
+    assert said.keys() == {"bench", "machine", "figures", "details"}
+    assert all(each.keys() == {"title", "rows"} for each in said["details"])
     assert said["bench"] == name
     assert said["machine"]["cores"] >= 1
     figures = said["figures"]
