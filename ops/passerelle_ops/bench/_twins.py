@@ -293,12 +293,19 @@ def _knows(stage: Stage, reader: Reader, new: list[int]) -> bool:
 
 
 def _sees_another(stages: Sequence[Stage], reader: Reader, new: list[int]) -> bool:
-    """Whether what became of a new document took or gave him an older one: what is kept from somebody is kept from him
-    in all its versions."""
+    """Whether what became of a new document took or gave him an older one, or changed from whom it is kept, which the
+    patient and his representatives read: what is kept from somebody is kept from him in all its versions."""
     told = []
     for stage in stages:
         stage.oracle.now = stage.clock.now()
-        told.append({each: status for each, status in stage.oracle.shown(*reader).items() if each not in new})
+        sheets, reads_from_whom = stage.oracle.sheets, reader[0] in CITIZENS
+        told.append(
+            {
+                each: (status, reads_from_whom and frozenset(sheets[each].withheld))
+                for each, status in stage.oracle.shown(*reader).items()
+                if each not in new
+            }
+        )
     return told[0] != told[1]
 
 
