@@ -45,6 +45,12 @@ def read_add_and_change(*tables: str) -> None:
         op.execute(f"grant select, insert, update on {table} to {GROUP}")
 
 
+def draw(*sequences: str) -> None:
+    """The next number of a sequence: USAGE."""
+    for sequence in sequences:
+        op.execute(f"grant usage on sequence {sequence} to {GROUP}")
+
+
 def call(function: str) -> None:
     """A function that runs with the rights of the owning role: EXECUTE, to the serving group alone."""
     op.execute(f"revoke execute on function {function} from public")

@@ -25,9 +25,10 @@ from passerelle.oncology import tables as oncology
 from passerelle.pharmacy import tables as pharmacy
 from passerelle_ops.migrations import summaries
 from passerelle_tenants import tables as tenants
+from passerelle_tenants.federation import tables as federation
 
 # Loading these modules is what fills the two schemas, and gives them the function that a column is made by.
-DECLARATIONS = (audit, dossier, identities, notices, oncology, pharmacy, tenants, summaries)
+DECLARATIONS = (audit, dossier, identities, notices, oncology, pharmacy, tenants, federation, summaries)
 
 # Two processes that start together upgrade one after the other.
 _UPGRADE_LOCK = 5_083_712

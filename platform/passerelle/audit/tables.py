@@ -134,6 +134,8 @@ outbox = Table(
         server_default=text("pg_current_xact_id()::text::bigint"),
         comment="of the writing transaction: tells those who follow what is new",
     ),
+    Column("addressed_at", DateTime(timezone=True), comment="when it was found which networks are to hear of it"),
     Index("ix_outbox_transaction", "transaction_id"),
+    Index("ix_outbox_unaddressed", "at", postgresql_where=text("addressed_at is null")),
     Index("ix_outbox_waiting", "at", postgresql_where=text("relayed_at is null")),
 )

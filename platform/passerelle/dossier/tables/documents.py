@@ -109,7 +109,8 @@ document = Table(
     Column("filed_by", Text, nullable=False, comment="kind:id of the actor"),
     Column("size", BigInteger, nullable=False, comment="octets of the content in clear"),
     Column("sha256", Text, nullable=False, comment="of the content in clear, hexadecimal"),
-    Column("content_name", Text, nullable=False, comment="object name in the content store"),
+    Column("content_name", Text, nullable=False, comment="object name in the content store; empty when kept elsewhere"),
+    Column("origin", Text, comment="the network that keeps the document; null: this one"),
     Column(
         "summary",
         Text,
@@ -161,6 +162,27 @@ document_version = Table(
     PrimaryKeyConstraint("patient_id", "document_id", "metadata_version"),
     ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
     comment="Metadata history: one row for each entryUUID a document has had.",
+)
+
+document_mark = Table(
+    "document_mark",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("side", Text, nullable=False, comment="origin: the network that keeps it; home: the patient's"),
+    Column("version", BigInteger, nullable=False, comment="of this side's acts on it, from 1"),
+    Column("seen", BigInteger, nullable=False, comment="the other side's version when this was decided; 0: none"),
+    Column("masked", Boolean, nullable=False),
+    Column("hidden_from_patient", Boolean, nullable=False),
+    Column("hidden_since", DateTime(timezone=True)),
+    Column("hidden_until", DateTime(timezone=True)),
+    Column("hidden_from_representatives", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("patient_id", "document_id", "side"),
+    ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
+    CheckConstraint("side in ('origin','home')", name="side"),
+    comment="What each of two networks decided of a document; the document's row is what follows of both.",
 )
 
 document_key = Table(

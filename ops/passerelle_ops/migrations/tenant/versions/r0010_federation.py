@@ -1,0 +1,175 @@
+"""What travels between networks: what is owed, what was taken in, where else a patient's things are."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from passerelle_ops.migrations import grants
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Histories only go forward (docs/decisions/0051)."""
+    op.execute(sa.schema.CreateSequence(sa.Sequence("federation_version")))
+    op.create_table(
+        "federation_in",
+        sa.Column("from_tenant", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("object_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="the sender's; an older one changes nothing"),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("from_tenant", "kind", "object_id", name=op.f("pk_federation_in")),
+        comment="The newest state that was applied of what each network sent.",
+    )
+    op.create_table(
+        "federation_out",
+        sa.Column("to_tenant", sa.Text(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Text(),
+            nullable=False,
+            comment="of what travels; names the traveller that gathers and applies it",
+        ),
+        sa.Column("object_id", sa.Uuid(), nullable=False),
+        sa.Column("patient_id", sa.Uuid(), nullable=False, comment="nil UUID when it concerns no patient"),
+        sa.Column("priority", sa.SmallInteger(), nullable=False, comment="0 first: what narrows goes before what adds"),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="the state owed, of federation_version"),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False, comment="of the oldest change not acknowledged"),
+        sa.Column("sent_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="of the state owed"),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acked_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("acked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "dead_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="no more attempts until somebody retries or drops it",
+        ),
+        sa.Column("code", sa.Text(), nullable=True, comment="why the other refused it, or why it is dead"),
+        sa.Column(
+            "payload",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="of what is said once, until acked; null for a state: read anew",
+        ),
+        sa.PrimaryKeyConstraint("to_tenant", "kind", "object_id", name=op.f("pk_federation_out")),
+        comment="One row for each object that another network must know the newest state of.",
+    )
+    op.create_index(
+        "ix_federation_out_owed",
+        "federation_out",
+        ["to_tenant", "priority", "next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("acked_version < version and dead_at is null"),
+    )
+    op.create_index(
+        "ix_federation_out_patient",
+        "federation_out",
+        ["patient_id"],
+        unique=False,
+        postgresql_where=sa.text("acked_version < version"),
+    )
+    op.create_table(
+        "federation_peer",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column(
+            "heard_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="of the last envelope of it that was opened here",
+        ),
+        sa.Column(
+            "as_of",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="its clock: what it changed until then was applied here",
+        ),
+        sa.Column(
+            "away_since",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="it owes an answer since then; null when it answers",
+        ),
+        sa.Column(
+            "probe_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="next sign of life to give it while it is away",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_federation_peer")),
+        comment="The other networks, one row each, whether or not any patient is shared: the list betrays nothing.",
+    )
+    op.create_table(
+        "patient_place",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "tenant_id", sa.Text(), nullable=False, comment="another network that holds something of this patient"
+        ),
+        sa.Column("is_home", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True, comment="exclusive; null: still"),
+        sa.PrimaryKeyConstraint("patient_id", "tenant_id", name=op.f("pk_patient_place")),
+        comment="Where else a patient's things are, as the locator said last. No row is_home: home is here.",
+    )
+    op.create_table(
+        "document_mark",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False, comment="origin: the network that keeps it; home: the patient's"),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="of this side's acts on it, from 1"),
+        sa.Column(
+            "seen", sa.BigInteger(), nullable=False, comment="the other side's version when this was decided; 0: none"
+        ),
+        sa.Column("masked", sa.Boolean(), nullable=False),
+        sa.Column("hidden_from_patient", sa.Boolean(), nullable=False),
+        sa.Column("hidden_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hidden_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hidden_from_representatives", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("side in ('origin','home')", name=op.f("ck_document_mark_side")),
+        sa.ForeignKeyConstraint(
+            ["patient_id", "document_id"],
+            ["document.patient_id", "document.document_id"],
+            name=op.f("fk_document_mark_patient_id_document_id"),
+        ),
+        sa.PrimaryKeyConstraint("patient_id", "document_id", "side", name=op.f("pk_document_mark")),
+        comment="What each of two networks decided of a document; the document's row is what follows of both.",
+    )
+    op.add_column(
+        "document",
+        sa.Column("origin", sa.Text(), nullable=True, comment="the network that keeps the document; null: this one"),
+    )
+    op.alter_column(
+        "document",
+        "content_name",
+        existing_type=sa.TEXT(),
+        comment="object name in the content store; empty when kept elsewhere",
+        existing_comment="object name in the content store",
+        existing_nullable=False,
+    )
+    op.add_column(
+        "outbox",
+        sa.Column(
+            "addressed_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when it was found which networks are to hear of it",
+        ),
+    )
+    op.create_index(
+        "ix_outbox_unaddressed", "outbox", ["at"], unique=False, postgresql_where=sa.text("addressed_at is null")
+    )
+    grants.read_add_and_change(
+        *("federation_out", "federation_in", "federation_peer", "patient_place", "document_mark"),
+    )
+    grants.draw("federation_version")
