@@ -159,8 +159,8 @@ async def open_export(context: Context, patient_id: UUID, beside: Sequence[Besid
 
     `beside` give what other records of the patient hold.
 
-    Refused: ACCESS_REFUSED; EXPORT_OF_NOTHING (`Conflict`) once erased; EXPORT_TOO_MANY (`TryLater`) past the
-    rule's count a day.
+    Refused: ACCESS_REFUSED; EXPORT_OF_NOTHING (`Conflict`) once erased, where nothing is held beside;
+    EXPORT_TOO_MANY (`TryLater`) past the rule's count a day.
     """
     async with transaction(context) as act:
         # Locked, so that exports at once are counted one after the other and nothing is erased meanwhile.
@@ -181,6 +181,8 @@ async def open_export(context: Context, patient_id: UUID, beside: Sequence[Besid
         documents = _chosen([row for row, _ in rows])
         given = [await each(act, patient_id) for each in beside]
         portions = tuple(each for each in given if each is not None)
+        if facts.dossier_state is DossierState.PURGED and not portions:
+            raise Conflict("EXPORT_OF_NOTHING")
         data = await _data(act, patient_id, documents, is_heir=is_heir)
         return Export(
             context=context,
@@ -201,8 +203,6 @@ async def _decided(act: Act, patient_id: UUID, facts: Facts) -> journal.Line:
     said = access.line(decision, Kind.DOSSIER, Action.EXPORT, patient_id, facts)
     if not decision.allowed:
         raise Refused(refusals.code_told(decision, facts, Kind.DOSSIER, Action.EXPORT), line=said)
-    if facts.dossier_state is DossierState.PURGED:
-        raise Conflict("EXPORT_OF_NOTHING")
     limit = access.number(context, "export.per_day")
     if await journal.count_own(act.connection, context, patient_id, Kind.DOSSIER, Action.EXPORT, _DAY) >= limit:
         raise TryLater("EXPORT_TOO_MANY", retry_after=int(_DAY.total_seconds()), limit=limit)

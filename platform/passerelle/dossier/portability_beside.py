@@ -30,6 +30,12 @@ class Portion:
     own_lines: int
 
 
+def camel(name: str) -> str:
+    """A column under the name that the graph gives it, as the data of an export have it."""
+    first, *rest = name.split("_")
+    return first + "".join(each.capitalize() for each in rest)
+
+
 class Beside(Protocol):
     """Gives what this reader may take away of another record of the patient, or None where there is nothing."""
 

@@ -15,6 +15,7 @@ from sqlalchemy import Row, Table, select
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import visits
+from passerelle.dossier.portability_beside import camel
 from passerelle.dossier.tables import (
     block,
     care_team,
@@ -55,7 +56,7 @@ def document_entry(row: Row[Any], status: str) -> dict[str, Any]:
         "chainId": row.chain_id,
         "status": status,
         **{name: {"code": said[f"{name}_code"], "label": said[f"{name}_label"]} for name in _CODED},
-        **{_camel(name): said[name] for name in _AS_THEY_ARE},
+        **{camel(name): said[name] for name in _AS_THEY_ARE},
     }
 
 
@@ -165,12 +166,7 @@ def _subject(subject: str) -> dict[str, str]:
 
 
 def _named(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
-    return {_camel(name): row._mapping[name] for name in names}
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(each.capitalize() for each in rest)
+    return {camel(name): row._mapping[name] for name in names}
 
 
 def _plain(value: object) -> str:

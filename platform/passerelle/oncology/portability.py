@@ -13,7 +13,7 @@ from uuid import UUID
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access as dossier_access
-from passerelle.dossier.portability_beside import Portion
+from passerelle.dossier.portability_beside import Portion, camel
 from passerelle.kernel import messages
 from passerelle.kernel.clock import written_day
 from passerelle.oncology import cases
@@ -41,7 +41,7 @@ async def taken_away(act: Act, patient_id: UUID) -> Portion | None:
     await journal.append(act.connection, act.context, line)
     return Portion(
         path=PATH,
-        data={"cases": [{_camel(name): value for name, value in row.items()} for row in rows]},
+        data={"cases": [{camel(name): value for name, value in row.items()} for row in rows]},
         title=_TITLE,
         caption=messages.sentence("BOARD_CASES_EXPORT", {}),
         heads=_HEADS,
@@ -53,8 +53,3 @@ async def taken_away(act: Act, patient_id: UUID) -> Portion | None:
 def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
     state = messages.sentence(f"BOARD_CASE_EXPORT_{row['state']}".upper(), {})
     return (written_day(row["starts_at"]), row["board_name"], row["question"], state)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(each.capitalize() for each in rest)

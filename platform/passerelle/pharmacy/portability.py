@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, literal, select
 
 from passerelle.audit.transactions import Act
-from passerelle.dossier.portability_beside import Portion
+from passerelle.dossier.portability_beside import Portion, camel
 from passerelle.kernel import messages
 from passerelle.kernel.clock import legal_day
 from passerelle.pharmacy import access, history, records
@@ -52,14 +52,14 @@ async def taken_away(act: Act, patient_id: UUID) -> Portion | None:
     return Portion(
         path=PATH,
         data={
-            **{_camel(name): held[name] for name in records.SHOWN},
+            **{camel(name): held[name] for name in records.SHOWN},
             "acts": await _acts(act, patient_id),
             "windows": [
                 {"productClass": each.product_class, "since": each.since, "until": each.until}
                 for each in windows(legal_day(act.context.clock))
             ],
-            "dispensed": [{_camel(name): line[name] for name in history.SHOWN} for line in lines],
-            "overrides": [{_camel(name): each[name] for name in _OF_OVERRIDES} for each in overrides],
+            "dispensed": [{camel(name): line[name] for name in history.SHOWN} for line in lines],
+            "overrides": [{camel(name): each[name] for name in _OF_OVERRIDES} for each in overrides],
         },
         title=_TITLE,
         caption=told,
@@ -87,7 +87,7 @@ async def _acts(act: Act, patient_id: UUID) -> list[dict[str, Any]]:
     done = pharmacy_record_act
     asked = select(done).where(done.c.patient_id == patient_id).order_by(done.c.at, done.c.act_id)
     return [
-        {**{_camel(name): row._mapping[name] for name in _OF_ACTS}, "by": row.by.partition(":")[0]}
+        {**{camel(name): row._mapping[name] for name in _OF_ACTS}, "by": row.by.partition(":")[0]}
         for row in await act.connection.execute(asked)
     ]
 
@@ -95,8 +95,3 @@ async def _acts(act: Act, patient_id: UUID) -> list[dict[str, Any]]:
 def _row(line: Mapping[str, Any]) -> tuple[str, ...]:
     quantity = f"{line['quantity'].normalize():f}"
     return (f"{line['dispensed_on']:%d/%m/%Y}", line["label"], quantity, line["dose_text"] or "", line["batch"] or "")
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(each.capitalize() for each in rest)

@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, update
 
-from passerelle.dossier import portability, representation
+from passerelle.dossier import lifecycle, portability, representation
 from passerelle.kernel.actors import Actor
+from passerelle.kernel.errors import Conflict
 from passerelle.pharmacy.portability import PATH, taken_away
 from passerelle.pharmacy.tables import check_override, pharmacy_record
 from tests.pharmacy.lines import dispensed, line, opened
@@ -98,6 +99,21 @@ async def test_without_a_pharmacy_record_nothing_is_said_of_one(world: Pharmacy)
     patient_id, person = await world.patient()
     assert await _export(world, patient_id, person) == (None, 1)
     assert "pharmacy_record" not in {each.kind for each in await world.journal(person, patient_id)}
+
+
+async def test_without_a_shared_record_it_goes_out_all_the_same(world: Pharmacy) -> None:
+    never_had, person = await world.patient(open_=False)
+    erased, other = await world.patient()
+    await world.do(other, lifecycle.close, erased)
+    await world.do(other, lifecycle.purge, erased, basis=lifecycle.Basis.REQUEST, proof="lettre")
+    with pytest.raises(Conflict, match="EXPORT_OF_NOTHING"):
+        await _export(world, erased, other)
+    for patient_id, reader in ((never_had, person), (erased, other)):
+        async with world.tenant.database.transaction() as connection:
+            await opened(connection, patient_id, "open")
+            await dispensed(connection, patient_id, [line(1, label="VU")])
+        said, own = await _export(world, patient_id, reader)
+        assert ([each["label"] for each in said["dispensed"]], own) == (["VU"], 3)
 
 
 async def test_an_heir_takes_none_of_it(world: Pharmacy) -> None:
