@@ -1,11 +1,12 @@
-"""A patient takes his cases away with his record, and a purged record leaves nothing of them."""
+"""A patient takes his cases away with his record; a purged record leaves nothing of them, or of what it warned of."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from passerelle.audit.outbox import Waiting
 from passerelle.audit.tables import journal, outbox
@@ -21,11 +22,24 @@ from passerelle.oncology.tables import (
     case_attachment,
     recourse_referral,
 )
+from passerelle.pharmacy.tables import check_override
 from passerelle_ops.erasing import bind_erasing
 from passerelle_ops.relay import Subscribers
 from tests.oncology.sheet_life.opinions import Opinion, Opinions
 
-TABLES = (board_case, case_attachment, board_sheet, care_plan, care_plan_reminder, recourse_referral)
+TABLES = (board_case, case_attachment, board_sheet, care_plan, care_plan_reminder, recourse_referral, check_override)
+_OVERRIDDEN = {"CHECK_ALLERGY": "éruption", "CHECK_PROTOCOL_OVERLAP": "carboplatine", "CHECK_INTERACTION": "surveillé"}
+
+
+async def _overrides(it: Opinion) -> None:
+    """A pharmacist passed over a warning of each code."""
+    who = {"products": ["3400933516390"], "pharmacy": "310000001", "by": "professional:essai", "by_name": "Essai"}
+    rows = [
+        {"patient_id": it.patient_id, "override_id": uuid4(), "finding": "0", "code": code, "reason": reason, **who}
+        for code, reason in _OVERRIDDEN.items()
+    ]
+    async with it.world.act(it.person) as act:
+        await act.connection.execute(insert(check_override), [{**each, "at": act.now} for each in rows])
 
 
 async def _rows(it: Opinion) -> dict[str, list[Any]]:
@@ -55,6 +69,8 @@ async def test_a_purged_record_leaves_nothing_of_its_cases(world: Opinions) -> N
     await world.do(it.coordinator, sheets.correct, it.case_id, "Dose à revoir")
     other = await world.meeting()
     await other.begin()
+    for each in (it, other):
+        await _overrides(each)
     untouched = await _rows(other)
     async with world.act(it.person) as act:
         await lifecycle.close(act, it.patient_id)
@@ -73,8 +89,14 @@ async def test_a_purged_record_leaves_nothing_of_its_cases(world: Opinions) -> N
                 await subscriber(world.tenant, event)
     rows = await _rows(it)
     said = str([{**row._mapping} for table in rows.values() for row in table])
-    for word in ("adjuvant", "Dose", "chirurgie", it.doctor.id, it.coordinator.id, "C50.2"):
+    words = ("adjuvant", "Dose", "chirurgie", "C50.2", "ALLERGY", "éruption", "carboplatine")
+    for word in (*words, it.doctor.id, it.coordinator.id):
         assert word not in said
     assert {row.requester for row in rows["board_case"]} == {remains.ERASED}
     assert [row.content for row in (*rows["board_sheet"], *rows["care_plan"])] == [{}, {}, {}]
+    assert sorted((row.code, row.reason) for row in rows["check_override"]) == [
+        ("", ""),
+        ("", ""),
+        ("CHECK_INTERACTION", "surveillé"),
+    ]
     assert await _rows(other) == untouched

@@ -18,8 +18,10 @@ from passerelle.pharmacy.checks.findings import FindingCode
 from passerelle.pharmacy.tables import check_override
 from passerelle.pharmacy.windows import windows
 
-#: Warnings that come from documents, which may be kept from whoever takes the record away.
-_OUT_OF_DOCUMENTS: Final = (FindingCode.ALLERGY, FindingCode.PROTOCOL_OVERLAP)
+#: Warnings that come from documents, which may be kept from whoever takes the record away, or be erased.
+OUT_OF_DOCUMENTS: Final = (FindingCode.ALLERGY, FindingCode.PROTOCOL_OVERLAP)
+#: The code of one whose documents were erased.
+FORGOTTEN: Final = ""
 
 
 def recent(patient_id: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -39,4 +41,4 @@ async def kept_overrides(act: Act, patient_id: ColumnElement[UUID]) -> Sequence[
     asked = select(check_override).where(recent(patient_id)).order_by(check_override.c.at.desc())
     rows = (await act.connection.execute(asked, parameters(act.context))).mappings()
     unsaid = dict.fromkeys(("code", "reason"))
-    return [{**row, **(unsaid if row["code"] in _OUT_OF_DOCUMENTS else {})} for row in rows]
+    return [{**row, **(unsaid if row["code"] in (FORGOTTEN, *OUT_OF_DOCUMENTS) else {})} for row in rows]

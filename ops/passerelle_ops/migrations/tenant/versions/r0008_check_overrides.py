@@ -36,6 +36,18 @@ $$
 """
 
 
+# What a warning told of documents that were erased with their record; the serving role changes no line itself.
+_END_OF_THE_SHARED_RECORD = """
+create function forget_overrides(whose uuid, codes text[])
+returns void language sql security definer set search_path = public, pg_temp as $$
+  update check_override kept set finding = '', code = '', reason = ''
+    from dossier
+    where dossier.patient_id = whose and dossier.state = 'purged'
+      and kept.patient_id = whose and kept.code = any(codes)
+$$
+"""
+
+
 def upgrade() -> None:
     """Histories only go forward (docs/decisions/0051)."""
     op.create_table(
@@ -57,3 +69,5 @@ def upgrade() -> None:
     grants.read_and_add("check_override")
     op.execute(_END_OF_STORAGE)
     grants.call("end_override_storage(uuid, timestamptz, date[], date[], integer)")
+    op.execute(_END_OF_THE_SHARED_RECORD)
+    grants.call("forget_overrides(uuid, text[])")
