@@ -1,6 +1,6 @@
 """One tenant's keys: what wraps dossier keys, what turns an INS into a pseudonym, what signs for the network.
 
-One random root of 256 bits lies in a file that only its owner reads. Four keys are derived from it by HKDF
+One random root of 256 bits lies in a file that only its owner reads. Five keys are derived from it by HKDF
 (RFC 5869, SHA-256), each with its own label, so that none tells anything of another or of the root.
 A dossier key is wrapped with AES-256-GCM (NIST SP 800-38D); tenant and patient are its additional data, so
 that a wrapped key copied to another row does not open. See docs/decisions/0020.
@@ -15,12 +15,14 @@ import hmac
 import json
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -76,10 +78,18 @@ class DossierKey(_Secret):
         return derive(self._secret, salt=salt, info=joined(b"passerelle/content/1", binding))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class FederationKeys(_Secret):
+    """What a tenant signs its envelopes with, and opens with those sealed to it. Only the public halves leave."""
+
+    signing: Ed25519PrivateKey
+    opening: X25519PrivateKey
+
+
 class Keys(_Secret):
     """One tenant's keys. Made once by `create`, read at start by `load`."""
 
-    __slots__ = ("_marking", "_person", "_signing", "_wrapping", "public_key")
+    __slots__ = ("_federation", "_marking", "_person", "_signing", "_wrapping", "public_key")
 
     def __init__(self, root: bytes) -> None:
         if len(root) != KEY_BYTES:
@@ -87,6 +97,7 @@ class Keys(_Secret):
         self._wrapping = AESGCM(derive(root, info=b"passerelle/tenant/wrapping/1"))
         self._person = derive(root, info=b"passerelle/tenant/person/1")
         self._marking = derive(root, info=b"passerelle/tenant/marking/1")
+        self._federation = derive(root, info=b"passerelle/tenant/federation/1")
         self._signing = Ed25519PrivateKey.from_private_bytes(derive(root, info=b"passerelle/tenant/signing/1"))
         self.public_key: bytes = self._signing.public_key().public_bytes_raw()
         """What anyone verifies this tenant's signatures with (32 bytes, RFC 8032)."""
@@ -152,6 +163,14 @@ class Keys(_Secret):
     def sign(self, message: bytes) -> bytes:
         """Sign for the network, Ed25519. The message must itself name what it is, for no other to be taken for it."""
         return self._signing.sign(message)
+
+    def federation_keys(self, generation: int) -> FederationKeys:
+        """The keys of one generation, the same each time: nothing of them is stored."""
+        number = generation.to_bytes(8, "big")
+        return FederationKeys(
+            Ed25519PrivateKey.from_private_bytes(derive(self._federation, info=joined(b"signing", number))),
+            X25519PrivateKey.from_private_bytes(derive(self._federation, info=joined(b"opening", number))),
+        )
 
     def mark(self, *parts: bytes) -> bytes:
         """A mark of 128 bits that only this tenant can put on these parts: a row that was changed is told by it."""

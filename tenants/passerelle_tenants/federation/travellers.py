@@ -6,9 +6,9 @@ bundle is one statement in PostgreSQL on either side: Python sees bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -40,6 +40,36 @@ class Owed:
     payload: str | None = None
 
 
+class Audience(StrEnum):
+    """Who is to hear, of a patient that lives in several networks. Of any other patient, nobody."""
+
+    HOME = "home"
+    """His home; nobody when that is here."""
+    PLACES = "places"
+    """Every other place, when home is here; nobody when it is not."""
+    EVERYWHERE = "everywhere"
+    """Every other place, wherever home is."""
+    PEERS = "peers"
+    """Every other network, of whomever the event is."""
+    NAMED = "named"
+    """The network that the event names, in `network` of the declaration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressed:
+    """One reason to owe an object of a kind: an event of one of these names.
+
+    `object_id` and `network` are keys of the event's payload; without `object_id` the object is the patient. An event
+    whose payload has null there owes nothing. `carries`: the payload itself is what travels, said once.
+    """
+
+    events: tuple[str, ...]
+    to: Audience
+    object_id: str | None = None
+    network: str | None = None
+    carries: bool = False
+
+
 class Traveller(Protocol):
     """One kind of what travels."""
 
@@ -48,6 +78,9 @@ class Traveller(Protocol):
 
     @property
     def priority(self) -> Priority: ...
+
+    @property
+    def addressed(self) -> Sequence[Addressed]: ...
 
     async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str:
         """JSON text: an array of objects, each with `id` (object_id), `version` and whatever `apply` needs.
@@ -64,3 +97,18 @@ class Traveller(Protocol):
         before. Raises nothing for one item that is wrong: the others of its bundle are applied.
         """
         ...
+
+
+class Kinds:
+    """Every kind that travels, in the order in which those of one bundle are applied."""
+
+    def __init__(self, travellers: Sequence[Traveller]) -> None:
+        self._by_kind = {each.kind: each for each in travellers}
+        if len(self._by_kind) < len(travellers):
+            raise ValueError("two travellers of one kind")
+
+    def __iter__(self) -> Iterator[Traveller]:
+        return iter(self._by_kind.values())
+
+    def get(self, kind: str) -> Traveller | None:
+        return self._by_kind.get(kind)

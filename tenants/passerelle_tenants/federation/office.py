@@ -1,0 +1,57 @@
+"""One network's post office: all that it takes to address, seal, send, take in and acknowledge for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from passerelle.identities.directory import Directory
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import Clock, legal_day
+from passerelle.kernel.context import Context, Tenant
+from passerelle_policies.packs import pack_on
+from passerelle_policies.vocabulary import ActorKind, Purpose
+from passerelle_tenants.federation.keys import Keyring
+from passerelle_tenants.federation.travellers import Kinds
+
+
+class Carrier(Protocol):
+    """Takes envelopes to other networks, as well as it can: it may lose, repeat and disorder them."""
+
+    async def carry(self, to_tenant: str, envelope: bytes) -> None:
+        """Hand an envelope over (ASCII). Returning does not say that it arrived; raising, that it did not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """Made once for each network that a process works for; its keyring is the process's own."""
+
+    tenant: Tenant
+    directory: Directory
+    keyring: Keyring
+    kinds: Kinds
+    carrier: Carrier
+    clock: Clock
+
+    def number(self, name: str) -> int:
+        """A number of the rules in force, as this tenant has it."""
+        return pack_on(legal_day(self.clock)).number(name, self.tenant.parameters)
+
+    def seconds(self, name: str) -> timedelta:
+        return timedelta(seconds=self.number(name))
+
+    def hours(self, name: str) -> timedelta:
+        return timedelta(hours=self.number(name))
+
+    def context(self, from_tenant: str, request_id: str) -> Context:
+        """In whose name what another network sent is applied."""
+        return Context(
+            tenant=self.tenant,
+            actor=Actor(kind=ActorKind.SYSTEM, id=f"federation:{from_tenant}", name=self.keyring.name(from_tenant)),
+            clock=self.clock,
+            request_id=request_id,
+            purpose=Purpose.ADMINISTRATION,
+            directory=self.directory,
+        )
