@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from passerelle.kernel import metadata
@@ -20,7 +31,7 @@ tenant = Table(
 locator = Table(
     "locator",
     metadata.directory,
-    Column("person_key", Text, nullable=False, comment="INS under the network's key; never the INS"),
+    Column("person_key", Text, nullable=False, comment="INS under the installation's locator key; never the INS"),
     Column("tenant_id", Text, nullable=False),
     Column("since", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("person_key", "tenant_id"),
@@ -33,11 +44,22 @@ home = Table(
     Column("person_key", Text, primary_key=True, comment="as in the locator"),
     Column("tenant_id", Text, nullable=False),
     Column("version", BigInteger, nullable=False, comment="one more at each change"),
-    Column("state", Text, nullable=False, comment="presumed | declared | moving | disputed"),
+    Column("state", Text, nullable=False, comment="presumed | declared | moving | handed | disputed"),
     Column("claimed_by", Text, comment="the network he moves to, or that says it is his home as well"),
     Column("changed_at", DateTime(timezone=True), nullable=False),
-    CheckConstraint("state in ('presumed','declared','moving','disputed')", name="state"),
+    CheckConstraint("state in ('presumed','declared','moving','handed','disputed')", name="state"),
+    Index("ix_home_moving", "tenant_id", postgresql_where=text("state in ('moving','handed')")),
     comment="The network that holds a person's index, consents and masks.",
+)
+
+person_key_change = Table(
+    "person_key_change",
+    metadata.directory,
+    Column("person_key", Text, primary_key=True, comment="of an INS that was replaced"),
+    Column("now_key", Text, nullable=False, comment="of the INS that the same person has now"),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Index("ix_person_key_change_now_key", "now_key"),
+    comment="Persons whose INS was replaced by another: whoever knows the former key finds the person.",
 )
 
 tenant_key = Table(

@@ -37,6 +37,7 @@ federation_out = Table(
     Column("sent_version", BigInteger, nullable=False, server_default=text("0")),
     Column("sent_at", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False, server_default=text("0"), comment="of the state owed"),
+    Column("deferred", Integer, nullable=False, server_default=text("0"), comment="how often it was to come later"),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False),
     Column("acked_version", BigInteger, nullable=False, server_default=text("0")),
     Column("acked_at", DateTime(timezone=True)),
@@ -51,6 +52,7 @@ federation_out = Table(
         "next_attempt_at",
         postgresql_where=text("acked_version < version and dead_at is null"),
     ),
+    Index("ix_federation_out_dead", "to_tenant", "dead_at", postgresql_where=text("dead_at is not null")),
     Index("ix_federation_out_patient", "patient_id", postgresql_where=text("acked_version < version")),
     comment="One row for each object that another network must know the newest state of.",
 )
@@ -75,7 +77,8 @@ federation_peer = Table(
     Column("heard_at", DateTime(timezone=True), comment="of the last envelope of it that was opened here"),
     Column("as_of", DateTime(timezone=True), comment="its clock: what it changed until then was applied here"),
     Column("away_since", DateTime(timezone=True), comment="it owes an answer since then; null when it answers"),
-    Column("probe_at", DateTime(timezone=True), comment="next sign of life to give it while it is away"),
+    Column("probe_at", DateTime(timezone=True), comment="next sign of life to give it"),
+    Column("acked", BigInteger, nullable=False, server_default=text("0"), comment="states it acknowledged, ever"),
     comment="The other networks, one row each, whether or not any patient is shared: the list betrays nothing.",
 )
 
@@ -89,4 +92,28 @@ patient_place = Table(
     Column("until", DateTime(timezone=True), comment="exclusive; null: still"),
     PrimaryKeyConstraint("patient_id", "tenant_id"),
     comment="Where else a patient's things are, as the locator said last. No row is_home: home is here.",
+)
+
+patient_location = Table(
+    "patient_location",
+    metadata.tenant,
+    Column("patient_id", Uuid, primary_key=True),
+    Column("person_key", Text, nullable=False, unique=True, comment="as in the locator, so that it can be answered"),
+    Column("located_at", DateTime(timezone=True), nullable=False),
+    comment="Patients that the locator was told of.",
+)
+
+home_move = Table(
+    "home_move",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("version", BigInteger, nullable=False, comment="of the directory's home when it was handed on"),
+    Column("from_tenant", Text, nullable=False),
+    Column("to_tenant", Text, nullable=False),
+    Column("handed_at", DateTime(timezone=True), comment="here decides no more; on the side that he leaves"),
+    Column("taken_at", DateTime(timezone=True), comment="here decides from then on; on the side that he comes to"),
+    Column("settled_at", DateTime(timezone=True), comment="the directory says so too, and everybody is told"),
+    PrimaryKeyConstraint("patient_id", "version"),
+    Index("ix_home_move_open", "patient_id", postgresql_where=text("settled_at is null")),
+    comment="The steps of a patient's move to another home, as each of the two networks took them.",
 )

@@ -112,6 +112,9 @@ document = Table(
     Column("content_name", Text, nullable=False, comment="object name in the content store; empty when kept elsewhere"),
     Column("origin", Text, comment="the network that keeps the document; null: this one"),
     Column(
+        "copy_until", DateTime(timezone=True), comment="how long content_name holds a copy of what is kept elsewhere"
+    ),
+    Column(
         "summary",
         Text,
         Computed(f"document_summary({', '.join(SUMMARIZED)})", persisted=True),
@@ -123,9 +126,9 @@ document = Table(
         ["patient_id", "submission_set_id"], ["submission_set.patient_id", "submission_set.submission_set_id"]
     ),
     CheckConstraint("status in ('current','archived','deleted')", name="status"),
-    CheckConstraint("not (masked and hidden_from_patient)", name="no_double_hiding"),
     Index("ix_document_newest", "patient_id", text("act_at desc"), text("document_id desc")),
     Index("ix_document_chain", "patient_id", "chain_id", "chain_position"),
+    Index("ix_document_copy", "copy_until", postgresql_where=text("origin is not null and content_name <> ''")),
     Index("ix_document_hidden", "hidden_since", postgresql_where=text("hidden_from_patient")),
     # Looked up by id alone when a content URL or a node id is opened.
     Index("ix_document_document_id", "document_id", unique=True),
@@ -172,17 +175,23 @@ document_mark = Table(
     Column("side", Text, nullable=False, comment="origin: the network that keeps it; home: the patient's"),
     Column("version", BigInteger, nullable=False, comment="of this side's acts on it, from 1"),
     Column("seen", BigInteger, nullable=False, comment="the other side's version when this was decided; 0: none"),
-    Column("masked", Boolean, nullable=False),
-    Column("hidden_from_patient", Boolean, nullable=False),
+    Column("masked", Boolean),
+    Column("hidden_from_patient", Boolean),
     Column("hidden_since", DateTime(timezone=True)),
     Column("hidden_until", DateTime(timezone=True)),
-    Column("hidden_from_representatives", Boolean, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("hidden_from_representatives", Boolean),
+    Column("status", Text),
     Column("at", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("patient_id", "document_id", "side"),
     ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
+    CheckConstraint(
+        "side = 'home' or (masked is not null and hidden_from_patient is not null"
+        " and hidden_from_representatives is not null and status is not null)",
+        name="origin_decides_all",
+    ),
     CheckConstraint("side in ('origin','home')", name="side"),
-    comment="What each of two networks decided of a document; the document's row is what follows of both.",
+    comment="What each of two networks decided of a document; the document's row is what follows of both. Null:"
+    " home left it to the origin.",
 )
 
 document_key = Table(

@@ -44,6 +44,13 @@ def upgrade() -> None:
         sa.Column("sent_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="of the state owed"),
+        sa.Column(
+            "deferred",
+            sa.Integer(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="how often it was to come later",
+        ),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("acked_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("acked_at", sa.DateTime(timezone=True), nullable=True),
@@ -69,6 +76,13 @@ def upgrade() -> None:
         ["to_tenant", "priority", "next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("acked_version < version and dead_at is null"),
+    )
+    op.create_index(
+        "ix_federation_out_dead",
+        "federation_out",
+        ["to_tenant", "dead_at"],
+        unique=False,
+        postgresql_where=sa.text("dead_at is not null"),
     )
     op.create_index(
         "ix_federation_out_patient",
@@ -99,11 +113,13 @@ def upgrade() -> None:
             nullable=True,
             comment="it owes an answer since then; null when it answers",
         ),
+        sa.Column("probe_at", sa.DateTime(timezone=True), nullable=True, comment="next sign of life to give it"),
         sa.Column(
-            "probe_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="next sign of life to give it while it is away",
+            "acked",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="states it acknowledged, ever",
         ),
         sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_federation_peer")),
         comment="The other networks, one row each, whether or not any patient is shared: the list betrays nothing.",
@@ -121,6 +137,49 @@ def upgrade() -> None:
         comment="Where else a patient's things are, as the locator said last. No row is_home: home is here.",
     )
     op.create_table(
+        "patient_location",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("person_key", sa.Text(), nullable=False, comment="as in the locator, so that it can be answered"),
+        sa.Column("located_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("patient_id", name=op.f("pk_patient_location")),
+        sa.UniqueConstraint("person_key", name=op.f("uq_patient_location_person_key")),
+        comment="Patients that the locator was told of.",
+    )
+    op.create_table(
+        "home_move",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="of the directory's home when it was handed on"),
+        sa.Column("from_tenant", sa.Text(), nullable=False),
+        sa.Column("to_tenant", sa.Text(), nullable=False),
+        sa.Column(
+            "handed_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="here decides no more; on the side that he leaves",
+        ),
+        sa.Column(
+            "taken_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="here decides from then on; on the side that he comes to",
+        ),
+        sa.Column(
+            "settled_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="the directory says so too, and everybody is told",
+        ),
+        sa.PrimaryKeyConstraint("patient_id", "version", name=op.f("pk_home_move")),
+        comment="The steps of a patient's move to another home, as each of the two networks took them.",
+    )
+    op.create_index(
+        "ix_home_move_open",
+        "home_move",
+        ["patient_id"],
+        unique=False,
+        postgresql_where=sa.text("settled_at is null"),
+    )
+    op.create_table(
         "document_mark",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
         sa.Column("document_id", sa.Uuid(), nullable=False),
@@ -129,13 +188,18 @@ def upgrade() -> None:
         sa.Column(
             "seen", sa.BigInteger(), nullable=False, comment="the other side's version when this was decided; 0: none"
         ),
-        sa.Column("masked", sa.Boolean(), nullable=False),
-        sa.Column("hidden_from_patient", sa.Boolean(), nullable=False),
+        sa.Column("masked", sa.Boolean(), nullable=True),
+        sa.Column("hidden_from_patient", sa.Boolean(), nullable=True),
         sa.Column("hidden_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hidden_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("hidden_from_representatives", sa.Boolean(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("hidden_from_representatives", sa.Boolean(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "side = 'home' or (masked is not null and hidden_from_patient is not null"
+            " and hidden_from_representatives is not null and status is not null)",
+            name=op.f("ck_document_mark_origin_decides_all"),
+        ),
         sa.CheckConstraint("side in ('origin','home')", name=op.f("ck_document_mark_side")),
         sa.ForeignKeyConstraint(
             ["patient_id", "document_id"],
@@ -143,11 +207,30 @@ def upgrade() -> None:
             name=op.f("fk_document_mark_patient_id_document_id"),
         ),
         sa.PrimaryKeyConstraint("patient_id", "document_id", "side", name=op.f("pk_document_mark")),
-        comment="What each of two networks decided of a document; the document's row is what follows of both.",
+        comment="What each of two networks decided of a document; the document's row is what follows of both. Null: home"
+        " left it to the origin.",
     )
+    # Two networks may have decided one each, until home settles it; within one, the acts refuse it.
+    op.drop_constraint("ck_document_no_double_hiding", "document", type_="check")
     op.add_column(
         "document",
         sa.Column("origin", sa.Text(), nullable=True, comment="the network that keeps the document; null: this one"),
+    )
+    op.add_column(
+        "document",
+        sa.Column(
+            "copy_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="how long content_name holds a copy of what is kept elsewhere",
+        ),
+    )
+    op.create_index(
+        "ix_document_copy",
+        "document",
+        ["copy_until"],
+        unique=False,
+        postgresql_where=sa.text("origin is not null and content_name <> ''"),
     )
     op.alter_column(
         "document",
@@ -171,5 +254,6 @@ def upgrade() -> None:
     )
     grants.read_add_and_change(
         *("federation_out", "federation_in", "federation_peer", "patient_place", "document_mark"),
+        *("patient_location", "home_move"),
     )
     grants.draw("federation_version")
