@@ -30,6 +30,7 @@ from passerelle.kernel.context import Context, Tenant, TreatmentProtocols
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
 from passerelle.kernel.experts import ElsewhereExperts
+from passerelle.kernel.records_elsewhere import RecordsElsewhere
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose
@@ -80,6 +81,8 @@ class Door(Protocol):
     def elsewhere_experts(self) -> ElsewhereExperts: ...
     @property
     def boards_elsewhere(self) -> BoardsElsewhere: ...
+    @property
+    def records_elsewhere(self) -> RecordsElsewhere: ...
     @property
     def kept_actors(self) -> KeptActors: ...
 
@@ -149,6 +152,7 @@ async def admit(door: Door, tenant_id: str, head: Heading, request_id: str) -> C
         treatment_protocols=door.treatment_protocols,
         elsewhere_experts=door.elsewhere_experts,
         boards_elsewhere=door.boards_elsewhere,
+        records_elsewhere=door.records_elsewhere,
     )
 
 

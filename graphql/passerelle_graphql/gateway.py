@@ -12,6 +12,7 @@ from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewher
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.context import NoTreatmentProtocols, TreatmentProtocols
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
+from passerelle.kernel.records_elsewhere import NothingElsewhere, RecordsElsewhere
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled
@@ -44,6 +45,7 @@ class Gateway:
     treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)
     elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
     boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)
+    records_elsewhere: RecordsElsewhere = field(default_factory=NothingElsewhere)
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False
     executor: Executor = Executor.COMPILED

@@ -23,7 +23,7 @@ DOCUMENT = """fragment Whole on Document {
   authors { __typename kind rpps familyName givenName profession { code label } specialty { code label } role
     structureId structureName }
   structureId facilityType practiceSetting eventCodes { code system label } creationTime serviceStart serviceStop
-  actAt byPatient submissionSetId filedAt size sha256 contentUrl viewUrl
+  actAt byPatient submissionSetId filedAt size sha256 keptBy contentUrl viewUrl
 }
 fragment Why on Problem { __typename code message ... on Refusal { howToGetAccess } ... on TryLater { retryAfter } }
 """

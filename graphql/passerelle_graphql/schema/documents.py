@@ -148,6 +148,7 @@ class Document:
     filed_at: datetime = shown(by=instant)
     size: int = shown(description="En octets.")
     sha256: str = shown(description="Empreinte du contenu en clair.")
+    kept_by: str | None = shown("origin", description="Le réseau qui conserve le document ; null : celui-ci.")
 
     @resolved("Où lire les octets tels que déposés, avec le même jeton.")
     def content_url(self, info: ResolverInfo) -> str:

@@ -20,7 +20,7 @@ from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, asked_of, context_of
 from passerelle_graphql.declared import fields_of
-from passerelle_graphql.fields import PAGE, resolved
+from passerelle_graphql.fields import PAGE, counted, resolved
 from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
@@ -31,7 +31,9 @@ from passerelle_graphql.schema.enums import Basis, DocumentStatus, DossierState,
 from passerelle_graphql.schema.lookahead import ahead, selects
 from passerelle_graphql.schema.patients import IDENTITY, Patient, patient_id
 from passerelle_graphql.schema.reasons import AccessReason, reason_in_sql, reason_of
+from passerelle_graphql.schema.sources import PART, Source, source, sources_in_sql
 from passerelle_policies.vocabulary import Kind
+from passerelle_tenants.federation import manifest
 
 
 @strawberry.input(description="Ce qu'on garde des documents. Sans dates : les 24 derniers mois.")
@@ -81,6 +83,10 @@ class Dossier:
     @resolved("Pourquoi l'acteur peut l'ouvrir.")
     def access(self, info: ResolverInfo) -> AccessReason | None:
         return reason_of(context_of(info), self.rule)
+
+    @resolved("La part de chaque réseau : tous y sont, quoi que tienne le dossier.", counts=counted(10))
+    async def sources(self, info: ResolverInfo) -> list[Source]:
+        return [source(each) for each in await manifest.sources_of(context_of(info), self.key)]
 
     @resolved("Les documents, du plus récent au plus ancien.", counts=PAGE)
     async def documents(
@@ -194,6 +200,8 @@ def _frame(needs: frozenset[str]) -> Frame:
         also += [page.prefix_with("materialized"), given(since=window, size=size, is_first=is_first)]
     if "total" in needs:
         also.append(select(it.total().label("count")).cte("total"))
+    if PART in needs:
+        also.append(manifest.sources(select(verdict.c.patient_id).scalar_subquery()).cte(PART))
     return Frame(
         lambda body: select(
             case((verdict.c.allowed, body)).label("body"),
@@ -215,6 +223,7 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
             first=below.get("first"),
             after=below.get("after"),
         ),
+        **manifest.parameters(context),
         "gateway_path": asked.path,
     }
 
@@ -240,6 +249,7 @@ DOSSIER = ReadRoot(
             found("EmergencyAccess", fields_of(EmergencyAccess, opened_under.ROW), opened_under.ROWS),
         ),
         "access": reason_in_sql(Sql("verdict.rule")),
+        "sources": sources_in_sql(),
         "documents": _documents,
     },
     frame=_frame,

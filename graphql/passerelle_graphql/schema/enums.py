@@ -48,6 +48,7 @@ from passerelle_policies.vocabulary import Mode as Mode
 from passerelle_policies.vocabulary import PharmacyRecordState as PharmacyRecordState
 from passerelle_policies.vocabulary import Purpose as Purpose
 from passerelle_policies.vocabulary import Relation as Relation
+from passerelle_tenants.federation.manifest import SourceState as SourceState
 
 CarePlanLineKind = plan_items.Kind
 
@@ -56,6 +57,11 @@ strawberry.enum(
     Pattern,
     name="AccessPattern",
     description="Ce qui rend un accès inhabituel : un signe, jamais une preuve.",
+)
+strawberry.enum(
+    SourceState,
+    description="Ce qu'il en est de la part d'un réseau : il a répondu, son index dit jusqu'où, il refuse, il n'a pas"
+    " répondu à temps, ou il n'a pas été interrogé. Une liste vide ne veut jamais dire « en panne ».",
 )
 strawberry.enum(Purpose, description="Pourquoi.")
 strawberry.enum(Mode, description="Comment l'acteur entre : normal, bris de glace, centre 15.")

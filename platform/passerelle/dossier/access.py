@@ -71,7 +71,7 @@ from passerelle_policies.vocabulary import (
     record_state,
 )
 
-_NOW = bindparam("access_now", type_=DateTime(timezone=True))
+NOW = bindparam("access_now", type_=DateTime(timezone=True))
 SUBJECT = bindparam("access_subject", type_=Text())
 _PERSON = bindparam("access_person", type_=Text())
 ACTOR_ID = bindparam("access_actor_id", type_=Text())
@@ -83,10 +83,10 @@ OF_A_MINOR = "minor"
 
 def in_force(valid_from: ColumnElement[datetime], valid_until: ColumnElement[datetime | None]) -> ColumnElement[bool]:
     """SQL condition: a dated row holds at the instant of the request; the end is exclusive."""
-    return and_(valid_from <= _NOW, or_(valid_until.is_(None), valid_until > _NOW))
+    return and_(valid_from <= NOW, or_(valid_until.is_(None), valid_until > NOW))
 
 
-def is_hidden_from_patient(entry: Any, now: ColumnElement[datetime] = _NOW) -> ColumnElement[bool]:
+def is_hidden_from_patient(entry: Any, now: ColumnElement[datetime] = NOW) -> ColumnElement[bool]:
     """SQL condition: a row of `document` still awaits its announcement (R.1111-53); past its term it hides no more."""
     return and_(entry.c.hidden_from_patient, or_(entry.c.hidden_until.is_(None), entry.c.hidden_until > now))
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from passerelle.audit import journal
-from passerelle.dossier import access, reach, reading, withholding
+from passerelle.dossier import access, copies, reach, reading, withholding
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.tables import document, dossier
 from passerelle.kernel.context import Context
@@ -106,7 +106,12 @@ def one_document(
     rule = reach.rule_showing(entry, lines).label("rule")
     among_them = [] if among is None else [among(entry, facts)]
     found = (
-        select(*reading.shown_of(entry, facts, lines), entry.c.content_name, entry.c.chain_id, rule)
+        select(
+            *reading.shown_of(entry, facts, lines),
+            copies.name_now(entry, access.NOW).label("content_name"),
+            entry.c.chain_id,
+            rule,
+        )
         .where(
             entry.c.patient_id == select(facts.c.patient_id).scalar_subquery(),
             entry.c.document_id == select(next_one.c.document_id).scalar_subquery(),
@@ -220,10 +225,14 @@ class OpenedContent:
         return int(self.document["size"])
 
     def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        """`content[start:stop]`, each piece authenticated; `BrokenIntegrity` when it was altered."""
-        tenant = self.context.tenant
-        binding = content_binding(tenant.id, UUID(self.document["document_id"]))
-        return tenant.contents.read(self._name, self._key, binding, start, stop)
+        """`content[start:stop]`, each piece authenticated; `BrokenIntegrity` when it was altered.
+
+        What another network keeps is fetched from there, and a copy of it kept for a while: `TryLater` NETWORK_AWAY.
+        """
+        tenant, document_id = self.context.tenant, UUID(self.document["document_id"])
+        if self.document["origin"] is not None and not self._name:
+            return copies.fetched(self.context, self.patient_id, self.document, self._key, start, stop)
+        return tenant.contents.read(self._name, self._key, content_binding(tenant.id, document_id), start, stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

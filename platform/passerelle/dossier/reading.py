@@ -58,7 +58,7 @@ SHOWN = (
     "class_label", "type_code", "type_label", "format_code", "mime_type", "confidentiality", "masked",
     "hidden_from_patient", "hidden_until", "hidden_from_representatives", "title", "language", "authors",
     "structure_id", "facility_type", "practice_setting", "event_codes", "creation_time", "service_start",
-    "service_stop", "act_at", "by_patient", "submission_set_id", "filed_at", "size", "sha256",
+    "service_stop", "act_at", "by_patient", "submission_set_id", "filed_at", "size", "sha256", "origin",
 )  # fmt: skip
 
 

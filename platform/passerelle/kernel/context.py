@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewhere
 from passerelle.kernel.directory import Directory, EmptyDirectory
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
+from passerelle.kernel.records_elsewhere import NothingElsewhere, RecordsElsewhere
 from passerelle_policies.vocabulary import Mode, Purpose
 
 if TYPE_CHECKING:
@@ -75,3 +76,4 @@ class Context:
     treatment_protocols: TreatmentProtocols = field(default_factory=NoTreatmentProtocols)
     elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
     boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)
+    records_elsewhere: RecordsElsewhere = field(default_factory=NothingElsewhere)

@@ -25,7 +25,8 @@ from passerelle_tenants.federation.keys import Keyring, PublishedKey
 from passerelle_tenants.federation.office import Office
 
 STATES, ACKS, HEARTBEAT = "states", "acks", "heartbeat"
-_KINDS: Final = frozenset({STATES, ACKS, HEARTBEAT})
+QUESTION, ANSWER = "question", "answer"
+_KINDS: Final = frozenset({STATES, ACKS, HEARTBEAT, QUESTION, ANSWER})
 _SIGNED, _AGREED, _SEALED = "Ed25519", "ECDH-ES", "A256GCM"
 _VERSION: Final = 1
 #: What a body may become when it is inflated: two hundred states of 160 kB.
