@@ -24,6 +24,7 @@ from passerelle_graphql.limits import Limits
 from passerelle_graphql.persisted import Registered
 from passerelle_graphql.preparation import Preparation, Prepared
 from passerelle_graphql.schema import ROOTS, schema
+from passerelle_tenants.federation.answering import Answers, nobody_answers
 
 if TYPE_CHECKING:
     from passerelle_graphql.execution import GatewaySchema
@@ -46,6 +47,7 @@ class Gateway:
     elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
     boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)
     records_elsewhere: RecordsElsewhere = field(default_factory=NothingElsewhere)
+    answers: Answers = nobody_answers
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False
     executor: Executor = Executor.COMPILED

@@ -20,6 +20,7 @@ from passerelle.dossier.tables import document
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.errors import BrokenIntegrity
 from passerelle.kernel.keys import DossierKey
+from passerelle.kernel.records_elsewhere import Span
 
 
 def name_now(entry: Any, now: ColumnElement[Any]) -> ColumnElement[str]:
@@ -91,12 +92,12 @@ async def fetched(
     """
     document_id, network = UUID(kept["document_id"]), kept["origin"]
     if int(kept["size"]) > access.number(context, "federation.copy_octets"):
-        async for piece in context.records_elsewhere.content(context, network, document_id, start, stop):
+        async for piece in context.records_elsewhere.content(
+            context, network, document_id, Span(start=start, stop=stop)
+        ):
             yield piece
         return
-    octets = b"".join(
-        [each async for each in context.records_elsewhere.content(context, network, document_id, 0, None)]
-    )
+    octets = b"".join([each async for each in context.records_elsewhere.content(context, network, document_id, Span())])
     if hashlib.sha256(octets).hexdigest() != kept["sha256"]:
         raise BrokenIntegrity("CONTENT_ALTERED", document=str(document_id))
     await keep(context, patient_id, document_id, octets, key)

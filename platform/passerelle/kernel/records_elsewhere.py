@@ -39,6 +39,15 @@ class RecordElsewhere:
     parts: Sequence[Part]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Which octets of a content: `[start:stop]`, and whether they continue a reading that has its journal line."""
+
+    start: int = 0
+    stop: int | None = None
+    continues: bool = False
+
+
 class RecordsElsewhere(Protocol):
     """Asks the patient's home, which decides by its own rules on who asks; and the network that keeps a content."""
 
@@ -46,13 +55,15 @@ class RecordsElsewhere(Protocol):
         """Open the record where it is at home, within the budget of a query. `asked`: filter, first, after."""
         ...
 
-    def content(
-        self, context: Context, network: str, document_id: UUID, start: int, stop: int | None, /
-    ) -> AsyncIterator[bytes]:
-        """`content[start:stop]` from the network that keeps it, under its decision.
+    async def about(self, context: Context, network: str, document_id: UUID, continues: bool, /) -> Mapping[str, Any]:
+        """`mime_type`, `sha256` and `size` of a content, decided upon and journalled there, unless it `continues`.
 
         `Refused` with DOCUMENT_UNKNOWN as there; `TryLater` with NETWORK_AWAY when it does not answer.
         """
+        ...
+
+    def content(self, context: Context, network: str, document_id: UUID, span: Span, /) -> AsyncIterator[bytes]:
+        """The octets of a span of a content, under the decision of the network that gives them; refused as `about`."""
         ...
 
 
@@ -63,8 +74,13 @@ class NothingElsewhere:
         here = Part(network=context.tenant.id, name=context.tenant.name, state="answered", as_of=context.clock.now())
         return RecordElsewhere(home=None, documents=(), has_next=False, total=None, since=None, parts=(here,))
 
+    async def about(
+        self, _context: Context, network: str, _document_id: UUID, _continues: bool, /
+    ) -> Mapping[str, Any]:
+        raise TryLater("NETWORK_AWAY", retry_after=30, network=network)
+
     async def content(
-        self, _context: Context, network: str, _document_id: UUID, _start: int, _stop: int | None, /
+        self, _context: Context, network: str, _document_id: UUID, _span: Span, /
     ) -> AsyncIterator[bytes]:
         raise TryLater("NETWORK_AWAY", retry_after=30, network=network)
         yield b""

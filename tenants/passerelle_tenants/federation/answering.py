@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from passerelle.audit.transactions import transaction
@@ -25,6 +25,15 @@ class Answer:
 
     envelope: bytes
     octets: AsyncIterator[bytes] | None = field(default=None)
+
+
+#: Answers a question in the name of a network: raises `InvalidInput` NETWORK_UNKNOWN, and what `answer` raises.
+Answers: TypeAlias = Callable[[str, bytes], Awaitable[Answer]]
+
+
+async def nobody_answers(_tenant_id: str, _question: bytes) -> Answer:
+    """Where no federation is bound."""
+    raise InvalidInput("NETWORK_UNKNOWN")
 
 
 async def answer(office: Office, envelope: bytes) -> Answer:

@@ -18,7 +18,7 @@ from passerelle.identities import patients
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import Refused, TryLater
-from passerelle.kernel.records_elsewhere import Part, RecordElsewhere
+from passerelle.kernel.records_elsewhere import Part, RecordElsewhere, Span
 from passerelle_tenants.federation import manifest, questions
 from passerelle_tenants.federation.envelopes import Unopened, Unsealable
 from passerelle_tenants.federation.manifest import SourceState
@@ -72,13 +72,20 @@ class Asking:
             parts=[each if each.network == here else told.get(each.network, each) for each in parts],
         )
 
-    async def content(
-        self, context: Context, network: str, document_id: UUID, start: int, stop: int | None, /
-    ) -> AsyncIterator[bytes]:
-        """`RecordsElsewhere.content`."""
-        asked = {"document": str(document_id), "start": start, "stop": stop, "continues": start > 0}
+    async def about(self, context: Context, network: str, document_id: UUID, continues: bool, /) -> Mapping[str, Any]:
+        """`RecordsElsewhere.about`."""
         try:
-            async with self._answered(context, network, CONTENT, asked) as (said, octets):
+            said = await self._asked(context, network, CONTENT, _wanted(document_id, Span(stop=0, continues=continues)))
+        except _AWAY as away:
+            raise TryLater("NETWORK_AWAY", retry_after=_AGAIN_SECONDS, network=network) from away
+        if "refused" in said:
+            raise Refused("DOCUMENT_UNKNOWN")
+        return said
+
+    async def content(self, context: Context, network: str, document_id: UUID, span: Span, /) -> AsyncIterator[bytes]:
+        """`RecordsElsewhere.content`."""
+        try:
+            async with self._answered(context, network, CONTENT, _wanted(document_id, span)) as (said, octets):
                 if "refused" in said:
                     raise Refused("DOCUMENT_UNKNOWN")
                 async for each in octets:
@@ -124,6 +131,15 @@ async def _after(rest: bytes, octets: AsyncIterator[bytes]) -> AsyncIterator[byt
         yield rest
     async for each in octets:
         yield each
+
+
+def _wanted(document_id: UUID, span: Span) -> dict[str, Any]:
+    return {
+        "document": str(document_id),
+        "start": span.start,
+        "stop": span.stop,
+        "continues": span.continues or span.start > 0,
+    }
 
 
 async def _ins(context: Context, patient_id: UUID) -> dict[str, str]:
