@@ -23,7 +23,7 @@ from passerelle.kernel.context import Context
 from passerelle.pharmacy import access
 from passerelle.pharmacy.product_classes import ProductClass
 from passerelle.pharmacy.tables import pharmacy_storage_end
-from passerelle.pharmacy.windows import Window, eras
+from passerelle.pharmacy.windows import Window, eras, joined
 from passerelle_policies.packs import Pack, packs
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -64,7 +64,11 @@ class Ended:
 def past(on: date, of: Sequence[Pack] | None = None) -> tuple[Window, ...]:
     """The days of dispensing whose storage is over on the day `on`, by class, under the packs `of` (oldest first),
     else those of the house. Those of one class neither meet nor overlap."""
-    return _of_the_house(on) if of is None else tuple(each for one in ProductClass for each in _of_class(one, on, of))
+    return (
+        _of_the_house(on)
+        if of is None
+        else tuple(each for one in ProductClass for each in joined(_of_class(one, on, of)))
+    )
 
 
 def is_past(product_class: ProductClass, dispensed_on: date, *, on: date, of: Sequence[Pack] | None = None) -> bool:
@@ -84,21 +88,13 @@ def _of_the_house(on: date) -> tuple[Window, ...]:
 
 def _of_class(product_class: ProductClass, on: date, of: Sequence[Pack]) -> Iterator[Window]:
     """Newest first."""
-    longest, found = 0, None
+    longest = 0
     for pack, (begin, end) in reversed(eras(on, of)):
         own = (pack.number(f"pharmacy.{each}_months.{product_class}") for each in ("storage", "window"))
         longest = max(longest, *own)
         until = min(end, months_before(on, longest))
-        if begin >= until:
-            continue
-        if found is not None and found.since == until:
-            found = found._replace(since=begin)
-            continue
-        if found is not None:
-            yield found
-        found = Window(product_class, begin, until)
-    if found is not None:
-        yield found
+        if begin < until:
+            yield Window(product_class, begin, until)
 
 
 async def end_due(context: Context, *, at_once: int = AT_ONCE) -> Ended:

@@ -6,7 +6,7 @@ shown it: what has left its window is stored still, and no reading of the histor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -45,7 +45,7 @@ def windows(on: date, of: Sequence[Pack] | None = None) -> tuple[Window, ...]:
     if of is None:
         return _of_the_house(on)
     each_era = eras(on, of)
-    return tuple(each for one in ProductClass for each in reversed(list(_of_class(one, on, each_era))))
+    return tuple(each for one in ProductClass for each in reversed(list(joined(_of_class(one, on, each_era)))))
 
 
 def eras(on: date, of: Sequence[Pack]) -> Sequence[Era]:
@@ -62,20 +62,26 @@ def _of_the_house(on: date) -> tuple[Window, ...]:
 
 def _of_class(product_class: ProductClass, on: date, each_era: Sequence[Era]) -> Iterator[Window]:
     """Newest first."""
-    left, found = date.min, None  # what was dispensed before `left` had left its window under a later rule
+    left = date.min  # what was dispensed before it had left its window under a later rule
     for pack, (begin, end) in reversed(each_era):
         since = max(begin, left, window(product_class, on=on, pack=pack))
         left = max(left, window(product_class, on=min(on, end - _DAY), pack=pack))
-        if since >= end:
+        if since < end:
+            yield Window(product_class, since, end)
+
+
+def joined(newest_first: Iterable[Window]) -> Iterator[Window]:
+    """Those of one class, each that meets the one before it made one with it."""
+    last = None
+    for each in newest_first:
+        if last is not None and last.since == each.until:
+            last = last._replace(since=each.since)
             continue
-        if found is not None and found.since == end:
-            found = found._replace(since=since)
-            continue
-        if found is not None:
-            yield found
-        found = Window(product_class, since, end)
-    if found is not None:
-        yield found
+        if last is not None:
+            yield last
+        last = each
+    if last is not None:
+        yield last
 
 
 def is_visible(product_class: ProductClass, dispensed_on: date, *, on: date, of: Sequence[Pack] | None = None) -> bool:
