@@ -9,12 +9,13 @@ from typing import Any, Final
 from lxml import etree
 
 from passerelle.dossier.formats import values
-from passerelle.dossier.formats.hl7v3 import find, find_all
+from passerelle.dossier.formats.hl7v3 import attribute, find, find_all
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology.coded import Address, Code, Id, Organisation, Participation
 from passerelle.oncology.formats import cda_people, cda_values
 from passerelle.oncology.formats.cda_values import Passages, Strange, local, only
 from passerelle.oncology.header import Act, Encounter, Header, Order, Patient, Related
+from passerelle.oncology.sheet import NEWEST, Edition
 
 CONFIDENTIALITY: Final = Code(code="N", system="2.16.840.1.113883.5.25", label="Normal")
 LANGUAGE: Final = "fr-FR"
@@ -32,6 +33,14 @@ class DocumentKind:
     def templates(self, edition: str) -> tuple[Id, ...]:
         """The templates of a document of that edition."""
         return (*(Id(root=each) for each in self.common), Id(root=self.template, extension=edition))
+
+
+def edition(document: etree._Element, kind: DocumentKind) -> Edition | None:
+    """The edition of a ClinicalDocument element, an older one taken for 2022; None when it is not of this kind."""
+    templates = {each.get("root"): each.get("extension") for each in find_all(document, "templateId")}
+    if attribute(document, "code", "code") != kind.code.code or kind.template not in templates:
+        return None
+    return NEWEST if (templates[kind.template] or "") >= NEWEST else "2022.01"
 
 
 def header(document: etree._Element, kind: DocumentKind, edition: str, passages: Passages) -> Header:

@@ -12,7 +12,7 @@ from typing import Final
 from lxml import etree
 
 from passerelle.dossier.formats import cda
-from passerelle.dossier.formats.hl7v3 import attribute, find, find_all
+from passerelle.dossier.formats.hl7v3 import find, find_all
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.oncology.coded import LOINC, Code, Section
 from passerelle.oncology.formats import cda_header, cda_header_writing, cda_narrative
@@ -20,7 +20,7 @@ from passerelle.oncology.formats.cda_header import DocumentKind
 from passerelle.oncology.formats.cda_statements import Body
 from passerelle.oncology.formats.cda_writing import Body as WrittenBody
 from passerelle.oncology.formats.cda_writing import is_xml, tag
-from passerelle.oncology.sheet import NEWEST, BoardSheet, Edition
+from passerelle.oncology.sheet import BoardSheet
 
 TYPE: Final = "34794-8"
 TEMPLATE: Final = "1.2.250.1.213.1.1.1.8"
@@ -45,7 +45,9 @@ def read(data: bytes) -> BoardSheet:
 
 def of_document(document: etree._Element) -> BoardSheet:
     """The sheet in a ClinicalDocument element; refused as `read` does."""
-    edition = _edition(document)
+    edition = cda_header.edition(document, FRCP)
+    if edition is None:
+        raise InvalidInput("NOT_A_BOARD_SHEET")
     structured = find(document, "component/structuredBody")
     if structured is None:
         raise InvalidInput("SHEET_HAS_NO_SECTIONS")
@@ -83,10 +85,3 @@ def written(sheet: BoardSheet) -> bytes:
     body = tag("component", tag("structuredBody", WrittenBody(sheet.sections).written()))
     text = f"{cda_header_writing.OPENING}{head}{body}{cda_header_writing.CLOSING}"
     return is_xml(text).encode()
-
-
-def _edition(document: etree._Element) -> Edition:
-    templates = {each.get("root"): each.get("extension") for each in find_all(document, "templateId")}
-    if attribute(document, "code", "code") != TYPE or TEMPLATE not in templates:
-        raise InvalidInput("NOT_A_BOARD_SHEET")
-    return NEWEST if (templates[TEMPLATE] or "") >= NEWEST else "2022.01"

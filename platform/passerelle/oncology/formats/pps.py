@@ -13,7 +13,7 @@ from typing import Final
 from lxml import etree
 
 from passerelle.dossier.formats import cda
-from passerelle.dossier.formats.hl7v3 import attribute, find, find_all
+from passerelle.dossier.formats.hl7v3 import find, find_all
 from passerelle.kernel.errors import InvalidInput, LimitExceeded
 from passerelle.oncology.care_plan import COPY, TEMPLATE, TYPE, CarePlan, is_section, section_of
 from passerelle.oncology.coded import LOINC, Code, Id, Link, Section, Statement, Time, Value, Words
@@ -23,7 +23,7 @@ from passerelle.oncology.formats.cda_statements import Body
 from passerelle.oncology.formats.cda_writing import Body as WrittenBody
 from passerelle.oncology.formats.cda_writing import is_xml, tag
 from passerelle.oncology.formats.frcp import own
-from passerelle.oncology.sheet import NEWEST, Edition
+from passerelle.oncology.sheet import NEWEST
 from passerelle.oncology.sheet_making import identified
 
 PPS: Final = DocumentKind(code=Code(code=TYPE, system=LOINC, label="Plan personnalisé de soins"), template=TEMPLATE)
@@ -46,7 +46,9 @@ def read(data: bytes) -> CarePlan:
 
 def of_document(document: etree._Element) -> CarePlan:
     """The care plan in a ClinicalDocument element; refused as `read` does."""
-    edition = _edition(document)
+    edition = cda_header.edition(document, PPS)
+    if edition is None:
+        raise InvalidInput("NOT_A_CARE_PLAN")
     structured = find(document, "component/structuredBody")
     if structured is None:
         raise InvalidInput("PLAN_HAS_NO_SECTIONS")
@@ -63,18 +65,11 @@ def written(plan: CarePlan) -> bytes:
     character that no XML holds.
     """
     plan = newest(plan)
-    header = plan.header
-    for name, held in (
-        ("patient", header.patient.ids),
-        ("created", header.created),
-        ("authors", header.authors),
-        ("custodian", header.custodian),
-        ("encounter", header.encounter),
-    ):
-        if not held:
-            raise InvalidInput("PLAN_HEADER_INCOMPLETE", field=name)
+    lacking = cda_header_writing.lacking(plan.header)
+    if lacking is not None:
+        raise InvalidInput("PLAN_HEADER_INCOMPLETE", field=lacking)
     sections = plan.sections if section_of(plan, COPY) else (*plan.sections, _copy(plan))
-    head = cda_header_writing.written(header, PPS, plan.edition)
+    head = cda_header_writing.written(plan.header, PPS, plan.edition)
     body = tag("component", tag("structuredBody", WrittenBody(sections).written()))
     return is_xml(f"{cda_header_writing.OPENING}{head}{body}{cda_header_writing.CLOSING}").encode()
 
@@ -87,13 +82,6 @@ def newest(plan: CarePlan) -> CarePlan:
         replace(each, extension=NEWEST) if each.root == TEMPLATE else each for each in plan.header.templates
     )
     return replace(plan, edition=NEWEST, header=replace(plan.header, templates=templates))
-
-
-def _edition(document: etree._Element) -> Edition:
-    templates = {each.get("root"): each.get("extension") for each in find_all(document, "templateId")}
-    if attribute(document, "code", "code") != TYPE or TEMPLATE not in templates:
-        raise InvalidInput("NOT_A_CARE_PLAN")
-    return NEWEST if (templates[TEMPLATE] or "") >= NEWEST else "2022.01"
 
 
 def _without_our_copy(plan: CarePlan) -> CarePlan:
