@@ -88,6 +88,27 @@ def judged(
     return Judged(kind=kind, patient_id=patient_id, facts=facts, verdict=verdict, journal_line=line)
 
 
+def lines_of_each(
+    shown: CTE, those: Judged, name: str, *conditions: ColumnElement[bool], kind: Kind, action: Action
+) -> CTE:
+    """The journal lines of several records that one statement shows, in the order of their `number`, after its own.
+
+    `shown` has a row for each with what `reach.verdict_columns` reads, `patient_id` and `number`.
+    """
+    is_after_its_own = select(func.count()).select_from(those.journal_line).scalar_subquery() == 1
+    told = select(shown).where(*conditions, is_after_its_own).order_by(shown.c.number).cte("told")
+    return journal.written_by(
+        told,
+        name,
+        unless=None,
+        returning=(),
+        patient_id=told.c.patient_id,
+        kind=literal(kind.value),
+        action=literal(action.value),
+        **reach.verdict_columns(told, tells_setting=kind in PHARMACY_KINDS),
+    )
+
+
 def parameters(context: Context, kind: Kind, patient_id: UUID, *, action: Action = Action.READ) -> dict[str, Any]:
     """Values for the bind parameters of `judged`."""
     now = context.clock.now()

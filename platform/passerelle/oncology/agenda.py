@@ -91,7 +91,7 @@ def agenda() -> Agenda:
     judged = judging.judged(Kind.BOARD_SESSION, provided=is_there)
     session = _session(session_id, judged)
     seen = _seen(session_id, judged)
-    lines = _lines(seen, judged)
+    lines = judging.lines_of_each(seen, judged, "case_line", kind=Kind.BOARD_CASE, action=Action.READ)
     return Agenda(judged=judged, session=session, cases=_cases(seen, session), attached=_attached(seen), lines=lines)
 
 
@@ -132,21 +132,6 @@ def _seen(session_id: ColumnElement[UUID], judged: Judged) -> CTE:
         .where(decided.c.rule.is_not(None))
         .cte("seen")
         .prefix_with("materialized")
-    )
-
-
-def _lines(seen: CTE, judged: Judged) -> CTE:
-    is_after_its_own = select(func.count()).select_from(judged.journal_line).scalar_subquery() == 1
-    told = select(seen).where(is_after_its_own).order_by(seen.c.number).cte("told")
-    return journal.written_by(
-        told,
-        "case_line",
-        unless=None,
-        returning=(),
-        patient_id=told.c.patient_id,
-        kind=literal(Kind.BOARD_CASE.value),
-        action=literal(Action.READ.value),
-        **reach.verdict_columns(told),
     )
 
 

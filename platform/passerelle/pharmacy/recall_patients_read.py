@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    literal,
     literal_column,
     null,
     select,
@@ -88,18 +87,8 @@ def concerned_read() -> ConcernedRead:
         .cte("concerned")
         .prefix_with("materialized")
     )
-    is_after_its_own = select(func.count()).select_from(judged.journal_line).scalar_subquery() == 1
-    told = select(allowed).where(allowed.c.number <= size, is_after_its_own).order_by(allowed.c.number).cte("told")
-    lines = journal.written_by(
-        told,
-        "patient_line",
-        unless=None,
-        returning=(),
-        patient_id=told.c.patient_id,
-        kind=literal(Kind.RECALL.value),
-        action=literal(Action.FIND.value),
-        **reach.verdict_columns(told, tells_setting=True),
-    )
+    on_page = allowed.c.number <= size
+    lines = judging.lines_of_each(allowed, judged, "patient_line", on_page, kind=Kind.RECALL, action=Action.FIND)
     identity = patients.identity()
     traits = (identity.c[name] for name in _TRAITS)
     shown = select(allowed.c.patient_id, *traits, allowed.c.handed, allowed.c.number).join(
