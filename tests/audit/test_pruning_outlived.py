@@ -117,7 +117,7 @@ async def test_a_death_told_of_long_ago_counts_in_hindsight(world: World, prune:
             start=THEN + timedelta(days=days),
         )
         async with transaction(world.context(OFFICER)) as act:
-            return (await hindsight.facts_at(act.connection, act.context, wanted, wanted.start)).relations
+            return (await hindsight.answer_at(act.connection, act.context, wanted, wanted.start)).facts.relations
 
     world.clock.advance(timedelta(days=10))
     told = [await relations_of(days) for days in (5, 15)]

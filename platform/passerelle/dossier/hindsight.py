@@ -144,20 +144,6 @@ async def answer_at(connection: AsyncConnection, context: Context, wanted: Wante
     return Answer(at=at, facts=standing.facts, document=about, presumed=presumed, decision=decision)
 
 
-async def facts_at(connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime) -> Facts:
-    """What held between the actor and the patient at that instant."""
-    return (await _standing_at(connection, _then(context, wanted, at), wanted.patient_id, at)).facts
-
-
-async def document_at(
-    connection: AsyncConnection, context: Context, wanted: Wanted, at: datetime
-) -> DocumentFacts | None:
-    """What a decision about the document needed at that instant; nothing before it was filed in this record."""
-    then = _then(context, wanted, at)
-    standing = await _standing_at(connection, then, wanted.patient_id, at)
-    return (await _document_at(connection, then, wanted, at, standing))[0]
-
-
 async def professional_at(
     connection: AsyncConnection, directory: Directory, rpps: str, at: datetime
 ) -> tuple[Actor, KnownFrom]:
