@@ -16,73 +16,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Histories only go forward (docs/decisions/0051)."""
-    op.create_table(
-        "calendar_feed",
-        sa.Column("feed_id", sa.Uuid(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False, comment="professional:<RPPS>"),
-        sa.Column("key_hash", sa.Text(), nullable=False, comment="SHA-256 of the key in its address"),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=True, comment="the hour whose readings are counted"),
-        sa.Column("reads", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="in that hour"),
-        sa.PrimaryKeyConstraint("feed_id", name=op.f("pk_calendar_feed")),
-        sa.UniqueConstraint("key_hash", name=op.f("uq_calendar_feed_key_hash")),
-        comment="The address at which a member's calendar application reads his sessions, without any patient.",
+    _boards()
+    _cases()
+    _plans()
+    _recourse()
+    grants.read_add_and_change(
+        *("coordination_centre", "board", "board_member", "board_session", "board_seat", "calendar_feed"),
+        *("board_case", "case_attachment", "board_sheet", "care_plan", "care_plan_reminder"),
+        *("recourse_referral", "recourse_case"),
     )
-    op.create_index("ix_calendar_feed_subject", "calendar_feed", ["subject"], unique=False)
-    op.create_table(
-        "care_plan",
-        sa.Column("patient_id", sa.Uuid(), nullable=False),
-        sa.Column("plan_id", sa.Uuid(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False, comment="care_plan (PPS) | aftercare_plan (PPAC)"),
-        sa.Column("case_id", sa.Uuid(), nullable=True, comment="the case whose sheet it was derived from"),
-        sa.Column("state", sa.Text(), nullable=False, comment="draft | issued"),
-        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column(
-            "revision", sa.Integer(), server_default=sa.text("1"), nullable=False, comment="of a draft being written"
-        ),
-        sa.Column("written_by", sa.Text(), nullable=False),
-        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("issued_by", sa.Text(), nullable=True),
-        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("document_id", sa.Uuid(), nullable=True, comment="as filed in the shared record"),
-        sa.CheckConstraint(
-            "(state = 'issued') = (issued_at is not null and issued_by is not null and document_id is not null)",
-            name=op.f("ck_care_plan_issued"),
-        ),
-        sa.CheckConstraint("kind in ('care_plan','aftercare_plan')", name=op.f("ck_care_plan_kind")),
-        sa.CheckConstraint("state in ('draft','issued')", name=op.f("ck_care_plan_state")),
-        sa.PrimaryKeyConstraint("patient_id", "plan_id", "version", name=op.f("pk_care_plan")),
-        comment="Programme de soins (PPS), plan de l'après-cancer (PPAC). An issued version never changes.",
-    )
-    op.create_index(
-        "uq_care_plan_draft",
-        "care_plan",
-        ["patient_id", "plan_id"],
-        unique=True,
-        postgresql_where=sa.text("state = 'draft'"),
-    )
-    op.create_table(
-        "care_plan_reminder",
-        sa.Column("patient_id", sa.Uuid(), nullable=False),
-        sa.Column("plan_id", sa.Uuid(), nullable=False),
-        sa.Column("reminder_id", sa.Uuid(), nullable=False),
-        sa.Column("due_on", sa.Date(), nullable=False),
-        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "ended_at", sa.DateTime(timezone=True), nullable=True, comment="the plan that it belongs to was replaced"
-        ),
-        sa.PrimaryKeyConstraint("patient_id", "plan_id", "reminder_id", name=op.f("pk_care_plan_reminder")),
-        comment="The steps of a follow-up schedule that the patient is told of when they come near.",
-    )
-    op.create_index(
-        "ix_care_plan_reminder_due",
-        "care_plan_reminder",
-        ["due_on"],
-        unique=False,
-        postgresql_where=sa.text("told_at is null and ended_at is null"),
-    )
+
+
+def _boards() -> None:
+    """Boards, who sits on them, their sessions."""
     op.create_table(
         "coordination_centre",
         sa.Column("centre_id", sa.Uuid(), nullable=False),
@@ -200,6 +146,55 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'cancelled'"),
     )
     op.create_table(
+        "board_seat",
+        sa.Column("session_id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False, comment="professional:<RPPS>"),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("specialty", sa.Text(), nullable=False),
+        sa.Column("specialty_code", sa.Text(), nullable=True),
+        sa.Column("duty", sa.Text(), nullable=False, comment="coordinator | member | deputy | guest"),
+        sa.Column("answer", sa.Text(), nullable=False, comment="expected | excused"),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "signed_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="attendance, signed by himself; never unsigned",
+        ),
+        sa.Column(
+            "signature",
+            sa.Text(),
+            nullable=True,
+            comment="SHA-256 of session, subject, specialty, instant, how he attended",
+        ),
+        sa.Column("is_remote", sa.Boolean(), nullable=True, comment="he attended by videoconference"),
+        sa.Column("sits_for", sa.Text(), nullable=True, comment="subject of the member whose deputy he is"),
+        sa.CheckConstraint("answer in ('expected','excused')", name=op.f("ck_board_seat_answer")),
+        sa.CheckConstraint("(signed_at is null) = (signature is null)", name=op.f("ck_board_seat_signature")),
+        sa.ForeignKeyConstraint(["session_id"], ["board_session.session_id"], name=op.f("fk_board_seat_session_id")),
+        sa.PrimaryKeyConstraint("session_id", "subject", name=op.f("pk_board_seat")),
+        comment="Who is expected at a session, and who signed that he was there.",
+    )
+    op.create_index("ix_board_seat_subject", "board_seat", ["subject", "session_id"], unique=False)
+    op.create_table(
+        "calendar_feed",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False, comment="professional:<RPPS>"),
+        sa.Column("key_hash", sa.Text(), nullable=False, comment="SHA-256 of the key in its address"),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=True, comment="the hour whose readings are counted"),
+        sa.Column("reads", sa.Integer(), server_default=sa.text("0"), nullable=False, comment="in that hour"),
+        sa.PrimaryKeyConstraint("feed_id", name=op.f("pk_calendar_feed")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_calendar_feed_key_hash")),
+        comment="The address at which a member's calendar application reads his sessions, without any patient.",
+    )
+    op.create_index("ix_calendar_feed_subject", "calendar_feed", ["subject"], unique=False)
+
+
+def _cases() -> None:
+    """The cases before them, what is attached, and their sheets."""
+    op.create_table(
         "board_case",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -241,80 +236,21 @@ def upgrade() -> None:
         postgresql_where=sa.text("state in ('registered','heard')"),
     )
     op.create_table(
-        "board_seat",
-        sa.Column("session_id", sa.Uuid(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False, comment="professional:<RPPS>"),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("specialty", sa.Text(), nullable=False),
-        sa.Column("specialty_code", sa.Text(), nullable=True),
-        sa.Column("duty", sa.Text(), nullable=False, comment="coordinator | member | deputy | guest"),
-        sa.Column("answer", sa.Text(), nullable=False, comment="expected | excused"),
-        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "signed_at",
-            sa.DateTime(timezone=True),
-            nullable=True,
-            comment="attendance, signed by himself; never unsigned",
+        "case_attachment",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False, comment="of the shared record"),
+        sa.Column("attached_by", sa.Text(), nullable=False),
+        sa.Column("attached_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("detached_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["patient_id", "case_id"],
+            ["board_case.patient_id", "board_case.case_id"],
+            name=op.f("fk_case_attachment_patient_id_case_id"),
         ),
-        sa.Column(
-            "signature",
-            sa.Text(),
-            nullable=True,
-            comment="SHA-256 of session, subject, specialty, instant, how he attended",
-        ),
-        sa.Column("is_remote", sa.Boolean(), nullable=True, comment="he attended by videoconference"),
-        sa.Column("sits_for", sa.Text(), nullable=True, comment="subject of the member whose deputy he is"),
-        sa.CheckConstraint("answer in ('expected','excused')", name=op.f("ck_board_seat_answer")),
-        sa.CheckConstraint("(signed_at is null) = (signature is null)", name=op.f("ck_board_seat_signature")),
-        sa.ForeignKeyConstraint(["session_id"], ["board_session.session_id"], name=op.f("fk_board_seat_session_id")),
-        sa.PrimaryKeyConstraint("session_id", "subject", name=op.f("pk_board_seat")),
-        comment="Who is expected at a session, and who signed that he was there.",
+        sa.PrimaryKeyConstraint("patient_id", "case_id", "document_id", name=op.f("pk_case_attachment")),
+        comment="Documents of the record that the board may read for this case, and no others.",
     )
-    op.create_index("ix_board_seat_subject", "board_seat", ["subject", "session_id"], unique=False)
-    op.create_table(
-        "recourse_case",
-        sa.Column("referral_id", sa.Uuid(), nullable=False),
-        sa.Column("from_network", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Uuid(), nullable=True, comment="null for what came to nothing before it had one"),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column(
-            "sealed",
-            sa.LargeBinary(),
-            nullable=True,
-            comment="the case, sealed under a key of its own; null once it was given back",
-        ),
-        sa.Column(
-            "wrapped_key",
-            sa.LargeBinary(),
-            nullable=True,
-            comment="null once it was given back: nothing opens a copy any more",
-        ),
-        sa.Column(
-            "opinion",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=True,
-            comment="the sheet being written here; null once it was given back",
-        ),
-        sa.Column("state", sa.Text(), nullable=False, comment="received | heard | returned | declined | withdrawn"),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("declined_because", sa.Text(), nullable=True, comment="a word, never a sentence"),
-        sa.CheckConstraint(
-            "(state in ('returned','declined','withdrawn'))"
-            " = (sealed is null and wrapped_key is null and opinion is null)",
-            name=op.f("ck_recourse_case_nothing_stays"),
-        ),
-        sa.CheckConstraint(
-            "state in ('declined','withdrawn') or session_id is not null", name=op.f("ck_recourse_case_session")
-        ),
-        sa.CheckConstraint(
-            "state in ('received','heard','returned','declined','withdrawn')", name=op.f("ck_recourse_case_state")
-        ),
-        sa.ForeignKeyConstraint(["session_id"], ["board_session.session_id"], name=op.f("fk_recourse_case_session_id")),
-        sa.PrimaryKeyConstraint("referral_id", name=op.f("pk_recourse_case")),
-        sa.UniqueConstraint("from_network", "referral_id", name=op.f("uq_recourse_case_from_network_referral_id")),
-        comment="RCP de recours, where its experts are: a case lent for one session. Nothing of it stays at the end.",
-    )
-    op.create_index("ix_recourse_case_session", "recourse_case", ["session_id"], unique=False)
     op.create_table(
         "board_sheet",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
@@ -377,22 +313,67 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state in ('in_progress','done')"),
     )
+
+
+def _plans() -> None:
+    """Care plans, and what they remind of."""
     op.create_table(
-        "case_attachment",
+        "care_plan",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("document_id", sa.Uuid(), nullable=False, comment="of the shared record"),
-        sa.Column("attached_by", sa.Text(), nullable=False),
-        sa.Column("attached_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("detached_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["patient_id", "case_id"],
-            ["board_case.patient_id", "board_case.case_id"],
-            name=op.f("fk_case_attachment_patient_id_case_id"),
+        sa.Column("plan_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="care_plan (PPS) | aftercare_plan (PPAC)"),
+        sa.Column("case_id", sa.Uuid(), nullable=True, comment="the case whose sheet it was derived from"),
+        sa.Column("state", sa.Text(), nullable=False, comment="draft | issued"),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "revision", sa.Integer(), server_default=sa.text("1"), nullable=False, comment="of a draft being written"
         ),
-        sa.PrimaryKeyConstraint("patient_id", "case_id", "document_id", name=op.f("pk_case_attachment")),
-        comment="Documents of the record that the board may read for this case, and no others.",
+        sa.Column("written_by", sa.Text(), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issued_by", sa.Text(), nullable=True),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("document_id", sa.Uuid(), nullable=True, comment="as filed in the shared record"),
+        sa.CheckConstraint(
+            "(state = 'issued') = (issued_at is not null and issued_by is not null and document_id is not null)",
+            name=op.f("ck_care_plan_issued"),
+        ),
+        sa.CheckConstraint("kind in ('care_plan','aftercare_plan')", name=op.f("ck_care_plan_kind")),
+        sa.CheckConstraint("state in ('draft','issued')", name=op.f("ck_care_plan_state")),
+        sa.PrimaryKeyConstraint("patient_id", "plan_id", "version", name=op.f("pk_care_plan")),
+        comment="Programme de soins (PPS), plan de l'après-cancer (PPAC). An issued version never changes.",
     )
+    op.create_index(
+        "uq_care_plan_draft",
+        "care_plan",
+        ["patient_id", "plan_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'draft'"),
+    )
+    op.create_table(
+        "care_plan_reminder",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("plan_id", sa.Uuid(), nullable=False),
+        sa.Column("reminder_id", sa.Uuid(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "ended_at", sa.DateTime(timezone=True), nullable=True, comment="the plan that it belongs to was replaced"
+        ),
+        sa.PrimaryKeyConstraint("patient_id", "plan_id", "reminder_id", name=op.f("pk_care_plan_reminder")),
+        comment="The steps of a follow-up schedule that the patient is told of when they come near.",
+    )
+    op.create_index(
+        "ix_care_plan_reminder_due",
+        "care_plan_reminder",
+        ["due_on"],
+        unique=False,
+        postgresql_where=sa.text("told_at is null and ended_at is null"),
+    )
+
+
+def _recourse() -> None:
+    """Cases that networks refer to one another."""
     op.create_table(
         "recourse_referral",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
@@ -418,8 +399,47 @@ def upgrade() -> None:
         comment="RCP de recours, where the patient is at home.",
     )
     op.create_index("ix_recourse_referral_id", "recourse_referral", ["referral_id"], unique=True)
-    grants.read_add_and_change(
-        *("coordination_centre", "board", "board_member", "board_session", "board_seat", "calendar_feed"),
-        *("board_case", "case_attachment", "board_sheet", "care_plan", "care_plan_reminder"),
-        *("recourse_referral", "recourse_case"),
+    op.create_table(
+        "recourse_case",
+        sa.Column("referral_id", sa.Uuid(), nullable=False),
+        sa.Column("from_network", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True, comment="null for what came to nothing before it had one"),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "sealed",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="the case, sealed under a key of its own; null once it was given back",
+        ),
+        sa.Column(
+            "wrapped_key",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="null once it was given back: nothing opens a copy any more",
+        ),
+        sa.Column(
+            "opinion",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="the sheet being written here; null once it was given back",
+        ),
+        sa.Column("state", sa.Text(), nullable=False, comment="received | heard | returned | declined | withdrawn"),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("declined_because", sa.Text(), nullable=True, comment="a word, never a sentence"),
+        sa.CheckConstraint(
+            "(state in ('returned','declined','withdrawn'))"
+            " = (sealed is null and wrapped_key is null and opinion is null)",
+            name=op.f("ck_recourse_case_nothing_stays"),
+        ),
+        sa.CheckConstraint(
+            "state in ('declined','withdrawn') or session_id is not null", name=op.f("ck_recourse_case_session")
+        ),
+        sa.CheckConstraint(
+            "state in ('received','heard','returned','declined','withdrawn')", name=op.f("ck_recourse_case_state")
+        ),
+        sa.ForeignKeyConstraint(["session_id"], ["board_session.session_id"], name=op.f("fk_recourse_case_session_id")),
+        sa.PrimaryKeyConstraint("referral_id", name=op.f("pk_recourse_case")),
+        sa.UniqueConstraint("from_network", "referral_id", name=op.f("uq_recourse_case_from_network_referral_id")),
+        comment="RCP de recours, where its experts are: a case lent for one session. Nothing of it stays at the end.",
     )
+    op.create_index("ix_recourse_case_session", "recourse_case", ["session_id"], unique=False)
