@@ -12,6 +12,7 @@ Databases are cloned from one migrated template (0.1 s each); each has a role of
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,6 +40,9 @@ STRAY = sorted(
 )
 if STRAY:
     raise pytest.UsageError(f"a Python file directly in a top folder shadows another library: {', '.join(STRAY)}")
+
+# Thousands of tests in one process: what they load is gone through now and then, not every 700 objects.
+gc.set_threshold(20_000, 20, 20)
 
 _patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", _patient, max_examples=60, derandomize=True, database=None, print_blob=True)
@@ -68,6 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_tried = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
         if is_tried or item.nodeid.startswith("tests/house/"):
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """What collecting loaded is there to stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """Hunt for a violation of one property in worlds of a seed, in a process of its own: what a planted fault runs against.
 
-    python -m tests.proofs.hunt PROPERTY FIRST WORLDS FOLDER URL URL DIRECTORY_URL
+    python -m tests.proofs hunt PROPERTY FIRST WORLDS FOLDER URL URL DIRECTORY_URL
 
 Ends with 1 and the name of the property when a world violates it, with 0 when none does. Anything else is a crash.
 """
@@ -82,7 +82,3 @@ def main(named: str, first: str, worlds: str, folder: str, *urls: str) -> int:
         return 0
     sys.stdout.write(f"{named}: {found}\n")
     return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

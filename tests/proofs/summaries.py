@@ -1,11 +1,9 @@
 """Write anew what a database keeps beside each document, as the sources have it: for a fault that is planted there.
 
-python -m tests.proofs.summaries OWNER_URL
+python -m tests.proofs summaries OWNER_URL
 """
 
 from __future__ import annotations
-
-import sys
 
 import psycopg
 
@@ -19,7 +17,3 @@ def main(owner_url: str) -> None:
         connection.execute("alter table document drop column summary")
         connection.execute(document_summary().encode())
         connection.execute(f"alter table document add column summary text generated always as ({made}) stored".encode())
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -61,16 +61,16 @@ class Grounds:
             path = os.pathsep.join([*(str(_planted(folder, each, edits)) for each in SOURCES), str(ROOT)])
             if rewrites:
                 for each in cloned[:2]:
-                    written = await _run(path, "tests.proofs.summaries", each.owner_url)
+                    written = await _run(path, "summaries", each.owner_url)
                     assert written == Hunt(0, ""), written
             urls = [each.url for each in cloned]
-            return await _run(path, "tests.proofs.hunt", named, str(first), str(worlds), str(folder), *urls)
+            return await _run(path, "hunt", named, str(first), str(worlds), str(folder), *urls)
 
 
 async def _run(path: str, module: str, *arguments: str) -> Hunt:
     """How a module of ours ended over these sources."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", module, *arguments),
+        *(sys.executable, "-P", "-m", "tests.proofs", module, *arguments),
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
