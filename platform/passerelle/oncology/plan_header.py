@@ -7,7 +7,6 @@ patient keeps out. Source: CI-SIS, volets Structuration minimale and CANCER-PPS.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 from uuid import UUID
 
 from passerelle.audit.transactions import Act
@@ -15,13 +14,10 @@ from passerelle.dossier.blocking import blocked_subjects
 from passerelle.identities import patients
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.oncology import header as cda
-from passerelle.oncology.coded import Code, Id, Moment, Organisation, Participation, Time
+from passerelle.oncology.coded import Id, Moment, Organisation, Participation, Time
 from passerelle.oncology.people import People, instant, patient_of
 from passerelle.oncology.plan_versions import Plan
-from passerelle.oncology.sheet import ATTENDING
-from passerelle.oncology.sheet_header import attending_physician, named, subject_of
-
-_ATTENDING: Final = Code(code=ATTENDING, system="2.16.840.1.113883.5.88", label="Médecin traitant")
+from passerelle.oncology.sheet_header import ATTENDING_ROLE, attending_physician, named, subject_of
 
 
 def document_id(plan_id: UUID, version: int) -> Id:
@@ -43,7 +39,7 @@ async def draft_header(act: Act, patient_id: UUID, plan_id: UUID, title: str) ->
     place = await _place(act, people)
     at = instant(act.now)
     attending = await attending_physician(act, patient_id)
-    cares = [await people.participant("INF", attending, place, _ATTENDING)] if attending else []
+    cares = [await people.participant("INF", attending, place, ATTENDING_ROLE)] if attending else []
     return cda.Header(
         id=document_id(plan_id, 1),
         set_id=set_id(plan_id),

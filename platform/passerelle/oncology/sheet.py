@@ -7,12 +7,12 @@ section holds, by the names that the rest of the house uses, is in `sheet_fields
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from passerelle.oncology import as_json
 from passerelle.oncology.coded import Id, Participation, Section
-from passerelle.oncology.header import Header, Related
+from passerelle.oncology.header import Header
 
 Edition = Literal["2022.01", "2025.01"]
 NEWEST: Final[Edition] = "2025.01"
@@ -47,21 +47,6 @@ class BoardSheet:
     def from_json(cls, given: object) -> BoardSheet:
         """The sheet that `to_json` gave. Refused: SHEET_MALFORMED."""
         return as_json.loaded(cls, given)
-
-    def succeeded_by(self, new: Id) -> BoardSheet:
-        """The next version of this sheet, to be corrected: it replaces this one and keeps its set."""
-        header = self.header
-        replaced = Related(type_code="RPLC", ids=(header.id,), set_id=header.set_id, version=header.version)
-        return replace(
-            self,
-            header=replace(
-                header,
-                id=new,
-                set_id=header.set_id or header.id,
-                version=(header.version or 1) + 1,
-                related=(*(each for each in header.related if each.type_code != "RPLC"), replaced),
-            ),
-        )
 
     @property
     def coordinator(self) -> Participation | None:

@@ -51,7 +51,7 @@ _MEETING: Final = Code(
 )
 _IN_CARE: Final = Code(code=CARE_TEAM, system="1.2.250.1.213.1.6.1.107", label="Membre de l'équipe de soins")
 _BESIDE: Final = Code(code=CORRESPONDENT, system="1.2.250.1.213.1.1.4.2.280", label="Correspondant")
-_ATTENDING: Final = Code(code=ATTENDING, system="2.16.840.1.113883.5.88", label="Médecin traitant")
+ATTENDING_ROLE: Final = Code(code=ATTENDING, system="2.16.840.1.113883.5.88", label="Médecin traitant")
 _NO_ROLE: Final = Code(null_flavor="NA")
 
 
@@ -206,7 +206,7 @@ async def _participants(
             Participation(
                 part="participant",
                 type_code="INF",
-                function=_ATTENDING,
+                function=ATTENDING_ROLE,
                 time=Time(null_flavor="UNK"),
                 entity_class="PROV",
                 ids=(Id(null_flavor="UNK"),),
@@ -216,7 +216,7 @@ async def _participants(
             )
         )
     else:
-        took_part.append(await people.participant("INF", attending, place, _ATTENDING))
+        took_part.append(await people.participant("INF", attending, place, ATTENDING_ROLE))
     for seat in meeting.signed:
         if seat.subject not in kept_out:
             counts = Specialty(seat.specialty) in PHYSICIANS

@@ -18,6 +18,7 @@ from passerelle.oncology.coded import Code, Element, Id, Link, Participation, Se
 from passerelle.oncology.formats import cda_statements, cda_values, frcp
 from passerelle.oncology.formats.conformity import broken_rules
 from passerelle.oncology.formats.rules.shapes import DocumentKind
+from passerelle.oncology.header import Related
 from passerelle.oncology.sheet import BoardSheet, Edition
 from passerelle.oncology.sheet_fields import answer, begun, credit, credited, items, put
 from tests.formats.samples import SHARED, needs_shared, refusal
@@ -299,11 +300,11 @@ def test_who_did_what_is_kept_and_shown() -> None:
 
 def test_a_correction_is_a_new_version() -> None:
     first = a_sheet()
-    second = first.succeeded_by(Id(root="1.2.250.1.999.1.2")).succeeded_by(Id(root="1.2.250.1.999.1.3"))
+    before = Related(type_code="RPLC", ids=(Id(root="1.2.250.1.999.1.2"),))
+    header = replace(first.header, id=Id(root="1.2.250.1.999.1.3"), version=3, related=(before,))
+    second = replace(first, header=header)
     metadata = read_cda(frcp.written(second)).metadata
     assert (metadata.version_number, metadata.replaces_unique_id) == (3, "1.2.250.1.999.1.2")
-    assert second.header.set_id == first.header.set_id
-    assert second.sections == first.sections
     assert frcp.read(frcp.written(second)) == second
 
 
