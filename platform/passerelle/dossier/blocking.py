@@ -5,21 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, or_, select
+from sqlalchemy import ColumnElement, literal, select
 
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, relations
 from passerelle.dossier.tables import block
 
 
 async def blocked_subjects(act: Act, patient_id: UUID, at: datetime) -> frozenset[str]:
     """The subjects (`kind:id`) whom the patient blocks at an instant. Not for a face to show (L.1111-19)."""
     found = await act.connection.scalars(
-        select(block.c.subject).where(
-            block.c.patient_id == patient_id,
-            block.c.valid_from <= at,
-            or_(block.c.valid_until.is_(None), block.c.valid_until > at),
-        )
+        select(block.c.subject).where(block.c.patient_id == patient_id, relations.holds(block, at))
     )
     return frozenset(found)
 

@@ -20,18 +20,18 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, select
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act, transaction
-from passerelle.dossier import access, portability_history, refusals
+from passerelle.dossier import access, portability_history, refusals, relations, withholding
 from passerelle.dossier.contents import content_binding
 from passerelle.dossier.formats import rendering
 from passerelle.dossier.heirs import HeirLink
 from passerelle.dossier.portability_beside import Beside, Portion
 from passerelle.dossier.portability_index import DOCUMENTS, IDENTITY, LIFE, MANIFEST, NOTICES, RIGHTS, Exported, index
 from passerelle.dossier.portability_journal import Lines, lines_for
-from passerelle.dossier.tables import document, document_withholding, dossier, relation
+from passerelle.dossier.tables import document, dossier, relation
 from passerelle.identities import patients
 from passerelle.kernel.archives import Archive
 from passerelle.kernel.clock import PARIS
@@ -223,8 +223,7 @@ async def _asks_as(act: Act, patient_id: UUID) -> dict[str, str]:
         relation.c.patient_id == patient_id,
         relation.c.subject == act.context.actor.subject,
         relation.c.relation == Relation.HEIR.value,
-        relation.c.valid_from <= act.now,
-        or_(relation.c.valid_until.is_(None), relation.c.valid_until > act.now),
+        relations.holds(relation, act.now),
     )
     return {row.basis or "": row.motive or "" for row in await act.connection.execute(asked)}
 
@@ -239,11 +238,7 @@ async def _reached(act: Act, patient_id: UUID, facts: Facts) -> list[tuple[Row[A
     if _is_heir(facts):
         seen_as = replace(seen_as, relations=frozenset({Relation.REPRESENTATIVE}))
         is_whole = HeirLink.PARENTAL_AUTHORITY in await _asks_as(act, patient_id)
-        withheld = select(document_withholding.c.document_id).where(
-            document_withholding.c.patient_id == patient_id,
-            or_(document_withholding.c.valid_until.is_(None), document_withholding.c.valid_until > act.now),
-        )
-        kept_back = set((await act.connection.execute(withheld)).scalars())
+        kept_back = set(await withholding.kept_from_some(act, patient_id))
     found = await act.connection.execute(
         select(document)
         .where(document.c.patient_id == patient_id)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     cast,
     func,
     insert,
@@ -240,6 +241,11 @@ def _listed(
 def not_ended(table: Table, now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     """SQL condition: the row has not ended at `now`."""
     return or_(table.c.valid_until.is_(None), table.c.valid_until > now)
+
+
+def holds(row: Any, at: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """SQL condition: a dated row is in force at `at`; its end is exclusive."""
+    return and_(row.c.valid_from <= at, not_ended(row, at))
 
 
 def must_be_to_come(act: Act, until: datetime | None) -> None:

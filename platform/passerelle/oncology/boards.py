@@ -20,7 +20,7 @@ from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access as shared
 from passerelle.dossier.formats import values
-from passerelle.dossier.relations import known_professional
+from passerelle.dossier.relations import known_professional, not_ended
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.oncology import access, recurrence
@@ -176,7 +176,7 @@ async def validate(act: Act, board_id: UUID) -> Board:
     coordinates = select(literal(1)).where(
         board_member.c.board_id == board_id,
         board_member.c.duty == "coordinator",
-        board_member.c.valid_until.is_(None) | (board_member.c.valid_until > act.now),
+        not_ended(board_member, act.now),
     )
     if (await act.connection.execute(coordinates)).first() is None:
         raise Conflict("BOARD_WITHOUT_COORDINATOR")

@@ -10,6 +10,7 @@ from sqlalchemy import CTE, ColumnElement, Integer, Select, Text, Uuid, literal,
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access as shared
+from passerelle.dossier import relations
 from passerelle.kernel.errors import Conflict
 from passerelle.oncology import boards, members
 from passerelle.oncology.boards import BoardKind, BoardState
@@ -48,7 +49,7 @@ def one(board_id: ColumnElement[UUID]) -> Select[Any]:
 def members_of(found: CTE | Any, now: ColumnElement[Any]) -> Select[Any]:
     """Those who have a duty on the boards of `found`, at an instant."""
     its_own = select(*(board_member.c[name] for name in MEMBERS))
-    return its_own.where(board_member.c.board_id.in_(select(found.c.board_id)), members.holds(now))
+    return its_own.where(board_member.c.board_id.in_(select(found.c.board_id)), relations.holds(board_member, now))
 
 
 def centres() -> Select[Any]:

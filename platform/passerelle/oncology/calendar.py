@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, insert, or_, select, u
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access as shared
+from passerelle.dossier.relations import holds
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import PARIS, Clock
 from passerelle.kernel.context import Context, Tenant
@@ -87,15 +88,13 @@ async def read(tenant: Tenant, directory: Directory, clock: Clock, request_id: s
 def is_his(subject: ColumnElement[str | None] | ColumnElement[str] | str) -> ColumnElement[bool]:
     """SQL condition: a row of `board_session` is one that someone sits at or organises."""
     seated = exists().where(board_seat.c.session_id == board_session.c.session_id, board_seat.c.subject == subject)
-    begins = board_session.c.starts_at
-    holds = and_(
+    held = and_(
         board_member.c.board_id == board_session.c.board_id,
         board_member.c.subject == subject,
-        board_member.c.valid_from <= begins,
-        or_(board_member.c.valid_until.is_(None), board_member.c.valid_until > begins),
+        holds(board_member, board_session.c.starts_at),
     )
-    organises = exists().where(holds, board_member.c.duty.in_(["secretary", "coordinator"]))
-    sits = exists().where(holds, board_member.c.duty == "member", board_session.c.state.in_(["planned", "cancelled"]))
+    organises = exists().where(held, board_member.c.duty.in_(["secretary", "coordinator"]))
+    sits = exists().where(held, board_member.c.duty == "member", board_session.c.state.in_(["planned", "cancelled"]))
     return or_(seated, organises, sits)
 
 

@@ -16,9 +16,9 @@ from sqlalchemy import and_, or_, select
 from passerelle.audit.transactions import Act
 from passerelle.dossier.access import number
 from passerelle.dossier.blocking import blocked_subjects
+from passerelle.dossier.relations import holds
 from passerelle.kernel.experts import Expert
 from passerelle.oncology import access, quorum, seats
-from passerelle.oncology.members import holds
 from passerelle.oncology.quorum import Present, Quorum
 from passerelle.oncology.seats import SeatAnswer
 from passerelle.oncology.specialties import PHYSICIANS, Specialty
@@ -109,7 +109,7 @@ async def _candidates(
         .where(
             board_member.c.specialty.in_([each.value for each in wanted]),
             board_member.c.subject.not_in(list(seated)),
-            holds(act.now),
+            holds(board_member, act.now),
             or_(is_its_deputy, of_another),
         )
         .distinct()

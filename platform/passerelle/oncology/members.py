@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, insert, or_, sel
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier.access import number
-from passerelle.dossier.relations import known_professional, professional
+from passerelle.dossier.relations import holds, known_professional, professional
 from passerelle.kernel.directory import KnownProfessional
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded
 from passerelle.oncology import access, boards, seats
@@ -131,13 +131,6 @@ def member_of(row: RowMapping) -> Member:
     return Member(**{**said, "duty": Duty(row["duty"]), "specialty": specialty})
 
 
-def holds(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
-    """SQL condition: a row of `board_member` is in force at an instant."""
-    return and_(
-        board_member.c.valid_from <= now, or_(board_member.c.valid_until.is_(None), board_member.c.valid_until > now)
-    )
-
-
 def _specialty(known: KnownProfessional, said: Appointed) -> Specialty | None:
     if said.duty is Duty.SECRETARY:
         if said.specialty is not None:
@@ -164,7 +157,7 @@ async def _must_be_deputy_of_one(act: Act, its_board: Board, said: Appointed) ->
 
 
 def _in_force(act: Act, board_id: UUID) -> Select[Any]:
-    return select(board_member).where(board_member.c.board_id == board_id, holds(act.now))
+    return select(board_member).where(board_member.c.board_id == board_id, holds(board_member, act.now))
 
 
 async def _write(act: Act, row: dict[str, object]) -> RowMapping:
@@ -176,10 +169,10 @@ async def _write(act: Act, row: dict[str, object]) -> RowMapping:
 
 async def _keep_deputies(act: Act, former: UUID, member_id: UUID) -> None:
     """Whoever sat for a member sits for him under his new duty."""
-    theirs = and_(board_member.c.deputy_of == former, holds(act.now))
+    theirs = and_(board_member.c.deputy_of == former, holds(board_member, act.now))
     await act.connection.execute(update(board_member).where(theirs).values(deputy_of=member_id))
 
 
 async def _end(act: Act, which: ColumnElement[bool]) -> list[RowMapping]:
-    ended = update(board_member).where(which, holds(act.now)).values(valid_until=act.now)
+    ended = update(board_member).where(which, holds(board_member, act.now)).values(valid_until=act.now)
     return list((await act.connection.execute(ended.returning(board_member))).mappings())

@@ -27,7 +27,6 @@ from sqlalchemy import (
     insert,
     literal,
     null,
-    or_,
     select,
     union_all,
     update,
@@ -35,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import Act
-from passerelle.dossier.relations import known_professional, professional
+from passerelle.dossier.relations import holds, known_professional, professional
 from passerelle.kernel.errors import Conflict
 from passerelle.oncology import access
 from passerelle.oncology.specialties import Specialty, settled
@@ -226,11 +225,7 @@ def _members_of_sessions() -> Any:
 
 def _holds_then() -> ColumnElement[bool]:
     """SQL condition: a row of `board_member` is in force when the session of the same row begins."""
-    begins = board_session.c.starts_at
-    return and_(
-        board_member.c.valid_from <= begins,
-        or_(board_member.c.valid_until.is_(None), board_member.c.valid_until > begins),
-    )
+    return holds(board_member, board_session.c.starts_at)
 
 
 def _sits_then() -> ColumnElement[bool]:
