@@ -7,7 +7,7 @@ worker holds it; what a task could not finish, the next turn finds.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 import structlog
@@ -119,8 +119,8 @@ async def _escalated_recalls(tenant: Tenant, clock: Clock) -> None:
 
 async def _turned_sessions(tenant: Tenant, clock: Clock) -> None:
     done = await turns.turn(beat_context(tenant, clock))
-    if done.opened or done.closed or done.cancelled:
-        _log.info("turned sessions", tenant=tenant.id, opened=done.opened, closed=done.closed, cancelled=done.cancelled)
+    if any(asdict(done).values()):
+        _log.info("turned sessions", tenant=tenant.id, **asdict(done))
 
 
 async def _come_of_age(tenant: Tenant, clock: Clock) -> None:

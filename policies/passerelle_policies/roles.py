@@ -38,6 +38,7 @@ _OF_PROFESSIONALS = frozenset(
         Relation.ESTABLISHMENT_CARE,
         Relation.BOARD_MEMBER,
         Relation.CASE_REQUESTER,
+        Relation.SUCCESSOR,
         Relation.NONE,
     }
 )

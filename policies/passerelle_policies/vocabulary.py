@@ -60,6 +60,7 @@ class Relation(StrEnum):
     BOARD_COORDINATOR = "board_coordinator"  # médecin coordonnateur of that session, or of the board
     BOARD_SECRETARY = "board_secretary"  # secretary of its coordination centre (3C)
     CASE_REQUESTER = "case_requester"  # who registered the case, or presents it
+    SUCCESSOR = "successor"  # whom the oncology record lets write the next version of what another filed
     NONE = "none"  # required of nobody: a line under it holds for anyone of the role
 
 

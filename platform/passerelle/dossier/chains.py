@@ -19,7 +19,7 @@ from passerelle.dossier import access
 from passerelle.dossier.tables import document, document_key
 from passerelle.kernel.errors import Conflict, Refused
 from passerelle_policies.decision import decide
-from passerelle_policies.vocabulary import Action, DocumentStatus, Kind
+from passerelle_policies.vocabulary import Action, DocumentStatus, Kind, Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,9 @@ async def left_behind(act: Act, row: Row[Any]) -> list[Row[Any]]:
     return [each for each in versions if each.replaces == row.document_id and each.status != DocumentStatus.DELETED]
 
 
-async def joined(act: Act, patient_id: UUID, unique_id: str) -> Link:
-    """Where the version that replaces `unique_id` joins its chain, which is locked: two at once take turns.
+async def joined(act: Act, patient_id: UUID, unique_id: str, *, succeeds: bool = False) -> Link:
+    """Where the version that replaces `unique_id` joins its chain, which is locked: two at once take turns. The actor
+    `succeeds` its author where a record above this one says so.
 
     Refused: as conflicts PARENT_UNKNOWN, alike for who may not know of it; PARENT_OF_ANOTHER_PATIENT;
     PARENT_NOT_CURRENT when it is deleted or the actor may read a later version; ACTION_REFUSED.
@@ -79,6 +80,9 @@ async def joined(act: Act, patient_id: UUID, unique_id: str) -> Link:
     versions = await _locked(act, key.patient_id, key.chain_id)
     parent = next(each for each in versions if each.document_id == key.document_id)
     standing = await access.standing_of(act.context, act.connection, parent.patient_id)
+    if succeeds:
+        relations = standing.facts.relations | {Relation.SUCCESSOR}
+        standing = replace(standing, facts=replace(standing.facts, relations=relations))
     line = _may_replace(act, parent, standing)
     if parent.patient_id != patient_id:
         raise Conflict("PARENT_OF_ANOTHER_PATIENT")

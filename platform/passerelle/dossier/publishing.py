@@ -61,8 +61,10 @@ async def publish(
     submission: IncomingSubmission | None = None,
     *,
     by_patient: bool = False,
+    succeeds: bool = False,
 ) -> Published:
-    """File one document, as the next version of the one that it says it replaces.
+    """File one document, as the next version of the one that it says it replaces. It `succeeds` what another filed
+    where a record above this one decided so (`replace-successor`).
 
     Refused: ACCESS_REFUSED; TYPE_UNKNOWN, TYPE_NOT_IN_DMP, CONTENT_TOO_LARGE, HIDING_COMBINATION; as
     conflicts that a person must settle: DOSSIER_NOT_OPEN, IDENTITY_NOT_QUALIFIED, UNIQUE_ID_REUSED,
@@ -91,7 +93,7 @@ async def publish(
     await must_be_identified(act, patient_id, by_patient=by_patient)
     wrapped_key = await _open_key(act, patient_id)
     document_id = claim.document_id
-    link = await _link(act, patient_id, metadata, document_id)
+    link = await _link(act, patient_id, metadata, document_id, succeeds=succeeds)
     parent = link.parent if link else None
     set_id = await _submission_set(act, patient_id, incoming, submission)
     values = _columns(act, metadata, kind_of, author_ids, by_patient=by_patient)
@@ -224,11 +226,13 @@ async def _open_key(act: Act, patient_id: UUID) -> bytes:
     return bytes(row.wrapped_key)
 
 
-async def _link(act: Act, patient_id: UUID, metadata: DocumentMetadata, document_id: UUID) -> chains.Link | None:
+async def _link(
+    act: Act, patient_id: UUID, metadata: DocumentMetadata, document_id: UUID, *, succeeds: bool
+) -> chains.Link | None:
     """Where the document joins the chain of the version that it says it replaces, decided and journalled."""
     if metadata.replaces_unique_id is None:
         return None
-    link = await chains.joined(act, patient_id, metadata.replaces_unique_id)
+    link = await chains.joined(act, patient_id, metadata.replaces_unique_id, succeeds=succeeds)
     # Told of the new version: whoever may not know of it does not learn that the one before has a successor.
     await journal.append(act.connection, act.context, replace(link.line, document_id=document_id))
     return link

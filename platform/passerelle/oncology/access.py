@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -33,7 +34,7 @@ from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, judging
 from passerelle.kernel.context import Context
-from passerelle.oncology.tables import board, board_case, board_member, board_seat, board_session
+from passerelle.oncology.tables import board, board_case, board_member, board_seat, board_session, board_sheet
 from passerelle_policies.decision import Decision, Facts
 from passerelle_policies.vocabulary import Action, Kind, Relation
 
@@ -120,11 +121,12 @@ def is_open(session: Any) -> ColumnElement[bool]:
     return and_(session.c.opened_at.is_not(None), session.c.opened_at <= _NOW)
 
 
-def on_case(patient_id: ColumnElement[UUID], case_id: ColumnElement[UUID]) -> Select[Any]:
-    """What the actor is to a case: who asked for it or presents it, or what he is to its session.
+def on_case(patient_id: ColumnElement[UUID], case_id: ColumnElement[UUID], *, to_correct: bool = False) -> Select[Any]:
+    """What the actor is to a case: who asked for it or presents it, what he is to its session, or to its board.
 
     A case that was withdrawn or carried to another session is nothing to the session that it left. Who asked for it
-    reads it until its session is closed, and afterwards by what he is to the patient.
+    reads it until its session is closed, and afterwards by what he is to the patient. To its board alone, while it
+    waits in a session that was cancelled, or while its sheet is being corrected; or is about to be (`to_correct`).
     """
     mine = and_(
         board_case.c.patient_id == patient_id,
@@ -138,13 +140,53 @@ def on_case(patient_id: ColumnElement[UUID], case_id: ColumnElement[UUID]) -> Se
         .where(
             mine,
             or_(board_case.c.requester == access.SUBJECT, board_case.c.presenter == access.SUBJECT),
-            is_running(board_session),
+            or_(board_session.c.closed_at.is_(None), board_session.c.closed_at > _NOW),
+        )
+    )
+    corrected = and_(
+        board_sheet.c.patient_id == patient_id,
+        board_sheet.c.case_id == case_id,
+        board_sheet.c.version > 1,
+        board_sheet.c.state.in_(["in_progress", "done"]),
+    )
+    is_corrected = true() if to_correct else select(literal(1)).select_from(board_sheet).where(corrected).exists()
+    duty = case(
+        (board_member.c.duty == "secretary", Relation.BOARD_SECRETARY.value), else_=Relation.BOARD_COORDINATOR.value
+    )
+    of_board = (
+        select(duty.label("relation"))
+        .select_from(
+            board_case.join(board_session).join(board_member, board_member.c.board_id == board_session.c.board_id)
+        )
+        .where(
+            mine,
+            board_member.c.subject == access.SUBJECT,
+            access.in_force(board_member.c.valid_from, board_member.c.valid_until),
+            or_(
+                and_(
+                    board_session.c.state == "cancelled",
+                    board_session.c.closed_at.is_(None),
+                    board_member.c.duty.in_(["coordinator", "secretary"]),
+                ),
+                and_(_corrects(), is_corrected),
+            ),
         )
     )
     # An establishment is no author of a case because it declared the board.
     its_session = on_session(session_id).subquery("of_session")
     of_session = select(its_session.c.relation).where(its_session.c.relation != Relation.AUTHOR.value)
-    return select(union_all(asked, of_session).subquery("on_case").c.relation)
+    return select(union_all(asked, of_session, of_board).subquery("on_case").c.relation)
+
+
+def _corrects() -> ColumnElement[bool]:
+    """SQL condition: a row of `board_member` is the coordinator's, or that of his deputy."""
+    coordinator = board_member.alias("coordinator")
+    his = select(coordinator.c.member_id).where(
+        coordinator.c.board_id == board_member.c.board_id,
+        coordinator.c.duty == "coordinator",
+        access.in_force(coordinator.c.valid_from, coordinator.c.valid_until),
+    )
+    return or_(board_member.c.duty == "coordinator", board_member.c.deputy_of.in_(his))
 
 
 def _facts_row(patient_id: ColumnElement[UUID], held: Select[Any]) -> Select[Any]:
@@ -170,9 +212,10 @@ async def _facts_of(act: Act, patient_id: UUID, held: Select[Any], about: Mappin
     return access.facts_from(act.context, (await act.connection.execute(asked, parameters)).one())
 
 
-async def standing_on_case(act: Act, patient_id: UUID, case_id: UUID) -> access.Standing:
+async def standing_on_case(act: Act, patient_id: UUID, case_id: UUID, *, to_correct: bool = False) -> access.Standing:
     """What holds between the actor and one case, and the documents that its patient keeps from him."""
-    asked = _facts_row(bindparam("access_patient_id", type_=Uuid()), on_case(literal(patient_id, Uuid()), _CASE_ID))
+    held = on_case(literal(patient_id, Uuid()), _CASE_ID, to_correct=to_correct)
+    asked = _facts_row(bindparam("access_patient_id", type_=Uuid()), held)
     parameters = {**_parameters(act.context), "access_patient_id": patient_id, "oncology_case_id": case_id}
     row = (await act.connection.execute(asked, parameters)).one()
     return access.Standing(access.facts_from(act.context, row), frozenset(row.withheld))

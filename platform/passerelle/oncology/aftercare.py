@@ -45,19 +45,18 @@ async def issue(act: Act, patient_id: UUID, plan_id: UUID, revision: int) -> Pla
     """Hand a draft to the patient: filed in his record in the place of the version before, locked, and he will be
     reminded of each step that is to come. What the version before reminded of ends.
 
-    Refused: as `plan_versions.draft`; PLAN_EMPTY, PLAN_ISSUED_BY_ANOTHER, as `plan_header.draft_header`, and what
+    Refused: as `plan_versions.draft`; PLAN_EMPTY, as `plan_header.draft_header`, and what
     `publishing.publish` refuses.
     """
     draft = await plan_versions.draft(act, patient_id, plan_id, _KIND, revision, Action.PUBLISH)
     content = AftercarePlan.from_json(draft.content)
     if not content.steps:
         raise Conflict("PLAN_EMPTY")
-    await plan_versions.must_be_his(act, draft)
     begun = await plan_header.draft_header(act, patient_id, plan_id, TITLE)
     header = await plan_header.issued_header(act, draft, begun)
     years = _years(act)
     octets = await asyncio.to_thread(ppac.written, header, content, years)
-    filed = await publishing.publish(act, patient_id, read_cda(octets))
+    filed = await publishing.publish(act, patient_id, read_cda(octets), succeeds=draft.version > 1)
     done = await plan_versions.issued(act, draft, content.to_json(), filed)
     await reminders.renew(act, patient_id, plan_id, {day for each in content.steps for day in days_of(each, years)})
     return done

@@ -67,13 +67,23 @@ async def approve(act: Act, case_id: UUID, revision: int, *, hidden_from_patient
     sheet = await sheets.being_written(act, case, revision)
     if sheet.state is not SheetState.DONE:
         raise Conflict("SHEET_NOT_DONE")
-    return await approve_opinion(act, case, meeting, sheet, hidden_from_patient=hidden_from_patient)
+    is_correction = sheet.version > 1
+    return await approve_opinion(
+        act, case, meeting, sheet, hidden_from_patient=hidden_from_patient, succeeds=is_correction
+    )
 
 
 async def approve_opinion(
-    act: Act, case: Case, meeting: Meeting, sheet: Sheet, *, hidden_from_patient: bool = False
+    act: Act,
+    case: Case,
+    meeting: Meeting,
+    sheet: Sheet,
+    *,
+    hidden_from_patient: bool = False,
+    succeeds: bool = False,
 ) -> Approved:
-    """Approve and file what is an opinion already: of the board of this network, or of the one it was referred to.
+    """Approve and file what is an opinion already: of the board of this network, or of the one it was referred to. It
+    is closed at once where the session of the case is. `succeeds`: as in `publishing.publish`.
 
     Refused: NotReady SHEET_INCOMPLETE, SHEET_NOT_CONFORM; what `frcp.written` and `publishing.publish` refuse.
     """
@@ -85,12 +95,14 @@ async def approve_opinion(
     if findings:
         raise NotReady("SHEET_NOT_CONFORM", [each.message for each in findings])
     metadata = replace(document.metadata, hidden_from_patient=hidden_from_patient)
-    filed = await publishing.publish(act, case.patient_id, replace(document, metadata=metadata))
+    filed = await publishing.publish(act, case.patient_id, replace(document, metadata=metadata), succeeds=succeeds)
+    session = await cases.session_of(act, case.session_id)
+    is_closed = session is not None and session.closed_at is not None
     attached = [row.document_id for row in await attachments.attached_to(act, case)]
     approved = await sheets.changed(
         act,
         sheet,
-        state=SheetState.APPROVED.value,
+        state=(SheetState.CLOSED if is_closed else SheetState.APPROVED).value,
         content=content.to_json(),
         missing=[],
         attached=attached,

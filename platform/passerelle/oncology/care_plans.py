@@ -90,15 +90,15 @@ async def write(act: Act, patient_id: UUID, plan_id: UUID, revision: int, lines:
 
 async def issue(act: Act, patient_id: UUID, plan_id: UUID, revision: int) -> Plan:
     """Hand a draft to the patient: filed in his record as CANCER-PPS, in the place of the version before, and locked.
+    A colleague who may hand it out takes over from who handed out that version.
 
-    Refused: as `plan_versions.draft`; PLAN_EMPTY, PLAN_ISSUED_BY_ANOTHER, PLAN_NOT_CONFORM with what breaks a rule, as
+    Refused: as `plan_versions.draft`; PLAN_EMPTY, PLAN_NOT_CONFORM with what breaks a rule, as
     `plan_header.issued_header`, and what `publishing.publish` refuses.
     """
     draft = await plan_versions.draft(act, patient_id, plan_id, CarePlanKind.CARE_PLAN, revision, Action.PUBLISH)
     content = CarePlan.from_json(draft.content)
     if not items(content):
         raise Conflict("PLAN_EMPTY")
-    await plan_versions.must_be_his(act, draft)
     header = await plan_header.issued_header(act, draft, content.header)
     day = f"{legal_day(act.context.clock):%Y%m%d}"
     content = plan_status.in_state(replace(content, header=header), APPROVED, day)
@@ -107,7 +107,7 @@ async def issue(act: Act, patient_id: UUID, plan_id: UUID, revision: int) -> Pla
     if findings:
         points = dict.fromkeys(each.message.rstrip(".") for each in findings)
         raise Conflict("PLAN_NOT_CONFORM", points=" ; ".join([*points][:_POINTS_TOLD]))
-    filed = await publishing.publish(act, patient_id, document)
+    filed = await publishing.publish(act, patient_id, document, succeeds=draft.version > 1)
     return await plan_versions.issued(act, draft, content.to_json(), filed)
 
 

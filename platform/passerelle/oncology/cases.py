@@ -183,25 +183,30 @@ async def trace_off_standard(act: Act, patient_id: UUID, case_id: UUID, because:
     )
 
 
-async def held(act: Act, case_id: UUID, kind: Kind, action: Action, *, reason: str | None = None) -> Case:
-    """Lock one case, decide upon it, its sheet or its plan, and journal it. Refused: as `decided`."""
-    case, line = await decided(act, case_id, kind, action)
+async def held(
+    act: Act, case_id: UUID, kind: Kind, action: Action, *, reason: str | None = None, to: UUID | None = None
+) -> Case:
+    """Lock one case, decide upon it, its sheet or its plan, and journal it; `to` is the session that is to take it.
+    Refused: as `decided`."""
+    case, line = await decided(act, case_id, kind, action, to=to)
     if reason is not None:
         line = replace(line, facts={**line.facts, "reason": reason})
     await journal.append(act.connection, act.context, line)
     return case
 
 
-async def decided(act: Act, case_id: UUID, kind: Kind, action: Action) -> tuple[Case, journal.Line]:
+async def decided(
+    act: Act, case_id: UUID, kind: Kind, action: Action, *, to: UUID | None = None
+) -> tuple[Case, journal.Line]:
     """Lock one case and decide upon it; the line that says so is yet to be written.
 
     `Refused` with CASE_UNKNOWN alike for a case that is not there and one that the actor may not know of;
     CASE_ACTION_REFUSED for who knows of it and may not do this.
     """
-    locked = select(board_case).where(board_case.c.case_id == case_id).with_for_update()
-    row = (await act.connection.execute(locked)).one_or_none()
+    row = await locked(act, case_id, to=to)
     patient_id = row.patient_id if row else journal.NOBODY
-    facts = (await access.standing_on_case(act, patient_id, case_id)).facts
+    to_correct = kind is Kind.BOARD_SHEET and action is Action.REPLACE
+    facts = (await access.standing_on_case(act, patient_id, case_id, to_correct=to_correct)).facts
     overrides = act.context.tenant.parameters
     decision = decide(facts, kind, action, overrides=overrides)
     line = dossier_access.line(decision, kind, action, patient_id, facts)
@@ -211,6 +216,26 @@ async def decided(act: Act, case_id: UUID, kind: Kind, action: Action) -> tuple[
         knows = row is not None and decide(facts, Kind.BOARD_CASE, Action.READ, overrides=overrides).allowed
         raise Refused("CASE_ACTION_REFUSED" if knows else "CASE_UNKNOWN", line=line)
     return case_of(row), line
+
+
+async def locked(act: Act, case_id: UUID, *, to: UUID | None = None) -> Row[Any] | None:
+    """Lock one case, behind its session and the one that is to take it; None where there is none of that number."""
+    session_id = await act.connection.scalar(select(board_case.c.session_id).where(board_case.c.case_id == case_id))
+    if session_id is None:
+        return None
+    await lock_sessions(act, session_id, to)
+    found = select(board_case).where(board_case.c.case_id == case_id).with_for_update()
+    row: Row[Any] = (await act.connection.execute(found)).one()
+    return row
+
+
+async def lock_sessions(act: Act, session_id: UUID, to: UUID | None = None) -> None:
+    """Have a session stay as it is until the act ends; with `to`, both are the act's own."""
+    # The order of every act, or two of them wait for each other: sessions by their number, then cases, then what is of
+    # a case (sheets, referrals, plans). A case never changes its session.
+    these = select(board_session.c.session_id).where(board_session.c.session_id.in_([session_id, to or session_id]))
+    ordered = these.order_by(board_session.c.session_id)
+    await act.connection.execute(ordered.with_for_update(read=to is None, key_share=to is not None))
 
 
 async def session_taking(act: Act, session_id: UUID) -> Row[Any]:

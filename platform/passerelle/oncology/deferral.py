@@ -1,11 +1,15 @@
-"""Carrying cases to a later session of their board: one by one, or all those of a session that was cancelled."""
+"""Carrying cases to a later session of their board: one by one, or all those of a session that was cancelled.
+
+These go by themselves to the next session that takes them (`turns`); until there is one, who organises the board and
+who asked for them read them where they wait.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, insert, literal, select
+from sqlalchemy import Row, Select, func, insert, literal, select
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
@@ -14,9 +18,11 @@ from passerelle.kernel.errors import Conflict, Refused
 from passerelle.notices import posting
 from passerelle.oncology import access, cases
 from passerelle.oncology.cases import Case, CaseState
-from passerelle.oncology.tables import board_case, board_sheet, case_attachment
+from passerelle.oncology.tables import board_case, board_session, board_sheet, case_attachment
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import Action, Kind
+
+_TAKES: Final = ("planned", "open")
 
 
 async def defer(act: Act, case_id: UUID, to_session_id: UUID) -> Case:
@@ -26,7 +32,8 @@ async def defer(act: Act, case_id: UUID, to_session_id: UUID) -> Case:
     CASE_SHEET_APPROVED once an opinion was given; CASE_OF_ANOTHER_BOARD, CASE_SESSION_NOT_LATER; as `cases.register`
     for the session.
     """
-    return await _carried(act, await cases.held(act, case_id, Kind.BOARD_CASE, Action.DEFER), to_session_id)
+    case = await cases.held(act, case_id, Kind.BOARD_CASE, Action.DEFER, to=to_session_id)
+    return await _carried(act, case, to_session_id)
 
 
 async def carry_over(act: Act, session_id: UUID, to_session_id: UUID) -> list[Case]:
@@ -35,6 +42,7 @@ async def carry_over(act: Act, session_id: UUID, to_session_id: UUID) -> list[Ca
     Each is decided upon by itself: one whose record is closed, or whose patient keeps the organiser out, stays behind
     and nothing tells of it. Refused: CASE_SESSION_UNKNOWN, ACCESS_REFUSED, CASE_SESSION_NOT_CANCELLED; as `defer`.
     """
+    await cases.lock_sessions(act, session_id, to_session_id)
     session = await cases.session_of(act, session_id)
     if session is None:
         raise Conflict("CASE_SESSION_UNKNOWN")
@@ -52,22 +60,78 @@ async def carry_over(act: Act, session_id: UUID, to_session_id: UUID) -> list[Ca
         .order_by(board_case.c.patient_id)
         .with_for_update()
     )
-    carried = []
-    for case in [cases.case_of(row) for row in rows]:
-        facts = (await access.standing_on_board(act, case.patient_id, session.board_id)).facts
-        decision = decide(facts, Kind.BOARD_CASE, Action.DEFER, overrides=overrides)
-        if decision.allowed:
-            line = dossier_access.line(decision, Kind.BOARD_CASE, Action.DEFER, case.patient_id, facts)
-            await journal.append(act.connection, act.context, line)
-            carried.append(await _carried(act, case, to_session_id))
-    return carried
+    waiting = [cases.case_of(row) for row in rows]
+    return [
+        await _carried(act, each, to_session_id) for each in waiting if await _may_carry(act, each, session.board_id)
+    ]
+
+
+def in_waiting() -> Select[Any]:
+    """The ids of the cases that wait in a cancelled session, and may have one of their board to go to."""
+    to_come = board_session.alias("to_come")
+    later = select(literal(1)).where(
+        to_come.c.board_id == board_session.c.board_id,
+        to_come.c.state.in_(_TAKES),
+        to_come.c.starts_at > board_session.c.starts_at,
+    )
+    return (
+        select(board_case.c.case_id)
+        .select_from(board_case.join(board_session))
+        .where(board_session.c.state == "cancelled", board_case.c.state == CaseState.REGISTERED.value, later.exists())
+        .order_by(board_case.c.registered_at, board_case.c.case_id)
+    )
+
+
+async def carry_on(act: Act, case_id: UUID) -> Case | None:
+    """Carry a case that waits to the next session of its board with a place for it; the case there.
+
+    None where there is no such session, or the record of its patient is not open: it waits. Refused: as `carry_over`.
+    """
+    to_session_id = await act.connection.scalar(_next_session(act, case_id))
+    row = None if to_session_id is None else await cases.locked(act, case_id, to=to_session_id)
+    if row is None:
+        return None
+    case, left = cases.case_of(row), await cases.session_of(act, row.session_id)
+    if left is None or left.state != "cancelled" or not await _may_carry(act, case, left.board_id):
+        return None
+    return await _carried(act, case, to_session_id)
+
+
+def _next_session(act: Act, case_id: UUID) -> Select[Any]:
+    to_come, there = board_session.alias("to_come"), board_case.alias("there")
+    of_it = (there.c.session_id == to_come.c.session_id, there.c.state.in_(["registered", "heard"]))
+    registered = select(func.count()).where(*of_it).correlate(to_come).scalar_subquery()
+    is_there = select(literal(1)).where(*of_it, there.c.patient_id == board_case.c.patient_id).exists()
+    return (
+        select(to_come.c.session_id)
+        .select_from(board_case.join(board_session).join(to_come, to_come.c.board_id == board_session.c.board_id))
+        .where(
+            board_case.c.case_id == case_id,
+            to_come.c.state.in_(_TAKES),
+            to_come.c.starts_at > func.greatest(board_session.c.starts_at, literal(act.now)),
+            registered < dossier_access.number(act.context, "oncology.session_cases_max"),
+            ~is_there,
+        )
+        .order_by(to_come.c.starts_at)
+        .limit(1)
+    )
+
+
+async def _may_carry(act: Act, case: Case, board_id: UUID) -> bool:
+    """Decide upon one case of a cancelled session; the line of what is allowed is written."""
+    facts = (await access.standing_on_board(act, case.patient_id, board_id)).facts
+    decision = decide(facts, Kind.BOARD_CASE, Action.DEFER, overrides=act.context.tenant.parameters)
+    if decision.allowed:
+        line = dossier_access.line(decision, Kind.BOARD_CASE, Action.DEFER, case.patient_id, facts)
+        await journal.append(act.connection, act.context, line)
+    return decision.allowed
 
 
 async def _carried(act: Act, case: Case, to_session_id: UUID) -> Case:
     if case.state not in {CaseState.REGISTERED, CaseState.HEARD}:
         raise Conflict("CASE_ENDED")
     sheet = await _sheet_of(act, case)
-    if sheet is not None and sheet.approved_at is not None:
+    if sheet is not None and (sheet.approved_at is not None or sheet.version > 1):
         raise Conflict("CASE_SHEET_APPROVED")
     left = await cases.session_of(act, case.session_id)
     session = await cases.session_taking(act, to_session_id)

@@ -41,9 +41,9 @@ from passerelle.kernel.clock import written_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, LimitExceeded
 from passerelle.notices import posting
-from passerelle.oncology import access
+from passerelle.oncology import access, cases
 from passerelle.oncology.events import CarePlanIssued
-from passerelle.oncology.tables import board_case, care_plan
+from passerelle.oncology.tables import care_plan
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -175,10 +175,8 @@ async def may_begin(act: Act, patient_id: UUID, kind: CarePlanKind, case_id: UUI
     if (await act.connection.execute(select(func.count()).where(*of_his))).scalar_one() >= limit:
         raise LimitExceeded("PLANS_TOO_MANY", limit=limit)
     if case_id is not None:
-        its_case = select(board_case.c.case_id).where(
-            board_case.c.patient_id == patient_id, board_case.c.case_id == case_id
-        )
-        if (await act.connection.execute(its_case.with_for_update())).one_or_none() is None:
+        its_case = await cases.locked(act, case_id)
+        if its_case is None or its_case.patient_id != patient_id:
             raise Conflict("CASE_UNKNOWN")
         begun_before = select(care_plan.c.plan_id).where(
             care_plan.c.patient_id == patient_id, care_plan.c.case_id == case_id, care_plan.c.kind == kind.value
@@ -234,17 +232,6 @@ async def written(act: Act, plan: Plan, content: Mapping[str, Any]) -> Plan:
         written_by=act.context.actor.subject,
         written_at=act.now,
     )
-
-
-async def must_be_his(act: Act, plan: Plan) -> None:
-    """Refused: PLAN_ISSUED_BY_ANOTHER, for the record lets a document be replaced by its author alone (TD2.1b)."""
-    before = select(care_plan.c.issued_by).where(
-        care_plan.c.patient_id == plan.patient_id,
-        care_plan.c.plan_id == plan.plan_id,
-        care_plan.c.version == plan.version - 1,
-    )
-    if await act.connection.scalar(before) not in (None, act.context.actor.subject):
-        raise Conflict("PLAN_ISSUED_BY_ANOTHER")
 
 
 async def issued(act: Act, plan: Plan, content: Mapping[str, Any], filed: Published) -> Plan:

@@ -23,7 +23,7 @@ from passerelle.dossier.access import number
 from passerelle.dossier.formats import values
 from passerelle.kernel.clock import days_after
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded
-from passerelle.oncology import access, boards, quorum, recurrence, seats
+from passerelle.oncology import access, boards, quorum, recurrence, seats, sheets
 from passerelle.oncology.boards import Board
 from passerelle.oncology.events import BoardSessionChanged
 from passerelle.oncology.quorum import Quorum
@@ -168,7 +168,7 @@ async def hold(act: Act, session_id: UUID) -> Session:
 
 
 async def cancel(act: Act, session_id: UUID, reason: str) -> Session:
-    """Cancel a session that was not held. Its cases stay registered to it until they are carried over (`cases.defer`).
+    """Cancel a session that was not held. Its cases wait in it until they are carried over (`deferral`).
 
     Refused: ACCESS_REFUSED but to its coordinator, its secretary and the task; SESSION_REASON_MISSING,
     SESSION_NOT_TO_COME, VALUE_TOO_LONG.
@@ -191,7 +191,8 @@ async def cancel(act: Act, session_id: UUID, reason: str) -> Session:
 
 
 async def close(act: Act, session_id: UUID) -> Session:
-    """Close a session that was held: its members read nothing of it any more. A second time is none.
+    """Close a session that was held: its members read nothing of it any more, and its approved sheets are closed. A
+    second time is none.
 
     Refused: ACCESS_REFUSED but to its coordinator, its secretary and the task; SESSION_NOT_HELD.
     """
@@ -201,6 +202,7 @@ async def close(act: Act, session_id: UUID) -> Session:
         raise Conflict("SESSION_NOT_HELD")
     if session["closed_at"] is not None:
         return session_of(session)
+    await sheets.close_with_session(act, session_id)
     return await _now(act, session, closed_at=act.now)
 
 

@@ -3,10 +3,11 @@
 Approving it: `approval`.
 
     in_progress ──done──▶ done ──approve──▶ approved ──close──▶ closed
-         ▲────────write──────┘                 └──correct──▶ the next version, in_progress
+         ▲────────write──────┘                 └──correct────┴──▶ the next version, in_progress
 
-Who asked for the case writes until its session was held; the coordinator, from the session's opening on. An approved
-version never changes. Sources: CI-SIS, volet CANCER-FRCP (states: jdv-statut-document-cisis); circulaire DHOS/SDO
+Who asked for the case writes until its session was held; the coordinator, from the session's opening on; once it is
+approved, the coordinator of the board or his deputy, whenever it is. An approved version never changes; it closes with
+its session. Sources: CI-SIS, volet CANCER-FRCP (states: jdv-statut-document-cisis); circulaire DHOS/SDO
 n° 2005-101 of 22 February 2005. Decision 0125.
 """
 
@@ -19,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, tuple_, update
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access as dossier_access
@@ -33,7 +34,7 @@ from passerelle.oncology.sheet import BoardSheet
 from passerelle.oncology.sheet_header import Meeting
 from passerelle.oncology.sheet_table import table
 from passerelle.oncology.sources import prefilled
-from passerelle.oncology.tables import board_sheet
+from passerelle.oncology.tables import board_case, board_sheet
 from passerelle_policies.vocabulary import Action, Kind, Relation
 
 
@@ -59,7 +60,6 @@ _CODES: Final = {
 }
 _WRITTEN: Final = frozenset({SheetState.IN_PROGRESS, SheetState.DONE})
 _HELD: Final = frozenset({"held", "held_without_quorum"})
-_TO_COME: Final = frozenset({"planned", "open"})
 KEPT: Final = frozenset(
     {"quorum", "document_status", "document_status_at", "recourse_board", "paediatric_board", "presented_as"}
 )
@@ -168,9 +168,9 @@ async def trace_off_standard(act: Act, case_id: UUID, because: str | None) -> Sh
 async def correct(act: Act, case_id: UUID, because: str) -> Sheet:
     """Take an approved sheet up again as its next version, which says what the approved one says until it is written.
 
-    The version before stays as it is, and stands until this one is approved. Refused: as `cases.decided`;
-    SHEET_REASON_MISSING, SHEET_NOT_BEGUN, SHEET_NOT_APPROVED, SHEET_CLOSED; SHEET_APPROVED_BY_ANOTHER, for the record
-    lets a document be replaced by its author alone (TD2.1b).
+    By the board's coordinator or his deputy, its session closed or not: the case is theirs to read until it is approved
+    anew. The version before stays as it is, and stands until then. Refused: as `cases.decided`; SHEET_REASON_MISSING,
+    SHEET_NOT_BEGUN, SHEET_NOT_APPROVED.
     """
     reason = values.text(because, "because")
     if not reason:
@@ -178,12 +178,8 @@ async def correct(act: Act, case_id: UUID, because: str) -> Sheet:
     case = await cases.held(act, case_id, Kind.BOARD_SHEET, Action.REPLACE, reason=reason)
     meeting = await sheet_header.meeting_of(act, case.session_id)
     sheet = await _newest_or_refused(act, case)
-    if sheet.state is SheetState.CLOSED:
-        raise Conflict("SHEET_CLOSED")
-    if sheet.state is not SheetState.APPROVED:
+    if sheet.state in _WRITTEN:
         raise Conflict("SHEET_NOT_APPROVED")
-    if sheet.approved_by != act.context.actor.subject:
-        raise Conflict("SHEET_APPROVED_BY_ANOTHER")
     content = in_state(act, sheet.content, SheetState.IN_PROGRESS)
     return await _added(
         act, case, meeting, content, version=sheet.version + 1, sources=sheet.sources, correction_because=reason
@@ -191,7 +187,7 @@ async def correct(act: Act, case_id: UUID, because: str) -> Sheet:
 
 
 async def close(act: Act, case_id: UUID) -> Sheet:
-    """Close an approved sheet: it is corrected no more. A second time is none.
+    """Close an approved sheet before its session is closed. A second time is none.
 
     Refused: as `cases.decided`; SHEET_NOT_BEGUN, SHEET_NOT_APPROVED while a version is being written.
     """
@@ -202,6 +198,14 @@ async def close(act: Act, case_id: UUID) -> Sheet:
     if sheet.state is not SheetState.APPROVED:
         raise Conflict("SHEET_NOT_APPROVED")
     return await changed(act, sheet, state=SheetState.CLOSED.value)
+
+
+async def close_with_session(act: Act, session_id: UUID) -> None:
+    """Close what is approved of a session that is being closed."""
+    of_session = select(board_case.c.patient_id, board_case.c.case_id).where(board_case.c.session_id == session_id)
+    its_own = tuple_(board_sheet.c.patient_id, board_sheet.c.case_id).in_(of_session)
+    approved = (board_sheet.c.state == SheetState.APPROVED.value, its_own)
+    await act.connection.execute(update(board_sheet).where(*approved).values(state=SheetState.CLOSED.value))
 
 
 async def newest(act: Act, case: Case) -> Sheet | None:
@@ -243,7 +247,7 @@ async def his_turn(act: Act, case: Case) -> Meeting:
     if coordinates and (state == "open" or state in _HELD):
         return meeting
     if act.context.actor.subject in {case.requester, case.presenter}:
-        if state in _TO_COME:
+        if state not in _HELD:
             return meeting
         raise Conflict("SHEET_SESSION_HELD")
     raise Conflict("SHEET_SESSION_NOT_OPEN" if coordinates else "SHEET_SESSION_HELD")

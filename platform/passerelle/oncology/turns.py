@@ -1,5 +1,5 @@
 """What is due of sessions by itself: opened some days before, closed some days after, and cancelled when nobody said
-that they were held."""
+that they were held. The cases of one that was cancelled go to the next of its board."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier.access import number
@@ -17,7 +17,7 @@ from passerelle.kernel import messages
 from passerelle.kernel.clock import days_after
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict
-from passerelle.oncology import sessions
+from passerelle.oncology import deferral, sessions
 from passerelle.oncology.tables import board, board_session
 
 _AT_ONCE = 200
@@ -25,11 +25,12 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """How many sessions one turn opened, closed and cancelled."""
+    """How many sessions one turn opened, closed and cancelled, and how many cases it carried over."""
 
     opened: int
     closed: int
     cancelled: int
+    carried: int
 
 
 async def turn(context: Context) -> Turned:
@@ -46,22 +47,25 @@ async def turn(context: Context) -> Turned:
         return await sessions.cancel(act, session_id, because)
 
     return Turned(
-        opened=await _each(context, [*due, board_session.c.starts_at <= opens_by], sessions.open_),
-        closed=await _each(context, held, sessions.close),
-        cancelled=await _each(context, unsaid, cancelled),
+        opened=await _each(context, _sessions(*due, board_session.c.starts_at <= opens_by), sessions.open_),
+        closed=await _each(context, _sessions(*held), sessions.close),
+        cancelled=await _each(context, _sessions(*unsaid), cancelled),
+        carried=await _each(context, deferral.in_waiting(), deferral.carry_on),
     )
 
 
-async def _each(context: Context, which: list[ColumnElement[Any]], do: Callable[[Act, UUID], Awaitable[object]]) -> int:
+def _sessions(*which: ColumnElement[bool]) -> Select[Any]:
     found = select(board_session.c.session_id).select_from(board_session.join(board)).where(*which)
-    ordered = found.order_by(board_session.c.starts_at, board_session.c.session_id).limit(_AT_ONCE)
+    return found.order_by(board_session.c.starts_at, board_session.c.session_id)
+
+
+async def _each(context: Context, which: Select[Any], do: Callable[[Act, UUID], Awaitable[object]]) -> int:
     async with context.tenant.database.transaction() as connection:
-        ids = list(await connection.scalars(ordered))
+        ids = list(await connection.scalars(which.limit(_AT_ONCE)))
     done = 0
-    for session_id in ids:
+    for each in ids:
         # Somebody may have done it meanwhile: it is then done.
         with suppress(Conflict):
             async with transaction(context) as act:
-                await do(act, session_id)
-            done += 1
+                done += await do(act, each) is not None
     return done

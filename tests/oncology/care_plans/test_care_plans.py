@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from passerelle.audit.tables import outbox
-from passerelle.dossier import attending, lifecycle, relations
+from passerelle.dossier import attending, lifecycle, relations, withholding
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, PasserelleError, Refused
 from passerelle.oncology import care_plans, plan_lines, plan_status
 from passerelle.oncology.care_plan import CarePlan
@@ -174,7 +174,7 @@ async def test_a_refusal_changes_nothing_but_the_journal(
     assert len(await world.lines()) == lines + (1 if error is Refused else 0)
 
 
-async def test_nothing_is_issued_that_is_empty_or_another_s(world: Caring) -> None:
+async def test_nothing_is_issued_that_is_empty_or_twice_and_a_colleague_takes_over(world: Caring) -> None:
     it = await world.treated()
     empty = await it.begun()
     with pytest.raises(Conflict, match="PLAN_EMPTY"):
@@ -188,10 +188,19 @@ async def test_nothing_is_issued_that_is_empty_or_another_s(world: Caring) -> No
         await it.revise(issued)
     colleague = professional(establishment=PLACE)
     await world.do(it.person, attending.declare_attending_physician, it.patient_id, colleague.id)
+    await world.do(it.person, withholding.withhold, issued.document_id, colleague.id)
     before = await world.kept_of_plans()
-    with pytest.raises(Conflict, match="PLAN_ISSUED_BY_ANOTHER"):
+    # Who does not care for the patient takes nothing over, nor does whom he keeps the plan from.
+    with pytest.raises(Refused):
+        await it.issue(draft, by=professional(establishment=PLACE))
+    with pytest.raises(Conflict, match="PARENT_UNKNOWN"):
         await it.issue(draft, by=colleague)
     assert await world.kept_of_plans() == before
+    await world.do(it.person, withholding.lift, issued.document_id, colleague.id)
+    taken_over = await it.issue(draft, by=colleague)
+    _, filed = await it.documents()
+    assert (filed.document_id, filed.replaces) == (taken_over.document_id, issued.document_id)
+    assert colleague.id in filed.author_ids
 
 
 async def test_a_plan_that_breaks_a_rule_is_not_issued_and_says_which(world: Caring) -> None:

@@ -148,6 +148,16 @@ class Board:
             )
         )
 
+    async def deputy(self, actor: Actor, specialty: str = "surgeon") -> None:
+        """Someone named to sit for the coordinator."""
+        world = self.world
+        its_own = (board_member.c.board_id == self.board_id, board_member.c.duty == "coordinator")
+        async with world.tenant.database.transaction() as connection:
+            coordinator = (await connection.execute(select(board_member).where(*its_own))).one()
+            said = {**coordinator._mapping, "member_id": uuid4(), "subject": actor.subject, "name": actor.name}
+            said |= {"specialty": specialty, "duty": "deputy", "deputy_of": coordinator.member_id}
+            await connection.execute(insert(board_member).values(said))
+
     async def becomes(self, state: str, *, session_id: UUID | None = None, **more: datetime | None) -> None:
         """The session is opened, held, cancelled, closed…"""
         which = board_session.c.session_id == (session_id or self.session_id)

@@ -185,9 +185,10 @@ async def test_the_statement_shows_what_the_rules_let_through_one_by_one(table: 
 
 
 def _in_its_span(drawn: Drawn, opened: Any) -> None:
-    """What holds whatever the rules: nobody but who asked for a case or organises is let in before the opening."""
-    is_over = drawn.state == "cancelled" or (drawn.closed is not None and drawn.closed <= 0)
-    is_early = drawn.opened is None or drawn.opened > 0
+    """What holds whatever the rules: nobody but who asked for a case or organises is let in before the opening, or
+    where it waits."""
+    is_over = drawn.closed is not None and drawn.closed <= 0
+    is_early = drawn.opened is None or drawn.opened > 0 or drawn.state == "cancelled"
     if is_over or drawn.reader == "stranger" or (is_early and drawn.reader in {"member", "treating", "nurse"}):
         assert opened.cases == []
         assert opened.attached == {}

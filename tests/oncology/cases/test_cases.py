@@ -10,11 +10,14 @@ from sqlalchemy import select, update
 
 from passerelle.audit import journal
 from passerelle.dossier import relations
+from passerelle.dossier.tables import dossier
+from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded, PasserelleError, Refused
 from passerelle.notices.kinds import NoticeKind
-from passerelle.oncology import attachments, cases, deferral
+from passerelle.oncology import attachments, cases, deferral, turns
 from passerelle.oncology.cases import CaseDiscussion, CaseState
 from passerelle.oncology.tables import board, board_case, board_sheet
+from passerelle_ops.schedule import beat_context
 from passerelle_policies.vocabulary import ActorKind
 from tests.builders import document, operator, professional
 from tests.oncology.cases.meetings import WEEK, Meetings, registration
@@ -232,6 +235,10 @@ async def test_a_case_upon_which_an_opinion_was_given_is_not_deferred(world: Mee
         )
     )
     await refused(world, "CASE_SHEET_APPROVED", 0, board_.coordinator, deferral.defer, it.id, later)
+    being_corrected = {"patient_id": it.patient_id, "case_id": it.id, "version": 2, "state": "in_progress"}
+    written = {"content": {}, "written_by": it.doctor.subject, "written_at": world.clock.now()}
+    await world.run(board_sheet.insert().values(**being_corrected, **written))
+    await refused(world, "CASE_SHEET_APPROVED", 0, board_.coordinator, deferral.defer, it.id, later)
 
 
 async def test_the_cases_of_a_cancelled_session_are_carried_over_by_its_organiser(world: Meetings) -> None:
@@ -252,6 +259,43 @@ async def test_the_cases_of_a_cancelled_session_are_carried_over_by_its_organise
     assert {each.patient_id for each in carried} == {each.patient_id for each in some[1:]}
     assert [each.patient_id for each in await world.do(board_.coordinator, *asked)] == [kept_out.patient_id]
     assert await world.do(board_.secretary, *asked) == []
+
+
+async def test_the_cases_of_a_cancelled_session_go_by_themselves_to_the_next(world: Meetings) -> None:
+    board_, elsewhere = await world.board(), await world.board()
+    it, closed = await board_.case(), await board_.case()
+    member = await board_.member()
+    await world.run(update(dossier).where(dossier.c.patient_id == closed.patient_id).values(state="suspended"))
+    await board_.becomes("cancelled")
+    await elsewhere.session(after=2 * WEEK)
+    context = beat_context(world.tenant, world.clock)
+
+    async def seen(by: Actor) -> list[str]:
+        return [each["case_id"] for each in (await board_.agenda(by)).cases]
+
+    # Nothing is lost: who organises, and who asked for it, find it where it waits.
+    assert (await turns.turn(context)).carried == 0
+    for who in (board_.secretary, board_.coordinator, it.doctor):
+        assert await seen(who) == [str(it.id)]
+    for who in (member, elsewhere.coordinator, elsewhere.secretary):
+        assert await seen(who) == []
+    full = await board_.session(after=2 * WEEK)
+    there = await board_.session(after=3 * WEEK)
+    await board_.session(after=4 * WEEK)
+    world.tenant.parameters["oncology.session_cases_max"] = 1  # type: ignore[index]
+    await board_.case(session_id=full)
+    assert (await turns.turn(context)).carried == 1
+    assert (await turns.turn(context)).carried == 0
+    async with world.tenant.database.transaction() as connection:
+        rows = (await connection.execute(select(board_case).where(board_case.c.patient_id == it.patient_id))).all()
+        left = (await connection.execute(select(board_case).where(board_case.c.case_id == closed.id))).one()
+    assert {(row.session_id, row.state, row.deferred_from) for row in rows} == {
+        (board_.session_id, "deferred", None),
+        (there, "registered", it.id),
+    }
+    assert (left.session_id, left.state) == (board_.session_id, "registered")
+    assert NoticeKind.BOARD_CASE_DEFERRED in await world.notices(it.person)
+    assert await seen(board_.secretary) == []
 
 
 async def test_a_case_whose_session_was_held_stays_unless_there_was_no_quorum(world: Meetings) -> None:

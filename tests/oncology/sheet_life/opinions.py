@@ -115,6 +115,9 @@ class Opinion:
     async def hold(self) -> None:
         await self.world.do(self.coordinator, sessions.hold, self.board.session_id)
 
+    async def close(self) -> None:
+        await self.world.do(self.coordinator, sessions.close, self.board.session_id)
+
     async def held(self) -> None:
         """The session takes place, everybody there."""
         await self.starts()

@@ -14,11 +14,12 @@ from passerelle.dossier.formats.cda import clinical_document
 from passerelle.dossier.tables import document
 from passerelle.identities.tables import patient
 from passerelle.kernel.errors import Conflict, Refused
-from passerelle.oncology import approval, sheet_fields, sheets
+from passerelle.oncology import approval, deferral, sheet_fields, sheet_header, sheets
 from passerelle.oncology.approval import NotReady
 from passerelle.oncology.cases import CaseDiscussion
 from passerelle.oncology.formats import frcp
 from passerelle.oncology.formats.schemas import Official
+from passerelle.oncology.people import instant
 from passerelle.oncology.sheets import SheetState
 from passerelle.oncology.tables import board, board_case, board_session, care_plan
 from tests.builders import professional
@@ -172,6 +173,33 @@ async def test_a_paediatric_board_gives_no_opinion_upon_what_it_did_not_discuss(
     with pytest.raises(Conflict, match="SHEET_PAEDIATRIC_NOT_DISCUSSED"):
         await it.approve(done.revision)
     assert await world.kept_of_all() == before
+
+
+async def test_a_deferred_case_is_approved_under_the_header_of_the_session_that_heard_it(world: Opinions) -> None:
+    it = await world.meeting()
+    await it.begin()
+    await it.starts()
+    await it.sign(it.coordinator, it.members[0])
+    await it.hold()
+    left, absent = it.board.session_id, it.members[0]
+    it.board.session_id = await it.board.session()
+    it.case = await world.do(it.coordinator, deferral.defer, it.case_id, it.board.session_id)
+    await it.board.seat(it.coordinator, "medical_oncologist")
+    it.members = [await it.board.member(specialty=each) for each in ("surgeon", "radiotherapist")]
+    await it.held()
+    written = await it.write(it.coordinator, 1, **WRITTEN)
+    approved = await it.approve((await it.done(written.revision)).revision)
+
+    read = frcp.read(await _octets(world, it, approved.document_id))
+    (session,) = await _rows(world, board_session, board_session.c.session_id == it.board.session_id)
+    assert read.session_id is not None
+    assert read.session_id.extension == str(it.board.session_id) != str(left)
+    assert read.header.encounter is not None
+    assert read.header.encounter.time.low.value == instant(session.starts_at)  # type: ignore[union-attr]
+    present = [each.ids[0].extension for each in read.members_present]
+    assert present == sorted(f"8{each.id}" for each in (it.coordinator, *it.members))
+    assert f"8{absent.id}" not in present
+    assert (read.header.version, read.header.set_id) == (1, sheet_header.set_of(it.case_id))
 
 
 async def test_who_did_not_sign_does_not_approve(world: Opinions) -> None:

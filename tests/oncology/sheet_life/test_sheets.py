@@ -7,9 +7,11 @@ from sqlalchemy import select
 
 from passerelle.dossier.tables import document
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
-from passerelle.oncology import attachments, cases, sheet_fields, sheets
+from passerelle.oncology import approval, attachments, cases, sheet_fields, sheets, sheets_read
+from passerelle.oncology.sheets import SheetState
 from passerelle.oncology.tables import board_case, care_plan
 from tests.builders import document as document_of
+from tests.builders import professional
 from tests.oncology.cases import papers
 from tests.oncology.sheet_life.opinions import WRITTEN, Opinions
 
@@ -144,7 +146,55 @@ async def test_a_correction_is_another_version_and_the_one_before_stays(world: O
     assert [each.plan_id for each in plans] == [first.plan_id] == [second.plan_id]
 
 
-async def test_a_closed_sheet_is_corrected_no_more(world: Opinions) -> None:
+async def test_a_sheet_closes_with_its_session_and_the_coordinator_or_his_deputy_corrects_it(world: Opinions) -> None:
+    it = await world.meeting()
+    deputy, first = it.members[0], await it.approved()
+    await it.close()
+    (closed,) = await it.versions()
+    assert (closed.state, SheetState(closed.state).code) == ("closed", "29179001")
+    for who in (it.coordinator, deputy, it.doctor):
+        with pytest.raises(Refused):
+            await sheets_read.read(world.context(who), it.patient_id, it.case_id)
+    asked = (sheets.correct, it.case_id, "Dose à revoir")
+    for who in (deputy, it.members[1], it.doctor, it.board.secretary):
+        with pytest.raises(Refused, match="CASE_UNKNOWN"):
+            await world.do(who, *asked)
+    await it.board.deputy(deputy)
+    begun = await world.do(deputy, *asked)
+    for who in (it.coordinator, deputy):
+        read = await sheets_read.read(world.context(who), it.patient_id, it.case_id)
+        assert (read["version"], read["state"]) == (2, "in_progress")
+    for who in (it.members[1], it.doctor, it.board.secretary):
+        with pytest.raises(Refused):
+            await sheets_read.read(world.context(who), it.patient_id, it.case_id)
+    written = await it.write(deputy, begun.revision, guideline="Référentiel régional, version 5")
+    done = await world.do(deputy, sheets.done, it.case_id, written.revision)
+    second = await world.do(deputy, approval.approve, it.case_id, done.revision)
+    before, after = await it.versions()
+    assert (before, after.state, after.approved_by) == (closed, "closed", deputy.subject)
+    async with world.tenant.database.transaction() as connection:
+        row = (await connection.execute(select(document).where(document.c.document_id == second.document_id))).one()
+    assert (row.replaces, deputy.id in row.author_ids) == (first.document_id, True)
+    with pytest.raises(Refused):
+        await sheets_read.read(world.context(deputy), it.patient_id, it.case_id)
+
+
+async def test_an_opinion_is_corrected_by_one_who_was_there(world: Opinions) -> None:
+    it = await world.meeting()
+    await it.approved()
+    await it.close()
+    away = professional()
+    await it.board.deputy(away)
+    begun = await world.do(away, sheets.correct, it.case_id, "Dose à revoir")
+    done = await world.do(away, sheets.done, it.case_id, begun.revision)
+    before = await world.kept_of_all()
+    with pytest.raises(Conflict, match="SHEET_ATTENDANCE_NOT_SIGNED"):
+        await world.do(away, approval.approve, it.case_id, done.revision)
+    assert await world.kept_of_all() == before
+    await it.approve(done.revision)
+
+
+async def test_a_sheet_may_be_closed_before_its_session(world: Opinions) -> None:
     it = await world.meeting()
     await it.approved()
     (before,) = await it.versions()
@@ -153,8 +203,8 @@ async def test_a_closed_sheet_is_corrected_no_more(world: Opinions) -> None:
     assert await world.do(it.coordinator, sheets.close, it.case_id) == closed
     (after,) = await it.versions()
     assert {**after._mapping, "state": before.state} == dict(before._mapping)
-    with pytest.raises(Conflict, match="SHEET_CLOSED"):
-        await world.do(it.coordinator, sheets.correct, it.case_id, "dose")
+    begun = await world.do(it.coordinator, sheets.correct, it.case_id, "dose")
+    assert (begun.version, begun.state) == (2, "in_progress")
 
 
 async def test_off_standard_is_traced_while_the_sheet_is_written(world: Opinions) -> None:
