@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, Text, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import outbox
@@ -42,11 +42,26 @@ async def publish(act: Act, event: Event) -> UUID:
     return event_id
 
 
-async def publish_all(act: Act, events: Iterable[Event]) -> None:
-    """Write many events at once beside the change that they tell of."""
-    rows = [_row(act, each, uuid4()) for each in events]
+async def publish_all(act: Act, events: Iterable[Event], *, is_addressed: bool = False) -> None:
+    """Write many events at once beside the change that they tell of; `is_addressed`: no other network is to hear."""
+    at = act.now if is_addressed else None
+    rows = [_row(act, each, uuid4()) | {"addressed_at": at} for each in events]
     if rows:
         await act.connection.execute(insert(outbox), rows)
+
+
+def published_by(of: type[Event], facts: Select[Any], *, at: ColumnElement[datetime]) -> CTE:
+    """A data-modifying CTE that writes an event for each row of `facts` (`patient_id`, `payload`): of what another
+    network did, so that no network is to hear of it; and only who follows does, no subscriber."""
+    fact = facts.subquery()
+    row = {
+        "event_id": func.gen_random_uuid(),
+        "name": literal(of.name, Text()),
+        "patient_id": fact.c.patient_id,
+        "payload": fact.c.payload,
+        **dict.fromkeys(("at", "relayed_at", "addressed_at"), at),
+    }
+    return insert(outbox).from_select(list(row), select(*row.values())).cte("published")
 
 
 def _row(act: Act, event: Event, event_id: UUID) -> dict[str, Any]:
@@ -80,6 +95,33 @@ async def waiting(connection: AsyncConnection, now: datetime, limit: int = 100) 
         .with_for_update(skip_locked=True)
     )
     return [Waiting(**row) for row in rows.mappings()]
+
+
+def unaddressed(at: ColumnElement[datetime], limit: ColumnElement[int]) -> CTE:
+    """SQL: the oldest events of which nobody found who elsewhere is to hear, marked so `at`.
+
+    Columns `name`, `patient_id`, `payload`, `at`.
+    """
+    oldest = (
+        select(outbox.c.event_id)
+        .where(outbox.c.addressed_at.is_(None))
+        .order_by(outbox.c.at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("oldest")
+    )
+    return (
+        update(outbox)
+        .where(outbox.c.event_id.in_(select(oldest.c.event_id)))
+        .values(addressed_at=at)
+        .returning(outbox.c.name, outbox.c.patient_id, outbox.c.payload, outbox.c.at)
+        .cte("event")
+    )
+
+
+def first_unaddressed() -> ScalarSelect[datetime | None]:
+    """SQL: when the oldest of those events was published; null when there is none."""
+    return select(func.min(outbox.c.at)).where(outbox.c.addressed_at.is_(None)).scalar_subquery()
 
 
 async def mark_relayed(connection: AsyncConnection, event_ids: Iterable[UUID], at: datetime) -> None:

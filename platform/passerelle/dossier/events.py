@@ -29,12 +29,14 @@ class DocumentPublished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentMetadataChanged(Event):
-    """A document was masked, hidden, shown, archived, deleted…: `act` says which."""
+    """A document was masked, hidden, shown, archived, deleted…: `act` says which; `origin`, what other network keeps
+    it."""
 
     name: ClassVar[str] = "dossier.document_metadata_changed"
     document_id: UUID
     act: str
     metadata_version: int
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class DocumentWithholdingChanged(Event):
     name: ClassVar[str] = "dossier.document_withholding_changed"
     document_id: UUID
     act: str
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

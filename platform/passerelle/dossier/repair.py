@@ -15,7 +15,7 @@ from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, chains
 from passerelle.dossier.contents import content_binding
-from passerelle.dossier.events import DocumentMoved
+from passerelle.dossier.events import DocumentMetadataChanged, DocumentMoved
 from passerelle.dossier.formats import values
 from passerelle.dossier.publishing import may_file, must_be_identified
 from passerelle.dossier.tables import document, document_key, document_move, dossier, submission_set
@@ -39,7 +39,8 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
 
     The wrong record keeps a deleted entry and the trace; the right one gets a new entry whose content is
     sealed anew under its own key. Refused: DOCUMENT_UNKNOWN, SAME_PATIENT, REASON_MISSING, MOVE_OF_A_CHAIN
-    (one version among several that the actor may read), DOSSIER_NOT_OPEN, IDENTITY_NOT_QUALIFIED.
+    (one version among several that the actor may read), DOCUMENT_KEPT_ELSEWHERE, DOSSIER_NOT_OPEN,
+    IDENTITY_NOT_QUALIFIED.
     """
     reason = values.text(reason, "reason") or ""
     if not reason:
@@ -47,6 +48,8 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
     row = await access.require_document(act, document_id, Action.MOVE)
     if row.patient_id == to_patient_id:
         raise Conflict("SAME_PATIENT")
+    if row.origin is not None:
+        raise Conflict("DOCUMENT_KEPT_ELSEWHERE", network=row.origin)
     if await chains.has_others(act, row):
         raise Conflict("MOVE_OF_A_CHAIN")
     said = await may_file(act, to_patient_id, access.document_facts(act.context, row))
@@ -123,6 +126,12 @@ async def move_document(act: Act, document_id: UUID, to_patient_id: UUID, *, rea
             document_id=document_id,
             to_patient_id=to_patient_id,
             to_document_id=to_document_id,
+        ),
+    )
+    await outbox.publish(
+        act,
+        DocumentMetadataChanged(
+            patient_id=to_patient_id, document_id=to_document_id, act=Action.MOVE.value, metadata_version=1
         ),
     )
     await _tell_whose_versions_stay(act, row)

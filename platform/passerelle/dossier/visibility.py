@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, Row, func, insert, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, chains
+from passerelle.dossier import access, chains, marks
 from passerelle.dossier.events import DocumentMetadataChanged
 from passerelle.dossier.majority import of_age_at
 from passerelle.dossier.tables import document, document_author, document_version
@@ -166,7 +166,11 @@ async def _changed(act: Act, row: Row[Any], action: Action, **changes: Any) -> R
 
 
 async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: Any) -> Row[Any]:
-    """The same document under a new entryUUID."""
+    """The same document under a new entryUUID.
+
+    Refused, of a document that two networks have: DOCUMENT_KEPT_ELSEWHERE, MASK_DECIDED_AT_HOME (`marks.decided`).
+    """
+    await marks.decided(act, row, what, changes)
     version, entry_uuid = row.metadata_version + 1, uuid4()
     written: CursorResult[Any] = await act.connection.execute(
         update(document)
@@ -178,7 +182,11 @@ async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: An
     await outbox.publish(
         act,
         DocumentMetadataChanged(
-            patient_id=row.patient_id, document_id=row.document_id, act=what, metadata_version=version
+            patient_id=row.patient_id,
+            document_id=row.document_id,
+            act=what,
+            metadata_version=version,
+            origin=row.origin,
         ),
     )
     return written.one()

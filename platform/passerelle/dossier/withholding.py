@@ -159,5 +159,7 @@ async def _tell(act: Act, row: Row[Any], action: Action, *, changed: bool) -> No
     if changed:
         await outbox.publish(
             act,
-            DocumentWithholdingChanged(patient_id=row.patient_id, document_id=row.document_id, act=action.value),
+            DocumentWithholdingChanged(
+                patient_id=row.patient_id, document_id=row.document_id, act=action.value, origin=row.origin
+            ),
         )

@@ -133,8 +133,21 @@ def upgrade() -> None:
         sa.Column("is_home", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True, comment="exclusive; null: still"),
+        sa.Column(
+            "owed_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when all that it is to have was owed; null: not yet",
+        ),
         sa.PrimaryKeyConstraint("patient_id", "tenant_id", name=op.f("pk_patient_place")),
         comment="Where else a patient's things are, as the locator said last. No row is_home: home is here.",
+    )
+    op.create_index(
+        "ix_patient_place_unowed",
+        "patient_place",
+        ["patient_id"],
+        unique=False,
+        postgresql_where=sa.text("owed_at is null"),
     )
     op.create_table(
         "patient_location",
@@ -201,17 +214,12 @@ def upgrade() -> None:
             name=op.f("ck_document_mark_origin_decides_all"),
         ),
         sa.CheckConstraint("side in ('origin','home')", name=op.f("ck_document_mark_side")),
-        sa.ForeignKeyConstraint(
-            ["patient_id", "document_id"],
-            ["document.patient_id", "document.document_id"],
-            name=op.f("fk_document_mark_patient_id_document_id"),
-        ),
         sa.PrimaryKeyConstraint("patient_id", "document_id", "side", name=op.f("pk_document_mark")),
         comment="What each of two networks decided of a document; the document's row is what follows of both. Null: home"
         " left it to the origin.",
     )
     # Two networks may have decided one each, until home settles it; within one, the acts refuse it.
-    op.drop_constraint("ck_document_no_double_hiding", "document", type_="check")
+    op.drop_constraint(op.f("ck_document_no_double_hiding"), "document", type_="check")
     op.add_column(
         "document",
         sa.Column("origin", sa.Text(), nullable=True, comment="the network that keeps the document; null: this one"),

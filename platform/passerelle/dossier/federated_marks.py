@@ -1,0 +1,111 @@
+"""What a patient's home decided of documents that another network keeps: gathered at home, applied where they are kept.
+
+The two registers of a document, and the rule that makes its marks of them, are `marks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Select, case, func, literal, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit.transactions import Act
+from passerelle.dossier import federated_bundles as bundles
+from passerelle.dossier import federated_withholdings, marks
+from passerelle.dossier.federated_bundles import APPLIED, LATER
+from passerelle.dossier.tables import document, document_mark
+from passerelle.identities import patients
+from passerelle.kernel.database import rendered
+
+
+async def gather(connection: AsyncConnection, document_ids: Sequence[UUID], versions: Sequence[int]) -> str:
+    """JSON text: of each document, home's register if it decided anything, and whom it is kept from."""
+    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(document_ids, versions))
+    return str(found.scalar_one())
+
+
+async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
+    """Let what home decided be in force here; by document what became of it. `later` while it is not known here.
+
+    A network that has just become the patient's home takes its registers over from the one before.
+    """
+    # A statement of its own: what an act that it waited for decided is not in the snapshot of one that waits.
+    await marks.lock(act, bundles.ids_in(items))
+    rows = (await act.connection.exec_driver_sql(_APPLIED, bundles.values(act, from_tenant, items))).all()
+    await marks.settle(act, [each.id for each in rows if each.answer == APPLIED])
+    await federated_withholdings.merge(act, from_tenant, items)
+    return {each.id: each.answer for each in rows}
+
+
+def _gathered() -> Select[Any]:
+    owed, home, person = bundles.owed(), document_mark, patients.identity()
+    return bundles.gathered(
+        select(
+            owed.c.id,
+            owed.c.version,
+            case((document.c.document_id.is_(None), True)).label("gone"),
+            home.c.version.label("register_version"),
+            home.c.seen,
+            *(home.c[name] for name in marks.MARKS),
+            federated_withholdings.withheld(document.c.patient_id, document.c.document_id, person.c.person_key).label(
+                "withheld"
+            ),
+        )
+        .select_from(owed)
+        .outerjoin(document, document.c.document_id == owed.c.id)
+        .outerjoin(person, person.c.patient_id == document.c.patient_id)
+        .outerjoin(home, marks.is_of(home, document) & (home.c.side == marks.HOME))
+    )
+
+
+def _applied() -> Select[Any]:
+    types = {name: document_mark.c[name].type for name in marks.MARKS}
+    given = bundles.given({"register_version": BigInteger(), "seen": BigInteger(), **types})
+    here = (
+        select(given, document.c.patient_id, document.c.metadata_version, *_as_row())
+        .outerjoin_from(given, document, document.c.document_id == given.c.id)
+        .cte("here")
+        .prefix_with("materialized", dialect="postgresql")
+    )
+    is_said = here.c.patient_id.is_not(None) & here.c.register_version.is_not(None)
+    own = {
+        "patient_id": here.c.patient_id,
+        "document_id": here.c.id,
+        "side": literal(marks.ORIGIN),
+        "version": here.c.metadata_version,
+        "seen": literal(0),
+        **{name: here.c[f"row_{name}"] for name in marks.MARKS},
+        "at": bundles.NOW,
+    }
+    kept = (
+        upsert(document_mark)
+        .from_select(list(own), select(*own.values()).where(is_said))
+        .on_conflict_do_nothing()
+        .cte("kept")
+    )
+    decided = own | {
+        "side": literal(marks.HOME),
+        "version": here.c.register_version,
+        "seen": here.c.seen,
+        **{name: here.c[name] for name in marks.MARKS},
+    }
+    said = upsert(document_mark).from_select(list(decided), select(*decided.values()).where(is_said))
+    registered = said.on_conflict_do_update(
+        index_elements=["patient_id", "document_id", "side"],
+        set_={name: said.excluded[name] for name in ("version", "seen", *marks.MARKS, "at")},
+        where=document_mark.c.version < said.excluded.version,
+    ).cte("registered")
+    answer = case((func.coalesce(here.c.gone, False) | here.c.patient_id.is_not(None), APPLIED), else_=LATER)
+    return select(here.c.id, answer.label("answer")).add_cte(kept, registered)
+
+
+def _as_row() -> list[Any]:
+    return [document.c[name].label(f"row_{name}") for name in marks.MARKS]
+
+
+_GATHERED: Final = rendered(_gathered())
+_APPLIED: Final = rendered(_applied())

@@ -1,0 +1,85 @@
+"""Two networks, one patient at home in one of them, and what goes between, bundle by bundle, without any transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit.transactions import Act, transaction
+from passerelle.dossier.tables import document
+from passerelle.identities.ins import Ins
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import SetClock
+from passerelle_policies.vocabulary import ActorKind
+from tests.builders import World, ins_of, network
+from tests.conftest import Cloned
+
+_numbers = count(60_000)
+
+
+class Gathering(Protocol):
+    """What a kind offers on both sides."""
+
+    async def gather(self, connection: AsyncConnection, ids: Sequence[UUID], versions: Sequence[int], /) -> str: ...
+
+    async def apply(self, act: Act, from_tenant: str, items: str, /) -> Mapping[UUID, str]: ...
+
+
+@dataclass(slots=True)
+class Networks:
+    """Home and the network that the patient visits."""
+
+    home: World
+    away: World
+
+    async def patient(self) -> tuple[Ins, UUID, UUID, Actor, Actor]:
+        """Somebody with an open record in both: his INS, his ids and himself, at home and away."""
+        ins = ins_of(next(_numbers))
+        at_home, himself = await self.home.patient(ins)
+        away, himself_away = await self.away.patient(ins)
+        return ins, at_home, away, himself, himself_away
+
+
+def networks(home: Cloned, away: Cloned, premises: Path, clock: SetClock) -> Networks:
+    trusted = {"1.2.250.1.213.1.4.10": "qualified"}
+    pair = [
+        World(
+            tenant=replace(network(each.database, premises / id_, identity_status_when_unsaid=trusted), id=id_),
+            clock=clock,
+        )
+        for id_, each in (("nantes", home), ("toulouse", away))
+    ]
+    return Networks(*pair)
+
+
+async def sent(kind: Gathering, world: World, ids: Sequence[UUID], version: int = 1) -> str:
+    """What a network gathers of some objects now."""
+    async with world.tenant.database.transaction() as connection:
+        return await kind.gather(connection, ids, [version] * len(ids))
+
+
+async def taken(kind: Gathering, world: World, by: World, items: str) -> dict[UUID, str]:
+    """What becomes of it in another network."""
+    system = Actor(kind=ActorKind.SYSTEM, id=f"federation:{by.tenant.id}", name=by.tenant.name)
+    async with transaction(world.context(system)) as act:
+        return dict(await kind.apply(act, by.tenant.id, items))
+
+
+async def carried(kind: Gathering, by: World, to: World, *ids: UUID) -> list[str]:
+    """Gather and take in; the answers, in the order of the ids."""
+    answers = await taken(kind, to, by, await sent(kind, by, ids))
+    return [answers[each] for each in ids]
+
+
+async def entry(world: World, document_id: UUID) -> dict[str, Any]:
+    """A row of `document` as it stands."""
+    async with world.tenant.database.transaction() as connection:
+        found = await connection.execute(select(document).where(document.c.document_id == document_id))
+        return dict(found.mappings().one())
