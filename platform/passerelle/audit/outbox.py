@@ -50,16 +50,20 @@ async def publish_all(act: Act, events: Iterable[Event], *, is_addressed: bool =
         await act.connection.execute(insert(outbox), rows)
 
 
-def published_by(of: type[Event], facts: Select[Any], *, at: ColumnElement[datetime]) -> CTE:
-    """A data-modifying CTE that writes an event for each row of `facts` (`patient_id`, `payload`): of what another
-    network did, so that no network is to hear of it; and only who follows does, no subscriber."""
+def published_by(
+    of: type[Event], facts: Select[Any], *, at: ColumnElement[datetime], is_addressed: bool = False
+) -> CTE:
+    """A data-modifying CTE that writes an event for each row of `facts` (`patient_id`, `payload`), of a kind that no
+    subscriber is bound to: who follows hears of it and, unless it `is_addressed`, other networks do."""
     fact = facts.subquery()
     row = {
         "event_id": func.gen_random_uuid(),
         "name": literal(of.name, Text()),
         "patient_id": fact.c.patient_id,
         "payload": fact.c.payload,
-        **dict.fromkeys(("at", "relayed_at", "addressed_at"), at),
+        "at": at,
+        "relayed_at": at,
+        **({"addressed_at": at} if is_addressed else {}),
     }
     return insert(outbox).from_select(list(row), select(*row.values())).cte("published")
 

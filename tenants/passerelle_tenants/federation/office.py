@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from passerelle.identities.directory import Directory
@@ -34,6 +34,9 @@ class Office:
     kinds: Kinds
     carrier: Carrier
     clock: Clock
+    #: What this process wrote last of the other networks, not to write it again for each envelope.
+    known_peers: dict[str, str] = field(default_factory=dict)
+    last_heard: dict[str, datetime] = field(default_factory=dict)
 
     def number(self, name: str) -> int:
         """A number of the rules in force, as this tenant has it."""

@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
 
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Double,
+    Interval,
+    SmallInteger,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    true,
+    update,
+    values,
+)
+
+from passerelle.kernel.database import Statement
+from passerelle_tenants.federation import peers
+from passerelle_tenants.federation.envelopes import STATES, Bundle, Unsealable, seal
 from passerelle_tenants.federation.office import Office
+from passerelle_tenants.federation.tables import federation_out, federation_peer
+from passerelle_tenants.federation.travellers import BUNDLE, Owed, Priority
+
+_log = structlog.get_logger("passerelle.federation")
+# Of a wait, how much it may be shorter or longer: what failed together does not come back together.
+_JITTER: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one turn gave to the carrier; `failed`: bundles that it did not take, which fall due again."""
+    """What one turn gave to the carrier; `failed`: envelopes that it did not take, whose states fall due again."""
 
-    bundles: int
-    states: int
-    failed: int
+    bundles: int = 0
+    states: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Sent) -> Sent:
+        return Sent(self.bundles + other.bundles, self.states + other.states, self.failed + other.failed)
 
 
 async def send_due(office: Office) -> Sent:
@@ -22,9 +58,139 @@ async def send_due(office: Office) -> Sent:
     Returns when nothing is due, or as much is on its way as may be (`federation.window`): the acknowledgements that
     come in send the rest (`taking_in`).
     """
-    raise NotImplementedError
+    await peers.sync(office)
+    done = Sent()
+    for sign in await peers.signs_due(office):
+        done += await give(office, sign.to_tenant, sign.bundle())
+    window = office.number("federation.window")
+    for peer, room in await office.tenant.database.fetch(_ROOM, {"now": office.clock.now(), "window": window}):
+        done += await send_to(office, peer, room)
+    return done
 
 
-async def send_to(office: Office, peer: str, bundles: int = 1) -> Sent:
-    """Send one peer so many bundles at most."""
-    raise NotImplementedError
+async def send_to(office: Office, peer: str, room: int = BUNDLE) -> Sent:
+    """Send one peer what is due, `room` states at most; of what narrows a view, all."""
+    done = Sent()
+    while True:
+        taken = await _take(office, peer, room)
+        if not taken:
+            return done
+        done += await _send(office, peer, taken)
+        room -= len(taken)
+        # What narrows goes first: where something else went, none of it is left.
+        if (len(taken) < BUNDLE and room > 0) or (room <= 0 and any(row[-1] > Priority.NARROWS for row in taken)):
+            return done
+
+
+async def give(office: Office, peer: str, bundle: Bundle) -> Sent:
+    """Seal a bundle and have it carried. What goes wrong is logged: whatever matters is sent again."""
+    try:
+        await office.carrier.carry(peer, await seal(office, peer, bundle))
+    except Unsealable:
+        _log.warning("no key to seal with", tenant=office.tenant.id, peer=peer)
+    except Exception as error:  # noqa: BLE001 - a carrier may fail in any way it likes
+        _log.warning("not carried", tenant=office.tenant.id, peer=peer, kind=bundle.kind, error=type(error).__name__)
+    else:
+        return Sent(bundles=1)
+    return Sent(failed=1)
+
+
+async def _take(office: Office, peer: str, room: int) -> list[tuple[Any, ...]]:
+    """Mark up to a bundle of what is due as sent, and commit that: should it be lost from here on, it falls due."""
+    return await office.tenant.database.fetch(
+        _TAKE,
+        {
+            "now": office.clock.now(),
+            "peer": peer,
+            "lowest": int(Priority.FILLS if room > 0 else Priority.NARROWS),
+            "limit": min(room, BUNDLE) if room > 0 else BUNDLE,
+            "wait": office.number("federation.retry_seconds"),
+            "longest": office.number("federation.retry_seconds_max"),
+        },
+    )
+
+
+async def _send(office: Office, peer: str, taken: list[tuple[Any, ...]]) -> Sent:
+    by_kind: dict[str, list[Owed]] = defaultdict(list)
+    for kind, object_id, patient_id, version, payload, _ in taken:
+        by_kind[kind].append(Owed(object_id=object_id, patient_id=patient_id, version=version, payload=payload))
+    parts: dict[str, bytes] = {}
+    async with office.tenant.database.transaction() as connection:
+        for traveller in office.kinds:
+            if owed := by_kind.get(traveller.kind):
+                parts[traveller.kind] = (await traveller.gather(connection, peer, owed)).encode()
+    states = {
+        kind: [[each.object_id.hex for each in by_kind[kind]], [each.version for each in by_kind[kind]]]
+        for kind in parts
+    }
+    bundle = Bundle(kind=STATES, bundle_id=uuid4().hex, head={"states": states}, parts=parts)
+    done = await give(office, peer, bundle)
+    return Sent(done.bundles, len(taken) if done.bundles else 0, done.failed)
+
+
+_OWED: Final = and_(federation_out.c.acked_version < federation_out.c.version, federation_out.c.dead_at.is_(None))
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+
+
+def _room() -> Statement:
+    """Each peer that answers and has something due, with how much more may be on its way to it."""
+    out, peer = federation_out, federation_peer
+    of_peer = and_(out.c.to_tenant == peer.c.tenant_id, _OWED)
+    window = bindparam("window", type_=BigInteger())
+    on_its_way = (
+        select(out.c.object_id)
+        .where(of_peer, out.c.next_attempt_at > _NOW, out.c.sent_version == out.c.version)
+        .limit(window)
+        .correlate(peer)
+        .subquery()
+    )
+    is_due = select(out.c.object_id).where(of_peer, out.c.next_attempt_at <= _NOW).correlate(peer).exists()
+    count = select(func.count()).select_from(on_its_way).scalar_subquery()
+    return Statement(
+        select(peer.c.tenant_id, cast(window - count, BigInteger)).where(peer.c.away_since.is_(None), is_due)
+    )
+
+
+def _take_due() -> Statement:
+    out = federation_out
+    peer, limit = bindparam("peer", type_=Text()), bindparam("limit", type_=BigInteger())
+    rank = values(column("priority", SmallInteger()), name="rank").data([(int(each),) for each in Priority])
+    of_rank = (
+        select(out.c.kind, out.c.object_id, out.c.next_attempt_at)
+        .where(out.c.to_tenant == peer, out.c.priority == rank.c.priority, _OWED, out.c.next_attempt_at <= _NOW)
+        .order_by(out.c.next_attempt_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .lateral("of_rank")
+    )
+    due = (
+        select(of_rank.c.kind, of_rank.c.object_id)
+        .select_from(rank.join(of_rank, true()))
+        .where(rank.c.priority <= bindparam("lowest", type_=SmallInteger()))
+        .order_by(rank.c.priority, of_rank.c.next_attempt_at)
+        .limit(limit)
+        .cte("due")
+    )
+    wait = func.least(
+        bindparam("wait", type_=Double()) * func.power(literal(2.0), func.least(out.c.attempts, 20)),
+        bindparam("longest", type_=Double()),
+    ) * (1 - _JITTER + 2 * _JITTER * func.random())
+    return Statement(
+        update(out)
+        .where(out.c.to_tenant == peer, out.c.kind == due.c.kind, out.c.object_id == due.c.object_id)
+        .values(
+            sent_version=out.c.version,
+            sent_at=_NOW,
+            attempts=out.c.attempts + 1,
+            next_attempt_at=_NOW + wait * literal(timedelta(seconds=1), Interval()),
+        )
+        .returning(
+            *(out.c[name] for name in ("kind", "object_id", "patient_id", "version")),
+            cast(out.c.payload, Text()),
+            out.c.priority,
+        )
+    )
+
+
+_ROOM: Final = _room()
+_TAKE: Final = _take_due()

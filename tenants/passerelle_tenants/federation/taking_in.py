@@ -1,10 +1,36 @@
-"""What arrives: opened, applied once in one transaction for a bundle, acknowledged after the commit."""
+"""What arrives: opened, applied once in one transaction for a bundle, acknowledged after the commit.
+
+`federation_in` takes the versions first: whoever takes in the same states at the same time waits there, and finds them
+known. Whatever is not applied takes no version: the transaction is undone and the rest done again without it.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias
+from uuid import UUID
 
+import structlog
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, column, func, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql.dml import ReturningInsert
+
+from passerelle.audit.transactions import Act, transaction
+from passerelle.kernel.errors import TryLater
+from passerelle_tenants.federation import peers
+from passerelle_tenants.federation.acknowledging import acknowledge, answer
+from passerelle_tenants.federation.envelopes import ACKS, HEARTBEAT, STATES, Bundle, Opened, Unopened, open_
 from passerelle_tenants.federation.office import Office
+from passerelle_tenants.federation.sending import give, send_to
+from passerelle_tenants.federation.tables import federation_in
+from passerelle_tenants.federation.travellers import APPLIED, LATER
+
+_log = structlog.get_logger("passerelle.federation")
+_Key: TypeAlias = tuple[str, UUID]
+_STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +56,160 @@ async def take_in(office: Office, envelope: bytes) -> Taken:
     An envelope that cannot be opened, or is not for this network, changes nothing and raises nothing. Raises `TryLater`
     when the database is away: nothing was applied nor acknowledged, the origin sends again.
     """
-    raise NotImplementedError
+    try:
+        opened = await open_(office, envelope)
+        taken, as_of = await _by_kind(office, opened)
+    except Unopened as wrong:
+        _log.warning("not opened", tenant=office.tenant.id, reason=wrong.reason)
+        return Taken("unopened", reason=wrong.reason)
+    was_away = await peers.heard(office, opened.from_tenant, as_of)
+    if was_away or taken.acked:
+        await send_to(office, opened.from_tenant, office.number("federation.window") if was_away else taken.acked)
+    return taken
+
+
+async def _by_kind(office: Office, opened: Opened) -> tuple[Taken, datetime | None]:
+    """What became of it, and until when it says to have told everything."""
+    origin, bundle = opened.from_tenant, opened.bundle
+    if bundle.kind == STATES:
+        return await _take_states(office, origin, bundle), None
+    if bundle.kind == ACKS:
+        return Taken(ACKS, origin, acked=await acknowledge(office, origin, bundle)), None
+    try:
+        as_of, asks = datetime.fromisoformat(bundle.head["as_of"]), bool(bundle.head["asks"])
+    except (KeyError, ValueError, TypeError) as wrong:
+        raise Unopened("form") from wrong
+    if asks:
+        await give(office, origin, (await peers.sign_to(office, origin)).bundle())
+    return Taken(HEARTBEAT, origin), as_of
+
+
+async def _take_states(office: Office, origin: str, bundle: Bundle) -> Taken:
+    try:
+        versions = {
+            (kind, UUID(object_id)): int(version)
+            for kind, (ids, numbers) in bundle.head["states"].items()
+            for object_id, version in zip(ids, numbers, strict=True)
+        }
+    except (KeyError, ValueError, TypeError, AttributeError) as wrong:
+        raise Unopened("form") from wrong
+    became = await _apply(office, origin, bundle, versions)
+    said = {key: (versions[key], APPLIED if each == _STALE else each) for key, each in became.items()}
+    await give(office, origin, answer(bundle.bundle_id, said))
+    counted = Counter(became.values())
+    applied, stale, later = counted[APPLIED], counted[_STALE], counted[LATER]
+    refused = len(became) - applied - stale - later
+    return Taken(STATES, origin, applied=applied, stale=stale, later=later, refused=refused)
+
+
+class _NotAll(Exception):
+    """Some of a bundle was not applied: undoes the transaction."""
+
+    def __init__(self, became: Mapping[_Key, str]) -> None:
+        self.became = became
+        super().__init__()
+
+
+async def _apply(office: Office, origin: str, bundle: Bundle, versions: Mapping[_Key, int]) -> dict[_Key, str]:
+    """What became of each state. Those that were applied are committed, in one transaction unless one of them fails."""
+    not_applied: dict[_Key, str] = {}
+    left = dict(versions)
+    while left:
+        try:
+            became = await _apply_together(office, origin, bundle, left)
+        except _NotAll as some:
+            not_applied.update(some.became)
+            left = {key: version for key, version in left.items() if key not in some.became}
+        except TryLater:
+            raise
+        except Exception as error:  # noqa: BLE001 - one state that fails does not hold the others
+            if len(left) == 1:
+                [(kind, object_id)] = left
+                what = {"kind": kind, "object_id": str(object_id), "error": type(error).__name__}
+                _log.warning("not applied", tenant=office.tenant.id, origin=origin, **what)
+                return {**not_applied, (kind, object_id): LATER}
+            keys = list(left)
+            halves = (keys[: len(keys) // 2], keys[len(keys) // 2 :])
+            for half in halves:
+                not_applied |= await _apply(office, origin, bundle, {key: left[key] for key in half})
+            return not_applied
+        else:
+            return not_applied | became
+    return not_applied
+
+
+async def _apply_together(office: Office, origin: str, bundle: Bundle, versions: Mapping[_Key, int]) -> dict[_Key, str]:
+    """Apply these states in one transaction. Raises `_NotAll`, and nothing happened, unless all of them are."""
+    async with transaction(office.context(origin, bundle.bundle_id)) as act:
+        fresh = await _take_versions(act, origin, versions)
+        became = dict.fromkeys(versions, _STALE)
+        for traveller in office.kinds:
+            if chosen := fresh.pop(traveller.kind, None):
+                items = await _items(act, bundle, traveller.kind, chosen)
+                answers = await traveller.apply(act, origin, items)
+                became.update({(traveller.kind, each): answers.get(each, LATER) for each in chosen})
+        # Of a kind that nobody here knows yet: a newer release may.
+        became.update({(kind, each): LATER for kind, ids in fresh.items() for each in ids})
+        if wrong := {key: each for key, each in became.items() if each not in (APPLIED, _STALE)}:
+            raise _NotAll(wrong)
+    return became
+
+
+async def _take_versions(act: Act, origin: str, versions: Mapping[_Key, int]) -> dict[str, list[UUID]]:
+    """Write down the versions that are newer than what is known, and give their objects by kind."""
+    rows = await act.connection.execute(
+        _NEWER,
+        {
+            "origin": origin,
+            "kinds": [kind for kind, _ in versions],
+            "ids": [object_id for _, object_id in versions],
+            "versions": list(versions.values()),
+            "now": act.now,
+        },
+    )
+    fresh: dict[str, list[UUID]] = {}
+    for kind, object_id in rows:
+        fresh.setdefault(kind, []).append(object_id)
+    return fresh
+
+
+async def _items(act: Act, bundle: Bundle, kind: str, chosen: Sequence[UUID]) -> str:
+    """The items of a kind, as the origin wrote them; of those that are not chosen, none."""
+    part = bundle.parts.get(kind, b"[]").decode()
+    if len(chosen) == len(bundle.head["states"][kind][0]):
+        return part
+    rows = await act.connection.execute(_CHOSEN, {"part": part, "ids": list(chosen)})
+    return str(rows.scalar_one())
+
+
+def _newer() -> ReturningInsert[str, UUID]:
+    given = (
+        func.unnest(
+            bindparam("kinds", type_=ARRAY(Text())),
+            bindparam("ids", type_=ARRAY(Uuid())),
+            bindparam("versions", type_=ARRAY(BigInteger())),
+        )
+        .table_valued(column("kind", Text()), column("object_id", Uuid()), column("version", BigInteger()))
+        .render_derived("given")
+    )
+    added = upsert(federation_in).from_select(
+        ["from_tenant", "kind", "object_id", "version", "applied_at"],
+        # In one order for all who take in: none waits for another that waits for it.
+        select(
+            bindparam("origin", type_=Text()),
+            *(given.c[name] for name in ("kind", "object_id", "version")),
+            bindparam("now", type_=DateTime(timezone=True)),
+        ).order_by(given.c.kind, given.c.object_id),
+    )
+    return added.on_conflict_do_update(
+        index_elements=["from_tenant", "kind", "object_id"],
+        set_={"version": added.excluded.version, "applied_at": added.excluded.applied_at},
+        where=federation_in.c.version < added.excluded.version,
+    ).returning(federation_in.c.kind, federation_in.c.object_id)
+
+
+_NEWER: Final = _newer()
+_CHOSEN: Final = text(
+    "select coalesce(json_agg(item), '[]')::text from json_array_elements(cast(:part as json)) as item"
+    " where cast(item ->> 'id' as uuid) = any(cast(:ids as uuid[]))"
+)
