@@ -64,13 +64,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is tried example after example is not measured: coverage doubles its price, others pass the same lines.
 
-    So do the slowest of the rest, which are marked where they stand; what reads the tree passes none. The files that
-    take minutes begin (`ops/test` keeps this order), so that no worker waits for another at the end.
+    So do the slowest of the rest, which are marked where they stand, and journeys; what reads the tree passes none. The
+    files that take minutes begin (`ops/test` keeps this order), so that no worker waits for another at the end.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
     for item in items:
         is_tried = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
-        if is_tried or item.nodeid.startswith("tests/house/"):
+        if is_tried or item.nodeid.startswith(("tests/house/", "tests/journeys/")):
             item.add_marker("no_cover")
 
 
