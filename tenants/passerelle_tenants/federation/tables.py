@@ -90,7 +90,9 @@ patient_place = Table(
     Column("is_home", Boolean, nullable=False, server_default=text("false")),
     Column("since", DateTime(timezone=True), nullable=False),
     Column("until", DateTime(timezone=True), comment="exclusive; null: still"),
+    Column("owed_at", DateTime(timezone=True), comment="when all that it is to have was owed; null: not yet"),
     PrimaryKeyConstraint("patient_id", "tenant_id"),
+    Index("ix_patient_place_unowed", "patient_id", postgresql_where=text("owed_at is null")),
     comment="Where else a patient's things are, as the locator said last. No row is_home: home is here.",
 )
 

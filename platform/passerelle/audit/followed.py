@@ -1,0 +1,62 @@
+"""Events of the outbox since a place in it, for a task that keeps how far it has come (`notices.watermarks`).
+
+The place is a transaction's number, below which none is still running: so no event is missed, in whatever order
+transactions end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Text, cast, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit.tables import outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event."""
+
+    name: str
+    patient_id: UUID
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What was found, and the place that this comes to; `is_full`: there may be more."""
+
+    events: Sequence[Told]
+    until: int
+    is_full: bool
+
+
+async def since(connection: AsyncConnection, names: Sequence[str], after: int, limit: int) -> Followed:
+    """The events of these names in the transactions after that place, some `limit` of them, each transaction whole."""
+    running = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+    ceiling = int((await connection.execute(select(running))).scalar_one())
+    wanted = (
+        outbox.c.name.in_(names),
+        outbox.c.transaction_id > after,
+        outbox.c.transaction_id < ceiling,
+    )
+    first = select(outbox.c.transaction_id).where(*wanted).order_by(outbox.c.transaction_id).limit(limit)
+    transactions = list(await connection.scalars(first))
+    is_full = len(transactions) == limit
+    until = transactions[-1] if is_full else max(after, ceiling - 1)
+    rows = await connection.execute(
+        select(outbox.c.name, outbox.c.patient_id, outbox.c.payload)
+        .where(*wanted, outbox.c.transaction_id <= until)
+        .order_by(outbox.c.transaction_id, outbox.c.at)
+    )
+    return Followed(events=[Told(**row) for row in rows.mappings()], until=until, is_full=is_full)
+
+
+async def is_unaddressed(connection: AsyncConnection, patient_id: UUID) -> bool:
+    """Whether there is an event of a patient of which nobody found yet who elsewhere is to hear."""
+    waiting = select(literal(1)).where(outbox.c.addressed_at.is_(None), outbox.c.patient_id == patient_id)
+    return (await connection.execute(waiting.limit(1))).first() is not None
