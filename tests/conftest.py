@@ -53,6 +53,8 @@ _numbers = count(1)
 
 
 _FIRST = ("tests/running/", "tests/proofs/", "tests/journeys/", "tests/compiled/", "tests/gateway/")
+# What is measured is the three lower floors, by their own tests: a tracer doubles the price of what goes through all.
+_UNMEASURED = (*_FIRST, "tests/bench/", "tests/house/", "tests/subscriptions/")
 
 
 def pytest_configure() -> None:
@@ -62,15 +64,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is tried example after example is not measured: coverage doubles its price, others pass the same lines.
+    """What is tried example after example is not measured either: others pass the same lines. So do the slowest of the
+    rest, which are marked where they stand.
 
-    So do the slowest of the rest, which are marked where they stand, and journeys; what reads the tree passes none. The
-    files that take minutes begin (`ops/test` keeps this order), so that no worker waits for another at the end.
+    The files that take minutes begin (`ops/test` keeps this order), so that no worker waits for another at the end.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
     for item in items:
         is_tried = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
-        if is_tried or item.nodeid.startswith(("tests/house/", "tests/journeys/")):
+        if is_tried or item.nodeid.startswith(_UNMEASURED):
             item.add_marker("no_cover")
 
 
