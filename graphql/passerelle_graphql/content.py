@@ -1,6 +1,7 @@
 """A document's octets at `/{tenant}/documents/{id}/content`, and a CDA shown at `…/view`.
 
-Through a case of a tumour board, those of what is attached to it: `/{tenant}/board-cases/{case}/documents/{id}`.
+Through a case of a tumour board, those of what is attached to it, or was lent with it by another network:
+`/{tenant}/board-cases/{case}/documents/{id}`.
 
 The same decision as everywhere; what the actor may not know of is 404 like what is not there. One reading is one
 journal line: ranges, conditional requests and HEADs that follow within `journal.same_reading_minutes` belong to the
@@ -11,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from starlette.requests import Request
@@ -24,18 +25,30 @@ from passerelle.dossier import documents
 from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused
-from passerelle.oncology import attachments
+from passerelle.oncology import attachments, lent_documents
 from passerelle_graphql import problem_details, ranges, standing
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.gateway import Gateway
-from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.ids import Node, is_of, key_of
 from passerelle_graphql.problem_details import PRIVATE
 from passerelle_graphql.schema.documents import CDA
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+", re.IGNORECASE)
 _EXTENSIONS = {CDA: "xml", "application/pdf": "pdf", "text/plain": "txt", "image/jpeg": "jpg", "image/png": "png"}
+
+
+class Opened(Protocol):
+    """Octets that were decided upon: of `document` are told `mime_type` and `sha256`."""
+
+    @property
+    def document(self) -> Mapping[str, Any]: ...
+    @property
+    def size(self) -> int: ...
+    def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]: ...
+
+
 #: Decides upon what a request asks for, opens and journals it; the flag: it continues a reading.
-Opens: TypeAlias = Callable[[Request, Context, bool], Awaitable[documents.OpenedContent]]
+Opens: TypeAlias = Callable[[Request, Context, bool], Awaitable[Opened]]
 _INERT = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
@@ -123,9 +136,13 @@ async def _opened(request: Request, context: Context, continues: bool) -> docume
     return await documents.open_content(context, _key(request, Node.DOCUMENT, "id"), continues=continues)
 
 
-async def opened_through_case(request: Request, context: Context, continues: bool) -> documents.OpenedContent:
-    """What is attached to a case, to whoever reads that case."""
-    case_id, document_id = _key(request, Node.BOARD_CASE, "case"), _key(request, Node.DOCUMENT, "id")
+async def opened_through_case(request: Request, context: Context, continues: bool) -> Opened:
+    """What is attached to a case, or was lent with it, to whoever reads that case."""
+    document_id = _key(request, Node.DOCUMENT, "id")
+    if is_of(Node.REFERRAL, request.path_params["case"]):
+        referral_id = _key(request, Node.REFERRAL, "case")
+        return await lent_documents.open_lent(context, referral_id, document_id, continues=continues)
+    case_id = _key(request, Node.BOARD_CASE, "case")
     return await attachments.open_attached(context, case_id, document_id, continues=continues)
 
 
@@ -151,11 +168,11 @@ async def begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     return all_of_them()
 
 
-def _media_type(opened: documents.OpenedContent) -> str:
+def _media_type(opened: Opened) -> str:
     given = str(opened.document["mime_type"])
     return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
 
 
-def _file_name(request: Request, opened: documents.OpenedContent) -> str:
+def _file_name(request: Request, opened: Opened) -> str:
     """A name that says nothing of the patient: titles are health data, and downloads folders are read by others."""
     return f"document-{request.path_params['id']}.{_EXTENSIONS.get(opened.document['mime_type'], 'bin')}"

@@ -54,6 +54,15 @@ def key_of(kind: Node, given: str) -> UUID:
     return UUID(bytes=raw[1:])
 
 
+def is_of(kind: Node, given: str) -> bool:
+    """Whether something is an id of that kind."""
+    try:
+        key_of(kind, given)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _id(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 

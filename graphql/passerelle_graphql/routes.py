@@ -3,7 +3,7 @@
 /{tenant}/graphql                       GET for queries, POST for everything; subscriptions by SSE or WebSocket
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
-/{tenant}/board-cases/{case}/documents/{id}  the octets of what is attached to a case of a tumour board
+/{tenant}/board-cases/{case}/documents/{id}  the octets of what is attached to a case of a tumour board, or lent with it
 /{tenant}/exports/{id}                  a whole record, as a zip; GET alone
 /{tenant}/calendars/{key}.ics           a professional's sessions, for his calendar application
 /health/live, /health/ready             for whoever supervises

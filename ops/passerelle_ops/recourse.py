@@ -74,8 +74,7 @@ def bind_recourse(
         await recourse_arrivals.say(context(tenant), UUID(event.payload["referral_id"]), way)
 
     async def tell_of_reading(tenant: Tenant, event: Waiting) -> None:
-        said = event.payload
-        await recourse_arrivals.say_read(context(tenant), UUID(said["referral_id"]), said["rpps"], said["read_at"], way)
+        await recourse_arrivals.say_read(context(tenant), event.payload, way)
 
     subscribers.bind(ReferralChanged.name, lend)
     subscribers.bind(LentCaseChanged.name, answer)

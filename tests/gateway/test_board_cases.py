@@ -30,7 +30,8 @@ SESSION = (
       id boardName boardKind startsAt endsAt place state
       cases {
         __typename id patient { __typename id familyName usedName givenNames birthDate sex } state discussion
-        requester who: presenter question informedAt registeredAt deferredFrom
+        requester { __typename rpps as: name profession { __typename code label } } who: presenter { name }
+        question informedAt registeredAt deferredFrom
         sheet { __typename version state writtenAt missing { __typename name label } }
         attachments {
           __typename documentId nature type { code label } title mimeType actAt size attachedAt contentUrl
@@ -123,7 +124,10 @@ async def test_a_case_is_prepared_opened_and_read(serving: Serving, room: Room, 
 
     (one,) = opened["cases"]
     assert one["question"] == "Traitement « adjuvant » ?"
-    assert one["requester"] == record.doctor_actor.id
+    known = await serving.directory.professional(record.doctor_actor.id)
+    assert known is not None
+    asks = {"rpps": record.doctor_actor.id, "name": known.name, "profession": {"code": "10", "label": "Médecin"}}
+    assert (one["requester"], one["presenter"]) == (asks, asks)
     assert one["forecast"]["lacking"] > 0
     (attached,) = one["attachments"]
     assert attached["contentUrl"] == f"/oncomip/board-cases/{case_id}/documents/{paper}"

@@ -50,7 +50,7 @@ ONE = (
     ... on StaffedBoard {
       __typename board { ...B }
       members @include(if: $yes) {
-        __typename id rpps name duty specialty specialtyCode deputyOf validFrom validUntil
+        __typename id rpps name profession { code label } duty specialty specialtyCode deputyOf validFrom validUntil
       }
     }
     ...Why
@@ -93,7 +93,10 @@ CONVENED = (
     __typename
     ... on ConvenedBoardSession {
       boardName boardKind session { ...S }
-      seats { __typename rpps name specialty specialtyCode duty answer answeredAt signedAt isRemote }
+      seats {
+        __typename rpps name profession { __typename label } specialty specialtyCode duty
+        answer answeredAt signedAt isRemote
+      }
     }
     ...Why
   }

@@ -31,7 +31,7 @@ PLANS = (
         __typename id version kind state caseId revision writtenBy writtenAt issuedBy issuedAt documentId boardOn
         lines @include(if: $yes) {
           number kind what { __typename code system label } words isDone rank starts ends plannedFrom plannedTo
-          isRegular rhythm sideEffects comment performers { name rpps place }
+          isRegular rhythm mode { code label } sideEffects comment performers { name rpps place }
         }
         after: aftercare {
           steps { what who firstOn everyMonths until days } contacts { name role reach } warningSigns comment
@@ -56,6 +56,7 @@ LINES = [
         "kind": "TREATMENT",
         "what": {"code": "C15313", "system": "2.16.840.1.113883.3.26.1.1", "label": "radiothérapie"},
         "rank": "1",
+        "mode": {"code": "MED-585", "system": "1.2.250.1.213.1.1.4.322", "label": "Hospitalisation de jour"},
         "plannedFrom": "2026-12",
         "performers": [{"name": "Centre d'essai", "place": "Clinique"}],
     },

@@ -20,7 +20,7 @@ from tests import builders
 from tests.conftest import Cloned, Template
 from tests.gateway.serving import TENANT
 from tests.journeys.boards import BIRTHPLACE, ONCOLOGIST, RADIOTHERAPIST, SURGEON, Hospital, answers, done, registers
-from tests.journeys.conftest import Network
+from tests.journeys.conftest import Network, cda
 
 EXPERTS = "ailleurs"
 
@@ -80,6 +80,10 @@ async def test_experts_elsewhere_give_an_opinion_and_keep_nothing(network: Netwo
     theirs = await experts.session(days=10)
     ours = await board.session(days=20)
     case = await registers(doctor, record, ours, network.clock.now())
+    octets = cda(who, doctor, "Biopsie", seed="recours", type_code="11526-1", at=network.clock.now())
+    biopsy = await doctor.files(octets)
+    await done(doctor, "AttachToBoardCase", caseId=case, documentId=biopsy["documentId"])
+    await done(doctor, "BeginBoardSheet", caseId=case)
 
     # Who and which boards are elsewhere: the other network is asked, and no patient is in what it is asked.
     (found,) = (await done(doctor, "BoardsElsewhere"))["nodes"]
@@ -89,13 +93,23 @@ async def test_experts_elsewhere_give_an_opinion_and_keep_nothing(network: Netwo
     forecast = await done(board.coordinator, "SessionForecast", sessionId=ours)
     assert [(each["wasAskedElsewhere"], len(each["experts"])) for each in forecast["gaps"]] == [(True, 1), (True, 1)]
 
-    refused = await surgeon.asks("OpenLentCases", sessionId=theirs)
+    refused = await surgeon.asks("LentCases", sessionId=theirs)
     assert refused["nodes"] == []
     referred = await done(doctor, "ReferBoardCase", caseId=case, toNetwork=EXPERTS, toBoardId=found["id"])
     assert referred["state"] == "SENT"
     await _turn(network, networks)
-    (lent,) = (await done(surgeon, "OpenLentCases", sessionId=theirs))["nodes"]
+    (lent,) = (await done(surgeon, "LentCases", sessionId=theirs))["nodes"]
     assert (lent["network"], lent["question"]) == ("Réseau d'essai", "Traitement adjuvant ?")
+    assert (lent["requester"]["rpps"], lent["requester"]["profession"]["label"]) == (doctor.rpps, "Médecin")
+    assert {each["name"]: each["text"] for each in lent["answers"]}["case_summary"] == "Traitement adjuvant ?"
+    (paper,) = lent["documents"]
+    assert (paper["nature"], paper["contentUrl"].split("/")[:3]) == ("PATHOLOGY", ["", EXPERTS, "board-cases"])
+    read = await surgeon.client.get(paper["contentUrl"])
+    assert (read.status_code, read.content) == (200, octets)
+    part = await surgeon.client.get(paper["contentUrl"], headers={"range": "bytes=2-3"})
+    assert (part.status_code, part.content) == (206, octets[2:4])
+    for other in (paper["contentUrl"].replace(EXPERTS, TENANT), paper["contentUrl"][:-1] + "A"):
+        assert (await surgeon.client.get(other)).status_code in {403, 404}
 
     # They open that case, and not the record.
     stranger = await surgeon.asks("OpenDossier", patientId=record)
@@ -107,10 +121,12 @@ async def test_experts_elsewhere_give_an_opinion_and_keep_nothing(network: Netwo
     await done(experts.coordinator, "GiveRecourseOpinion", id=lent["id"], revision=said["revision"])
     await _turn(network, networks)
 
-    assert (await experts.coordinator.asks("OpenLentCases", sessionId=theirs))["nodes"] == []
+    assert (await experts.coordinator.asks("LentCases", sessionId=theirs))["nodes"] == []
+    assert (await surgeon.client.get(paper["contentUrl"])).status_code == 404
     (answered,) = (await done(doctor, "RecourseReferrals", patientId=record, caseId=case))["nodes"]
     assert answered["state"] == "ANSWERED"
     patient = network.citizen(who)  # he signs in again: days have gone by
     assert [each for each in await patient.titles(record) if "RCP de recours" in each]
     journal = [each["node"] for each in (await patient.asks("Journal", patientId=record))["edges"]]
-    assert ("board_case", surgeon.rpps) in {(each["kind"], each["actor"]["rpps"]) for each in journal}
+    read_by = {(each["kind"], each["actor"]["rpps"]) for each in journal}
+    assert {("board_case", surgeon.rpps), ("document", surgeon.rpps)} <= read_by

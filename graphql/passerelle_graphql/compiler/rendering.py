@@ -7,7 +7,7 @@ are shown, none that has a resolver.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -21,9 +21,12 @@ from graphql import (
     GraphQLUnionType,
 )
 
+from passerelle.kernel.context import Context
 from passerelle_graphql.bodies import as_json
-from passerelle_graphql.compiler.building import NotCompiled
+from passerelle_graphql.compiler.building import Builder, NotCompiled, Shape, later
+from passerelle_graphql.compiler.late import Late
 from passerelle_graphql.compiler.selections import Selected, Selections
+from passerelle_graphql.compiler.shapes import Sql
 
 #: Makes JSON of a value that is there.
 Writer: TypeAlias = Callable[[Any], str]
@@ -35,6 +38,27 @@ _quoted: Final = json.encoder.encode_basestring
 def written(selections: Selections, type_: GraphQLOutputType, selected: Selected, value: Any) -> bytes:
     """The JSON of a field's value. NotCompiled as `writer`."""
     return b"null" if value is None else writer(selections, type_, selected)(value).encode()
+
+
+def made(
+    type_name: str,
+    field: str,
+    make: Callable[..., object],
+    *columns: Sql,
+    lookup: Callable[[Context, Sequence[Sequence[Any]]], Awaitable[Mapping[str, Any]]] | None = None,
+) -> Shape:
+    """A field of a type that Python makes out of columns: `make` is given the context and each of them, or with a
+    `lookup` what it found and each of them."""
+
+    def late(builder: Builder, selected: Selected) -> Late:
+        type_ = builder.type_of(type_name).fields[field].type
+
+        def write(context: Context, values: Sequence[Any], found: Mapping[str, Any]) -> bytes:
+            return written(builder.selections, type_, selected, make(context if lookup is None else found, *values))
+
+        return Late(write=write, lookup=lookup)
+
+    return later(late, *columns)
 
 
 def writer(selections: Selections, type_: GraphQLOutputType, selected: Selected) -> Writer:

@@ -48,6 +48,7 @@ from passerelle_graphql.schema.emergencies import (
 from passerelle_graphql.schema.equivalent_results import EQUIVALENT_RESULTS, EquivalentResultsQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
+from passerelle_graphql.schema.lent_cases import LentCaseQuery
 from passerelle_graphql.schema.me import ME, MeQuery
 from passerelle_graphql.schema.medicines import MEDICINE, MEDICINES, MedicinesQuery
 from passerelle_graphql.schema.notices import NOTICES, NoticesMutation, NoticesQuery
@@ -90,6 +91,7 @@ class Query(
     RecallQuery,
     BoardActivityQuery,
     RecourseQuery,
+    LentCaseQuery,
     BoardQuery,
     BoardSessionQuery,
     BoardAgendaQuery,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import DateTime, Select, bindparam, case, select
+from sqlalchemy import DateTime, Select, bindparam
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import attending, judging, objections, relations
@@ -23,6 +23,7 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.enums import ActorKind, InformedHow, Relation, RepresentationBasis
@@ -168,20 +169,11 @@ def _frame(needs: frozenset[str]) -> Frame:
         _BLOCK: held.blocks,
         _OBJECTION: objections.first_in_force(it.patient_id, now),
     }
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *(each.cte(name) for name, each in rows.items() if name in needs)],
-    )
+    return framed(it, [each.cte(name) for name, each in rows.items() if name in needs])
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     return judging.parameters(asked.context, Kind.AUTHORIZATIONS, key_of(Node.PATIENT, arguments.root["patient_id"]))
-
-
-def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.AUTHORIZATIONS, told)
 
 
 AUTHORIZATIONS = ReadRoot(
@@ -197,7 +189,7 @@ AUTHORIZATIONS = ReadRoot(
     },
     frame=_frame,
     parameters=_parameters,
-    otherwise=_refused,
+    otherwise=refused(Kind.AUTHORIZATIONS),
 )
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import Text, bindparam, case, select
+from sqlalchemy import Text, bindparam
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
@@ -22,6 +22,7 @@ from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.late_answers import LateRoot
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_policies.vocabulary import Kind
@@ -98,12 +99,7 @@ def _line(found: Line) -> BoardActivityLine:
 @cache
 def _frame(_needs: frozenset[str]) -> Frame:
     it = judging.judged(Kind.BOARD_ACTIVITY, reason=bindparam("activity_reason", type_=Text()))
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, given(since=bindparam("since", type_=Text()))],
-    )
+    return framed(it, [given(since=bindparam("since", type_=Text()))])
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -114,10 +110,6 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
         "since": period.since.isoformat(),
         "gateway_path": asked.path,
     }
-
-
-def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.BOARD_ACTIVITY, told)
 
 
 async def _answer(context: Context, gathered: Sequence[Any]) -> object:
@@ -133,7 +125,7 @@ BOARD_ACTIVITY = LateRoot(
     fields={},
     frame=_frame,
     parameters=_parameters,
-    otherwise=_refused,
+    otherwise=refused(Kind.BOARD_ACTIVITY),
     payload=(Sql("(select since from given)"),),
     answer=_answer,
 )

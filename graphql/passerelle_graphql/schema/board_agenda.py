@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import case, select
 
-from passerelle.dossier import judging
-from passerelle.kernel import errors
 from passerelle.kernel.clock import PARIS
 from passerelle.kernel.context import Context
 from passerelle.oncology import agenda, attachments, quorum, sheet_fields
 from passerelle.oncology.quorum import Present
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import (
-    Builder,
     Shape,
     entity,
-    later,
     leaf,
     listed,
     needing,
     row_of,
     unless_null,
 )
-from passerelle_graphql.compiler.late import Late
-from passerelle_graphql.compiler.rendering import written
+from passerelle_graphql.compiler.rendering import made
 from passerelle_graphql.compiler.roots import TENANT_PATH, Frame, Given, ReadRoot, given
-from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import as_uuid, in_sql, shape, shown
 from passerelle_graphql.schema.documents import document_id
@@ -50,6 +44,7 @@ from passerelle_graphql.schema.enums import (
     SheetState,
     Specialty,
 )
+from passerelle_graphql.schema.professionals import Professional, professional
 from passerelle_graphql.schema.values import CodedValue, coding, instant
 from passerelle_policies.vocabulary import Kind
 
@@ -145,8 +140,8 @@ class AgendaCase:
     patient: CasePatient
     state: CaseState = shown("case_state", by=CaseState)
     discussion: CaseDiscussion = shown(by=CaseDiscussion)
-    requester: str = shown(by=rpps, description="Numéro RPPS de qui l'a inscrit.")
-    presenter: str = shown(by=rpps, description="Numéro RPPS de qui le présente.")
+    requester: Professional = shown(by=professional, description="Qui l'a inscrit.")
+    presenter: Professional = shown(by=professional, description="Qui le présente.")
     question: str | None = shown(description="Absente pour qui ne peut pas lire la fiche.")
     informed_at: datetime = shown(by=instant, description="Quand le patient a été informé.")
     registered_at: datetime = shown(by=instant)
@@ -157,7 +152,8 @@ class AgendaCase:
 
 
 @strawberry.type(
-    description="Une session avec ceux de ses cas que l'on peut connaître ; rien ne dit s'il en est d'autres."
+    description="Une session avec ceux de ses cas que l'on peut connaître ; rien ne dit s'il en est d'autres. "
+    "Ceux que d'autres réseaux lui ont prêtés sont à part : lentCases."
 )
 class OpenedBoardSession:
     id: strawberry.ID = shown("session_id", by=session_id)
@@ -232,20 +228,6 @@ def _attached(info: ResolverInfo, row: Mapping[str, Any]) -> CaseAttachment:
     return made
 
 
-def _late(type_name: str, field: str, make: Callable[..., object], *columns: Sql) -> Shape:
-    """A field that Python makes out of columns."""
-
-    def late(builder: Builder, selected: Selected) -> Late:
-        type_ = builder.type_of(type_name).fields[field].type
-
-        def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
-            return written(builder.selections, type_, selected, make(context, *values))
-
-        return Late(write=write)
-
-    return later(late, *columns)
-
-
 _OF_SESSION = row_of(_SESSION, agenda.SESSION)
 _OF_CASE = row_of(_CASE, agenda.CASES)
 _OF_ATTACHED = row_of(_ATTACHED, agenda.ATTACHED)
@@ -256,9 +238,7 @@ _ADDRESS = Sql(
 _SHEET = fields_of(
     CaseSheet,
     _OF_CASE,
-    missing=unless_null(
-        _OF_CASE["sheet_missing"], _late("CaseSheet", "missing", missing_of, _OF_CASE["sheet_missing"])
-    ),
+    missing=unless_null(_OF_CASE["sheet_missing"], made("CaseSheet", "missing", missing_of, _OF_CASE["sheet_missing"])),
 )
 _CASE_FIELDS = fields_of(
     AgendaCase,
@@ -274,7 +254,7 @@ _CASE_FIELDS = fields_of(
             Sql(f"{_OF_ATTACHED['act_at']} desc, {_OF_ATTACHED['document_id']}"),
         ),
     ),
-    forecast=_late(
+    forecast=made(
         "AgendaCase", "forecast", forecast_of, *(_OF_SESSION[name] for name in _FORECAST), _OF_CASE["expected"]
     ),
 )
@@ -283,28 +263,13 @@ _CASE_FIELDS = fields_of(
 @cache
 def _frame(needs: frozenset[str]) -> Frame:
     it = agenda.agenda()
-    verdict = it.judged.verdict
-    also = [it.judged.journal_line, it.lines, *([it.attached] if _ATTACHED in needs else [])]
-    if _CASE in needs:
-        also.append(it.cases)
-    return Frame(
-        lambda body: select(
-            case((it.session.c.session_id.is_not(None), body)).label("body"),
-            it.judged.told_of_refusal().label("refused"),
-        ).select_from(verdict.outerjoin(it.session, verdict.c.allowed)),
-        [*also, given()],
-    )
+    also = [it.lines, *([it.attached] if _ATTACHED in needs else []), *([it.cases] if _CASE in needs else [])]
+    return framed(it.judged, [*also, given()], about=it.session.c.session_id)
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     key = key_of(Node.BOARD_SESSION, arguments.root["id"])
     return {**agenda.parameters(asked.context, key), "gateway_path": asked.path}
-
-
-def _not_opened(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.BOARD_SESSION, told)
-    raise errors.Conflict("CASE_SESSION_UNKNOWN")
 
 
 BOARD_SESSION = ReadRoot(
@@ -317,5 +282,5 @@ BOARD_SESSION = ReadRoot(
     ),
     frame=_frame,
     parameters=_parameters,
-    otherwise=_not_opened,
+    otherwise=refused(Kind.BOARD_SESSION, unknown="CASE_SESSION_UNKNOWN"),
 )

@@ -8,11 +8,10 @@ from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import and_, case, select
+from sqlalchemy import and_
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import judging
-from passerelle.kernel import errors
 from passerelle.oncology import attachments, cases, deferral
 from passerelle_graphql.compiler.building import listed, needing, row_of
 from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
@@ -21,11 +20,13 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
-from passerelle_graphql.schema.board_agenda import case_id, nature, rpps
+from passerelle_graphql.schema.board_agenda import case_id, nature
 from passerelle_graphql.schema.documents import document_id
 from passerelle_graphql.schema.enums import AttachmentNature, CaseDiscussion, CaseState, InformedHow
+from passerelle_graphql.schema.professionals import Professional, professional
 from passerelle_graphql.schema.values import CodedValue, coding, instant
 from passerelle_policies.vocabulary import Kind
 
@@ -79,8 +80,8 @@ class OwnBoardCase:
     state: CaseState = shown(by=CaseState)
     discussion: CaseDiscussion = shown(by=CaseDiscussion)
     question: str = shown()
-    requester: str = shown(by=rpps, description="Numéro RPPS de qui l'a inscrit.")
-    presenter: str = shown(by=rpps, description="Numéro RPPS de qui le présente.")
+    requester: Professional = shown(by=professional, description="Qui l'a inscrit.")
+    presenter: Professional = shown(by=professional, description="Qui le présente.")
     informed_at: datetime = shown(description="Quand vous en avez été informé.")
     registered_at: datetime = shown()
     ended_at: datetime | None = shown(description="Quand il a été entendu, reporté ou retiré.")
@@ -235,21 +236,12 @@ _OWN = "own_case"
 def _own_frame(needs: frozenset[str]) -> Frame:
     it = judging.judged(Kind.BOARD_CASE)
     rows = cases.own_cases(it.patient_id).where(it.is_allowed()).cte(_OWN)
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *([rows] if _OWN in needs else [])],
-    )
+    return framed(it, [rows] if _OWN in needs else [])
 
 
 def _own_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     key = key_of(Node.PATIENT, arguments.root["patient_id"])
     return judging.parameters(asked.context, Kind.BOARD_CASE, key)
-
-
-def _not_own(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.BOARD_CASE, told)
 
 
 BOARD_CASES = ReadRoot(
@@ -268,7 +260,7 @@ BOARD_CASES = ReadRoot(
     },
     frame=_own_frame,
     parameters=_own_parameters,
-    otherwise=_not_own,
+    otherwise=refused(Kind.BOARD_CASE),
 )
 
 _ATTACHABLE = "attachable"
@@ -277,13 +269,8 @@ _ATTACHABLE = "attachable"
 @cache
 def _attachable_frame(needs: frozenset[str]) -> Frame:
     it = attachments.attachable_read()
-    verdict = it.judged.verdict
-    return Frame(
-        lambda body: select(
-            case((and_(verdict.c.allowed, it.is_known), body)).label("body"),
-            it.judged.told_of_refusal().label("refused"),
-        ).select_from(verdict),
-        [it.judged.journal_line, *([it.rows] if _ATTACHABLE in needs else [])],
+    return framed(
+        it.judged, [it.rows] if _ATTACHABLE in needs else [], when=and_(it.judged.verdict.c.allowed, it.is_known)
     )
 
 
@@ -291,12 +278,6 @@ def _attachable_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     patient = key_of(Node.PATIENT, arguments.root["patient_id"])
     key = key_of(Node.BOARD_CASE, arguments.root["case_id"])
     return attachments.attachable_parameters(asked.context, patient, key)
-
-
-def _not_attachable(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.DOSSIER, told)
-    raise errors.Conflict("CASE_UNKNOWN")
 
 
 ATTACHABLE_DOCUMENTS = ReadRoot(
@@ -315,5 +296,5 @@ ATTACHABLE_DOCUMENTS = ReadRoot(
     },
     frame=_attachable_frame,
     parameters=_attachable_parameters,
-    otherwise=_not_attachable,
+    otherwise=refused(Kind.DOSSIER, unknown="CASE_UNKNOWN"),
 )

@@ -9,12 +9,11 @@ from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import DateTime, Integer, Text, Uuid, bindparam, case, select
+from sqlalchemy import DateTime, Integer, Text, Uuid, bindparam, select
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import judging, reading
-from passerelle.kernel import errors
 from passerelle.oncology import forecast, quorum, seats, sessions_read
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Shape, entity, leaf, listed, needing, row_of
@@ -24,11 +23,13 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.board_agenda import rpps
 from passerelle_graphql.schema.enums import BoardKind, QuorumState, SeatAnswer, SeatDuty, SessionState, Specialty
-from passerelle_graphql.schema.values import identified
+from passerelle_graphql.schema.professionals import known_profession, profession_in_sql, rpps_in
+from passerelle_graphql.schema.values import CodedValue, identified
 from passerelle_policies.vocabulary import Kind
 
 _SHORT = [counted(5)]
@@ -110,6 +111,10 @@ class BoardSeat:
     answered_at: datetime | None = shown()
     signed_at: datetime | None = shown(description="Quand il a émargé.")
     is_remote: bool | None = shown(description="Il a émargé en visioconférence.")
+
+    @resolved("Celle que l'annuaire lui connaît.")
+    async def profession(self, info: ResolverInfo) -> CodedValue | None:
+        return await known_profession(info, self.rpps)
 
 
 @strawberry.type(description="Les sessions d'une période, dans l'ordre.")
@@ -259,7 +264,7 @@ def _candidate(given: forecast.Candidate) -> BoardCandidate:
 
 
 _SESSION, _SEAT = "session_shown", "seat_shown"
-_ROW = row_of(_SESSION, sessions_read.SHOWN)
+_ROW, _SEATED = row_of(_SESSION, sessions_read.SHOWN), row_of(_SEAT, sessions_read.SEATS)
 _FIELDS = fields_of(BoardSession, _ROW)
 
 
@@ -275,12 +280,7 @@ def _listed_frame(needs: frozenset[str]) -> Frame:
         limit=bindparam("page_size", type_=Integer()),
     )
     also = [found.where(it.is_allowed()).cte(_SESSION)] if _SESSION in needs else []
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *also],
-    )
+    return framed(it, also)
 
 
 def _listed_parameters(*, mine: bool) -> Callable[[Asked, Given], Mapping[str, Any]]:
@@ -301,10 +301,6 @@ def _listed_parameters(*, mine: bool) -> Callable[[Asked, Given], Mapping[str, A
         }
 
     return parameters
-
-
-def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.BOARD_SESSION, told)
 
 
 _LAST = Sql(
@@ -330,7 +326,7 @@ BOARD_SESSIONS, MY_BOARD_SESSIONS = (
         fields=_LISTED,
         frame=_listed_frame,
         parameters=_listed_parameters(mine=mine),
-        otherwise=_refused,
+        otherwise=refused(Kind.BOARD_SESSION),
     )
     for name, mine in (("boardSessions", False), ("myBoardSessions", True))
 )
@@ -341,23 +337,12 @@ def _convened_frame(needs: frozenset[str]) -> Frame:
     found = sessions_read.one(bindparam("session_id", type_=Uuid())).cte(_SESSION)
     it = judging.judged(Kind.BOARD_SESSION, provided=select(found.c.session_id).exists())
     there = seats.of_session(bindparam("session_id", type_=Uuid())).cte(_SEAT)
-    return Frame(
-        lambda body: select(
-            case((found.c.session_id.is_not(None), body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict.outerjoin(found, it.verdict.c.allowed)),
-        [it.journal_line, *([there] if _SEAT in needs else [])],
-    )
+    return framed(it, [there] if _SEAT in needs else [], about=found.c.session_id)
 
 
 def _convened_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     key = key_of(Node.BOARD_SESSION, arguments.root["id"])
     return {**judging.parameters(asked.context, Kind.BOARD_SESSION, NOBODY), "session_id": key}
-
-
-def _not_convened(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.BOARD_SESSION, told)
-    raise errors.Conflict("SESSION_UNKNOWN")
 
 
 CONVENED_BOARD_SESSION = ReadRoot(
@@ -371,7 +356,7 @@ CONVENED_BOARD_SESSION = ReadRoot(
             _SEAT,
             listed(
                 "BoardSeat",
-                fields_of(BoardSeat, row_of(_SEAT, sessions_read.SEATS)),
+                fields_of(BoardSeat, _SEATED, profession=profession_in_sql("BoardSeat", rpps_in(_SEATED))),
                 Sql(_SEAT),
                 Sql(f"{_SEAT}.name, {_SEAT}.subject"),
             ),
@@ -379,5 +364,5 @@ CONVENED_BOARD_SESSION = ReadRoot(
     ),
     frame=_convened_frame,
     parameters=_convened_parameters,
-    otherwise=_not_convened,
+    otherwise=refused(Kind.BOARD_SESSION, unknown="SESSION_UNKNOWN"),
 )

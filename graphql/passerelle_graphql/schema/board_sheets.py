@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import case, select
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import judging
-from passerelle.kernel import errors
 from passerelle.kernel.context import Context
 from passerelle.oncology import approval, sheet_answers, sheets, sheets_read
 from passerelle.oncology.sheet import BoardSheet
 from passerelle.oncology.sheets import Sheet
-from passerelle_graphql.compiler.building import Builder, Shape, later, row_of
-from passerelle_graphql.compiler.late import Late
-from passerelle_graphql.compiler.rendering import written
+from passerelle_graphql.compiler.building import Shape, row_of
+from passerelle_graphql.compiler.rendering import made
 from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
-from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Problem, Refusal, TryLater
 from passerelle_graphql.read_model import as_uuid, shape, shown
 from passerelle_graphql.schema.board_agenda import MissingAnswer, case_id, missing_of, rpps
@@ -193,30 +189,14 @@ _FIELDS = {
 
 
 def _late(name: str) -> Shape:
-    """A field that Python makes out of columns."""
     make, columns = _MADE[name]
-
-    def late(builder: Builder, selected: Selected) -> Late:
-        type_ = builder.type_of("BoardSheetVersion").fields[_FIELDS[name]].type
-
-        def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
-            return written(builder.selections, type_, selected, make(context, *values))
-
-        return Late(write=write)
-
-    return later(late, *(Sql(_ROW[each]) for each in columns))
+    return made("BoardSheetVersion", _FIELDS[name], make, *(Sql(_ROW[each]) for each in columns))
 
 
 @cache
 def _frame(_needs: frozenset[str]) -> Frame:
     it = sheets_read.sheet_read()
-    verdict = it.judged.verdict
-    return Frame(
-        lambda body: select(
-            case((it.sheet.c.version.is_not(None), body)).label("body"), it.judged.told_of_refusal().label("refused")
-        ).select_from(verdict.outerjoin(it.sheet, verdict.c.allowed)),
-        [it.judged.journal_line],
-    )
+    return framed(it.judged, about=it.sheet.c.version)
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -225,19 +205,13 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     return sheets_read.parameters(asked.context, patient, key, arguments.root.get("version"))
 
 
-def _not_read(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.BOARD_SHEET, told)
-    raise errors.Conflict("SHEET_NOT_BEGUN")
-
-
 BOARD_SHEET = ReadRoot(
     name="boardSheet",
     shows="BoardSheetVersion",
     fields=fields_of(BoardSheetVersion, _ROW, **{name: _late(name) for name in _MADE}),
     frame=_frame,
     parameters=_parameters,
-    otherwise=_not_read,
+    otherwise=refused(Kind.BOARD_SHEET, unknown="SHEET_NOT_BEGUN"),
 )
 
 
@@ -305,7 +279,7 @@ class BoardSheetMutation:
         async with transaction(context_of(info)) as act:
             return _changed(info, await sheets.correct(act, key, because))
 
-    @resolved("Clore une fiche validée : elle ne se corrige plus.", cost=10)
+    @resolved("Clore une fiche validée avant sa session, qui clôt les autres.", cost=10)
     async def close_board_sheet(self, info: ResolverInfo, case_id: strawberry.ID) -> BoardSheetActResult:
         key = key_of(Node.BOARD_CASE, case_id)
         async with transaction(context_of(info)) as act:

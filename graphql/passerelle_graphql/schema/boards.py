@@ -9,12 +9,11 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import DateTime, Integer, Text, Uuid, bindparam, case, select
+from sqlalchemy import DateTime, Integer, Text, Uuid, bindparam, select
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import judging, reading
-from passerelle.kernel import errors
 from passerelle.oncology import boards, boards_read
 from passerelle.oncology.value_sets import value_sets
 from passerelle_graphql.compiler import shapes
@@ -25,10 +24,12 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.board_agenda import rpps
 from passerelle_graphql.schema.enums import BoardKind, BoardScope, BoardState, Duty, Specialty
+from passerelle_graphql.schema.professionals import known_profession, profession_in_sql, rpps_in
 from passerelle_graphql.schema.values import CodedValue, coded_in_sql, identified
 from passerelle_policies.vocabulary import Kind
 
@@ -93,6 +94,10 @@ class BoardMember:
     deputy_of: strawberry.ID | None = shown(by=_id_or_null(Node.BOARD_MEMBER))
     valid_from: datetime = shown()
     valid_until: datetime | None = shown()
+
+    @resolved("Celle que l'annuaire lui connaît.")
+    async def profession(self, info: ResolverInfo) -> CodedValue | None:
+        return await known_profession(info, self.rpps)
 
 
 @strawberry.type(description="L'annuaire des RCP, par nom.")
@@ -162,7 +167,7 @@ class BoardQuery:
 
 
 _BOARD, _WHO, _CENTRE = "board_shown", "member_shown", "centre_shown"
-_ROW = row_of(_BOARD, boards.SHOWN)
+_ROW, _MEMBER = row_of(_BOARD, boards.SHOWN), row_of(_WHO, boards_read.MEMBERS)
 
 
 @cache
@@ -174,16 +179,7 @@ def _directory_frame(needs: frozenset[str]) -> Frame:
         after=bindparam("board_after", type_=Uuid()),
         limit=bindparam("page_size", type_=Integer()),
     )
-    return _frame_over(it, [found.where(it.is_allowed()).cte(_BOARD)] if _BOARD in needs else [])
-
-
-def _frame_over(it: judging.Judged, also: list[Any]) -> Frame:
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *also],
-    )
+    return framed(it, [found.where(it.is_allowed()).cte(_BOARD)] if _BOARD in needs else [])
 
 
 def _directory_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -200,10 +196,6 @@ def _directory_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     }
 
 
-def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.BOARD, told)
-
-
 _ORDER = Sql(f"{_BOARD}.name, {_BOARD}.board_id")
 _LAST = Sql(f"(select {_BOARD}.board_id from {_BOARD} order by {_BOARD}.name desc, {_BOARD}.board_id desc limit 1)")
 BOARDS = ReadRoot(
@@ -215,7 +207,7 @@ BOARDS = ReadRoot(
     },
     frame=_directory_frame,
     parameters=_directory_parameters,
-    otherwise=_refused,
+    otherwise=refused(Kind.BOARD),
 )
 
 
@@ -224,12 +216,7 @@ def _one_frame(needs: frozenset[str]) -> Frame:
     found = boards_read.one(bindparam("board_id", type_=Uuid())).cte(_BOARD)
     it = judging.judged(Kind.BOARD, provided=select(found.c.board_id).exists())
     who = boards_read.members_of(found, bindparam("board_now", type_=DateTime(timezone=True))).cte(_WHO)
-    return Frame(
-        lambda body: select(
-            case((found.c.board_id.is_not(None), body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict.outerjoin(found, it.verdict.c.allowed)),
-        [it.journal_line, *([who] if _WHO in needs else [])],
-    )
+    return framed(it, [who] if _WHO in needs else [], about=found.c.board_id)
 
 
 def _one_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -238,12 +225,6 @@ def _one_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
         "board_id": key_of(Node.BOARD, arguments.root["id"]),
         "board_now": asked.context.clock.now(),
     }
-
-
-def _not_there(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.BOARD, told)
-    raise errors.Conflict("BOARD_UNKNOWN")
 
 
 BOARD = ReadRoot(
@@ -255,7 +236,7 @@ BOARD = ReadRoot(
             _WHO,
             listed(
                 "BoardMember",
-                fields_of(BoardMember, row_of(_WHO, boards_read.MEMBERS)),
+                fields_of(BoardMember, _MEMBER, profession=profession_in_sql("BoardMember", rpps_in(_MEMBER))),
                 Sql(_WHO),
                 Sql(f"{_WHO}.name, {_WHO}.member_id"),
             ),
@@ -263,14 +244,14 @@ BOARD = ReadRoot(
     },
     frame=_one_frame,
     parameters=_one_parameters,
-    otherwise=_not_there,
+    otherwise=refused(Kind.BOARD, unknown="BOARD_UNKNOWN"),
 )
 
 
 @cache
 def _centres_frame(needs: frozenset[str]) -> Frame:
     it = judging.judged(Kind.BOARD)
-    return _frame_over(it, [boards_read.centres().where(it.is_allowed()).cte(_CENTRE)] if _CENTRE in needs else [])
+    return framed(it, [boards_read.centres().where(it.is_allowed()).cte(_CENTRE)] if _CENTRE in needs else [])
 
 
 def _centres_parameters(asked: Asked, _arguments: Given) -> Mapping[str, Any]:
@@ -293,5 +274,5 @@ COORDINATION_CENTRES = ReadRoot(
     },
     frame=_centres_frame,
     parameters=_centres_parameters,
-    otherwise=_refused,
+    otherwise=refused(Kind.BOARD),
 )

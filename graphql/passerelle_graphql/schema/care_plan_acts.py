@@ -49,6 +49,7 @@ class CarePlanLineInput:
     planned_to: str | None = None
     is_regular: bool | None = None
     rhythm: str | None = None
+    mode: PlanCodeInput | None = None
     side_effects: str | None = None
     comment: str | None = None
     performers: list[PlanPerformerInput] = strawberry.field(default_factory=list)
@@ -58,6 +59,7 @@ class CarePlanLineInput:
             number=self.number,
             kind=self.kind,
             what=self.what.said() if self.what else None,
+            mode=self.mode.said() if self.mode else None,
             performers=tuple(
                 plan_lines.Performer(name=each.name, rpps=each.rpps, place=each.place) for each in self.performers
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import cache
@@ -10,32 +10,27 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import case, select
 
 from passerelle.dossier import access as dossier_access
-from passerelle.dossier import judging
 from passerelle.kernel.context import Context
 from passerelle.oncology import aftercare_plan, care_plan, plan_lines, plan_status, plan_versions
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import (
-    Builder,
     Shape,
-    later,
     leaf,
     listed,
     needing,
     row_of,
     unless_null,
 )
-from passerelle_graphql.compiler.late import Late
-from passerelle_graphql.compiler.rendering import written
+from passerelle_graphql.compiler.rendering import made
 from passerelle_graphql.compiler.roots import Frame, Given, ReadRoot
-from passerelle_graphql.compiler.selections import Selected
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.board_agenda import case_id, rpps
@@ -90,6 +85,7 @@ class CarePlanLine:
     planned_to: str | None
     is_regular: bool | None
     rhythm: str | None
+    mode: PlanCode | None
     side_effects: str | None
     comment: str | None
     performers: list[PlanPerformer] = strawberry.field(directives=[counted(2)])
@@ -193,10 +189,15 @@ def _line(given: plan_lines.Line) -> CarePlanLine:
     return CarePlanLine(
         number=given.number or 0,
         kind=given.kind,
-        what=PlanCode(**asdict(given.what)) if given.what else None,
+        what=_code(given.what),
+        mode=_code(given.mode),
         performers=[PlanPerformer(**asdict(each)) for each in given.performers],
         **said,
     )
+
+
+def _code(given: plan_lines.Coded | None) -> PlanCode | None:
+    return PlanCode(**asdict(given)) if given else None
 
 
 def shaped(context: Context, plan: plan_versions.Plan) -> CarePlan:
@@ -231,38 +232,18 @@ _ROW = row_of(_PLAN, plan_versions.COLUMNS)
 
 
 def _late(field: str, make: Callable[..., object]) -> Shape:
-    """A field that Python makes out of a plan's content."""
-
-    def late(builder: Builder, selected: Selected) -> Late:
-        type_ = builder.type_of("CarePlan").fields[field].type
-
-        def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
-            return written(builder.selections, type_, selected, make(context, *values))
-
-        return Late(write=write)
-
-    return later(late, _ROW["kind"], _ROW["content"])
+    return made("CarePlan", field, make, _ROW["kind"], _ROW["content"])
 
 
 @cache
 def _frame(needs: frozenset[str]) -> Frame:
     it = plan_versions.plans_read(_PLAN)
-    verdict = it.judged.verdict
-    return Frame(
-        lambda body: select(
-            case((verdict.c.allowed, body)).label("body"), it.judged.told_of_refusal().label("refused")
-        ).select_from(verdict),
-        [it.judged.journal_line, *([it.rows] if _PLAN in needs else [])],
-    )
+    return framed(it.judged, [it.rows] if _PLAN in needs else [])
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     patient, of_case = _asked_of(arguments.root["patient_id"], arguments.root.get("case_id"))
     return plan_versions.read_parameters(asked.context, patient, of_case)
-
-
-def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.CARE_PLAN, told)
 
 
 CARE_PLANS = ReadRoot(
@@ -287,5 +268,5 @@ CARE_PLANS = ReadRoot(
     },
     frame=_frame,
     parameters=_parameters,
-    otherwise=_refused,
+    otherwise=refused(Kind.CARE_PLAN),
 )

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import CTE, DateTime, Integer, bindparam, case, select
+from sqlalchemy import DateTime, Integer, bindparam, case, select
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
@@ -24,6 +24,7 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.authorizations import Ended, EndResult
@@ -145,32 +146,19 @@ _OPENED, _WAITING = "opened", "waiting"
 _SIZE = bindparam("page_size", type_=Integer())
 
 
-def _answer(it: judging.Judged, *also: CTE) -> Frame:
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *also],
-    )
-
-
 @cache
 def _accesses_frame(needs: frozenset[str]) -> Frame:
     it = judging.judged(Kind.AUTHORIZATIONS)
     found = emergencies.newest(it.patient_id, _SIZE).subquery("found")
     said = case((visits.is_kept_from(it.facts, it.patient_id, found), None), else_=found.c.reason)
     columns = [said.label(name) if name == "reason" else found.c[name] for name in _COLUMNS]
-    return _answer(it, *([select(*columns).cte(_OPENED)] if _OPENED in needs else []))
+    return framed(it, [select(*columns).cte(_OPENED)] if _OPENED in needs else [])
 
 
 def _accesses_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     key = key_of(Node.PATIENT, arguments.root["patient_id"])
     size = reading.page_size(asked.context, arguments.root.get("first"))
     return {**judging.parameters(asked.context, Kind.AUTHORIZATIONS, key), "page_size": size}
-
-
-def _accesses_refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.AUTHORIZATIONS, told)
 
 
 EMERGENCY_ACCESSES = ReadRoot(
@@ -189,7 +177,7 @@ EMERGENCY_ACCESSES = ReadRoot(
     },
     frame=_accesses_frame,
     parameters=_accesses_parameters,
-    otherwise=_accesses_refused,
+    otherwise=refused(Kind.AUTHORIZATIONS),
 )
 
 
@@ -199,17 +187,13 @@ def _queue_frame(needs: frozenset[str]) -> Frame:
     now = bindparam("access_now", type_=DateTime(timezone=True))
     found = emergency_reviews.awaiting(_SIZE).where(it.is_allowed()).subquery("found")
     waiting = select(found, (found.c.review_due_at <= now).label("is_overdue")).cte(_WAITING)
-    return _answer(it, *([waiting] if _WAITING in needs else []))
+    return framed(it, [waiting] if _WAITING in needs else [])
 
 
 def _queue_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     size = reading.page_size(asked.context, arguments.root.get("first"))
     nobody = judging.parameters(asked.context, Kind.JOURNAL, NOBODY, action=Action.REVIEW)
     return {**nobody, "page_size": size}
-
-
-def _queue_refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.JOURNAL, told, action=Action.REVIEW)
 
 
 EMERGENCIES_TO_REVIEW = ReadRoot(
@@ -231,7 +215,7 @@ EMERGENCIES_TO_REVIEW = ReadRoot(
     },
     frame=_queue_frame,
     parameters=_queue_parameters,
-    otherwise=_queue_refused,
+    otherwise=refused(Kind.JOURNAL, action=Action.REVIEW),
 )
 
 

@@ -9,12 +9,11 @@ from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import Boolean, Integer, Text, Uuid, bindparam, case, select
+from sqlalchemy import Boolean, Integer, Text, Uuid, bindparam, select
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import judging, reading
-from passerelle.kernel import errors
 from passerelle.pharmacy import recall_patients, recall_patients_read, recalls
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import leaf, listed, needing, row_of
@@ -24,6 +23,7 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.enums import RecallKind, RecallLevel, RecallState
@@ -204,12 +204,7 @@ def _inbox_frame(needs: frozenset[str]) -> Frame:
         waiting_only=bindparam("waiting_only", type_=Boolean()),
     )
     also = [found.where(it.is_allowed()).cte(_RECEIVED)] if _RECEIVED in needs else []
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *also],
-    )
+    return framed(it, also)
 
 
 def _inbox_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -221,10 +216,6 @@ def _inbox_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
         "page_size": size,
         "waiting_only": arguments.root.get("waiting_only", False),
     }
-
-
-def _inbox_refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.RECALL, told)
 
 
 RECALLS = ReadRoot(
@@ -243,7 +234,7 @@ RECALLS = ReadRoot(
     },
     frame=_inbox_frame,
     parameters=_inbox_parameters,
-    otherwise=_inbox_refused,
+    otherwise=refused(Kind.RECALL),
 )
 
 
@@ -252,12 +243,7 @@ def _followed_frame(_needs: frozenset[str]) -> Frame:
     found = recalls.followed(bindparam("recall_id", type_=Uuid())).cte(_FOLLOWED)
     is_there = select(found.c.recall_id).exists()
     it = judging.judged(Kind.RECALL, action=Action.REVIEW, provided=is_there)
-    return Frame(
-        lambda body: select(
-            case((found.c.recall_id.is_not(None), body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict.outerjoin(found, it.verdict.c.allowed)),
-        [it.journal_line],
-    )
+    return framed(it, about=found.c.recall_id)
 
 
 def _followed_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -268,19 +254,13 @@ def _followed_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     }
 
 
-def _not_followed(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.RECALL, told, action=Action.REVIEW)
-    raise errors.Conflict("RECALL_UNKNOWN")
-
-
 RECALL_FOLLOW_UP = ReadRoot(
     name="recallFollowUp",
     shows="FollowedRecall",
     fields=fields_of(FollowedRecall, row_of(_FOLLOWED, recalls.FOLLOWED)),
     frame=_followed_frame,
     parameters=_followed_parameters,
-    otherwise=_not_followed,
+    otherwise=refused(Kind.RECALL, unknown="RECALL_UNKNOWN", action=Action.REVIEW),
 )
 
 
@@ -304,12 +284,8 @@ _LAST = Sql(
 @cache
 def _concerned_frame(_needs: frozenset[str]) -> Frame:
     it = recall_patients_read.concerned_read()
-    return Frame(
-        lambda body: select(
-            case((it.is_answered, body)).label("body"), it.judged.told_of_refusal().label("refused")
-        ).select_from(it.judged.verdict),
-        [it.judged.journal_line, it.lines, it.shown, given(size=bindparam("page_size", type_=Integer()))],
-    )
+    also = [it.lines, it.shown, given(size=bindparam("page_size", type_=Integer()))]
+    return framed(it.judged, also, when=it.is_answered)
 
 
 def _concerned_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -319,12 +295,6 @@ def _concerned_parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     size = reading.page_size(asked.context, asks.get("first"))
     said = recall_patients_read.parameters(asked.context, key, size=size, after=start)
     return {**said, "gateway_path": asked.path}
-
-
-def _not_received(asked: Asked, told: Mapping[str, Any] | None) -> object:
-    if told is not None:
-        raise judging.refusal(asked.context, Kind.RECALL, told)
-    raise errors.Conflict("RECALL_UNKNOWN")
 
 
 CONCERNED_PATIENTS = ReadRoot(
@@ -353,7 +323,7 @@ CONCERNED_PATIENTS = ReadRoot(
     },
     frame=_concerned_frame,
     parameters=_concerned_parameters,
-    otherwise=_not_received,
+    otherwise=refused(Kind.RECALL, unknown="RECALL_UNKNOWN"),
 )
 
 

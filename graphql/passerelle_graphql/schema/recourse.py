@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -10,15 +9,13 @@ from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
-from sqlalchemy import Uuid, bindparam, case, literal, select
+from sqlalchemy import Uuid, bindparam
 
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import access as dossier_access
-from passerelle.dossier import judging
 from passerelle.kernel import boards_elsewhere
-from passerelle.oncology import access, lent_cases, recourse, sheet_answers, sheet_fields
-from passerelle.oncology.lent_cases import LentCase as Lent
+from passerelle.oncology import access, lent_cases, recourse, sheet_answers
 from passerelle.oncology.recourse import ReferralState
 from passerelle.oncology.recourse_words import DeclinedBecause
 from passerelle.oncology.sheet_answers import GivenAnswer
@@ -29,10 +26,12 @@ from passerelle_graphql.context import Asked, ResolverInfo, context_of
 from passerelle_graphql.declared import fields_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of, node_id
+from passerelle_graphql.judged_frames import framed, refused
 from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.board_sheets import SheetAnswerInput
 from passerelle_graphql.schema.enums import BoardKind
+from passerelle_graphql.schema.lent_cases import LentCase, lent_case
 from passerelle_graphql.schema.values import identified
 from passerelle_policies.vocabulary import Action, Kind
 
@@ -72,43 +71,6 @@ class BoardsElsewhere:
     nodes: list[BoardElsewhere] = strawberry.field(directives=[counted(100)])
 
 
-@strawberry.type(description="Une pièce prêtée avec un cas.")
-class LentDocument:
-    type_code: str
-    title: str
-    mime_type: str
-    act_at: datetime
-    size: int
-    content: str | None = strawberry.field(description="En base 64 ; absent d'une pièce trop lourde pour être prêtée.")
-
-
-@strawberry.type(description="Ce que répond un champ de la fiche.")
-class LentAnswer:
-    name: str
-    label: str
-
-
-@strawberry.type(description="Un cas prêté par un autre réseau à une session d'ici, le temps de celle-ci.")
-class LentCase:
-    id: strawberry.ID
-    network: str
-    board: str
-    family_name: str
-    given_names: list[str]
-    birth_date: str
-    sex: str
-    question: str | None
-    requester: str | None
-    revision: int = strawberry.field(description="De l'avis que l'on écrit : à rendre avec ce que l'on y change.")
-    missing: list[LentAnswer] = strawberry.field(description="Ce que l'avis ne dit pas.", directives=[counted(20)])
-    documents: list[LentDocument] = strawberry.field(directives=[counted(10)])
-
-
-@strawberry.type(description="Les cas prêtés à une session. Chaque patient le lit dans son journal, chez lui.")
-class LentCases:
-    nodes: list[LentCase] = strawberry.field(directives=[counted(10)])
-
-
 @strawberry.type(description="L'avis est rendu, ou le cas l'est sans avis : il ne reste rien ici.")
 class LentCaseGivenBack:
     id: strawberry.ID
@@ -122,9 +84,6 @@ RecourseReferralsResult: TypeAlias = Annotated[
 ]
 BoardsElsewhereResult: TypeAlias = Annotated[
     BoardsElsewhere | Refusal | InvalidInput | TryLater, strawberry.union("BoardsElsewhereResult")
-]
-LentCasesResult: TypeAlias = Annotated[
-    LentCases | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("LentCasesResult")
 ]
 LentCaseResult: TypeAlias = Annotated[
     LentCase | Refusal | Conflict | InvalidInput | TryLater, strawberry.union("LentCaseResult")
@@ -145,9 +104,8 @@ class RecourseQuery:
     ) -> RecourseReferralsResult:
         patient, key = key_of(Node.PATIENT, patient_id), key_of(Node.BOARD_CASE, case_id)
         async with transaction(context_of(info)) as act:
-            await access.require_on_case(act, patient, key, Kind.BOARD_CASE, Action.READ)
-            rows = await act.connection.execute(recourse.referrals(literal(patient), literal(key)))
-        return RecourseReferrals(nodes=[shape(RecourseReferral, dict(row)) for row in rows.mappings()])
+            found = await recourse.of_case(act, patient, key)
+        return RecourseReferrals(nodes=[_referral(each) for each in found])
 
     @resolved("Les RCP des autres réseaux à qui un cas peut être adressé ; les réseaux sont interrogés.", cost=40)
     async def boards_elsewhere(self, info: ResolverInfo, kind: BoardKind | None = None) -> BoardsElsewhereResult:
@@ -178,13 +136,6 @@ class RecourseMutation:
         async with transaction(context_of(info)) as act:
             return _referral(await recourse.take_back(act, key))
 
-    @resolved("Ouvrir les cas que d'autres réseaux ont prêtés à une session ; chaque patient le lit chez lui.", cost=40)
-    async def open_lent_cases(self, info: ResolverInfo, session_id: strawberry.ID) -> LentCasesResult:
-        key = key_of(Node.BOARD_SESSION, session_id)
-        async with transaction(context_of(info)) as act:
-            found = await lent_cases.of_session(act, key)
-        return LentCases(nodes=[_lent(each) for each in found])
-
     @resolved("Écrire l'avis sur un cas prêté.", cost=20)
     async def write_recourse_opinion(
         self,
@@ -195,8 +146,10 @@ class RecourseMutation:
     ) -> LentCaseResult:
         key = key_of(Node.REFERRAL, id)
         given = sheet_answers.taken(GivenAnswer(**asdict(each)) for each in answers)
-        async with transaction(context_of(info)) as act:
-            return _lent(await lent_cases.write(act, key, revision, given))
+        context = context_of(info)
+        async with transaction(context) as act:
+            written = await lent_cases.write(act, key, revision, given)
+        return lent_case(context, info.context.path, written)
 
     @resolved("Rendre l'avis sur un cas prêté : il devient la fiche du cas, chez lui, et rien n'en reste ici.", cost=20)
     async def give_recourse_opinion(
@@ -232,36 +185,6 @@ def _referral(given: recourse.Referral) -> RecourseReferral:
     return shape(RecourseReferral, asdict(given))
 
 
-def _lent(given: Lent) -> LentCase:
-    missing = sheet_fields.missing(given.sheet) if given.sheet is not None else []
-    return LentCase(
-        id=node_id(Node.REFERRAL, given.referral_id),
-        network=given.network,
-        board=given.board,
-        family_name=given.patient["family_name"],
-        given_names=list(given.patient["given_names"]),
-        birth_date=given.patient["birth_date"],
-        sex=given.patient["sex"],
-        question=given.question,
-        requester=given.requester,
-        revision=given.revision,
-        missing=[LentAnswer(name=each, label=sheet_fields.label(each)) for each in missing],
-        documents=[_document(each) for each in given.documents],
-    )
-
-
-def _document(given: lent_cases.LentDocument) -> LentDocument:
-    content = base64.b64encode(given.octets).decode("ascii") if given.octets is not None else None
-    return LentDocument(
-        type_code=given.type_code,
-        title=given.title,
-        mime_type=given.mime_type,
-        act_at=given.act_at,
-        size=given.size,
-        content=content,
-    )
-
-
 _ROWS = "referral"
 _SHOWN = ("referral_id", "to_network", "state", "sent_at", "received_at", "ended_at", "declined_because")
 
@@ -270,12 +193,7 @@ _SHOWN = ("referral_id", "to_network", "state", "sent_at", "received_at", "ended
 def _frame(needs: frozenset[str]) -> Frame:
     it = access.judged(Kind.BOARD_CASE)
     rows = recourse.referrals(it.patient_id, bindparam("oncology_case_id", type_=Uuid())).where(it.is_allowed())
-    return Frame(
-        lambda body: select(
-            case((it.verdict.c.allowed, body)).label("body"), it.told_of_refusal().label("refused")
-        ).select_from(it.verdict),
-        [it.journal_line, *([rows.cte(_ROWS)] if _ROWS in needs else [])],
-    )
+    return framed(it, [rows.cte(_ROWS)] if _ROWS in needs else [])
 
 
 def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
@@ -283,10 +201,6 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
     return access.parameters(
         asked.context, Kind.BOARD_CASE, patient, key_of(Node.BOARD_CASE, arguments.root["case_id"])
     )
-
-
-def _refused(asked: Asked, told: Mapping[str, Any]) -> object:
-    raise judging.refusal(asked.context, Kind.BOARD_CASE, told)
 
 
 RECOURSE_REFERRALS = ReadRoot(
@@ -305,5 +219,5 @@ RECOURSE_REFERRALS = ReadRoot(
     },
     frame=_frame,
     parameters=_parameters,
-    otherwise=_refused,
+    otherwise=refused(Kind.BOARD_CASE),
 )

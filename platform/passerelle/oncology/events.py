@@ -75,10 +75,11 @@ class LentCaseChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LentCaseRead(Event):
-    """An expert opened a case that another network lent: its patient is to read of it there."""
+    """An expert opened a case that another network lent, or a document of it: its patient is to read of it there."""
 
     name: ClassVar[str] = "oncology.lent_case_read"
     patient_id: UUID = NOBODY
     referral_id: UUID
+    document_id: UUID | None = None
     rpps: str
     read_at: str

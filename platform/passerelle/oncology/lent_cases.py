@@ -7,7 +7,7 @@ Nothing of it is kept once the opinion went back, or the session is over. Source
 
 from __future__ import annotations
 
-import base64
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,13 +15,13 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, null, select, update
+from sqlalchemy import Row, Select, null, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access as dossier_access
 from passerelle.kernel.errors import Conflict, Refused
-from passerelle.oncology import access, approval, attendance, sealed_cases, sheet_fields, sheets
+from passerelle.oncology import access, approval, attendance, cases, sealed_cases, sheet_fields, sheets
 from passerelle.oncology import quorum as quorums
 from passerelle.oncology.events import LentCaseChanged, LentCaseRead
 from passerelle.oncology.quorum import Present
@@ -52,7 +52,7 @@ NOTHING: Final[Mapping[str, Any]] = {"sealed": None, "wrapped_key": None, "opini
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LentDocument:
-    """A document lent with a case; `octets` are None where it was too big to be lent."""
+    """A document lent with a case: named only, where it was too big (`lent_documents` opens the others)."""
 
     document_id: UUID
     type_code: str
@@ -60,13 +60,13 @@ class LentDocument:
     mime_type: str
     act_at: datetime
     size: int
-    octets: bytes | None
+    is_lent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LentCase:
-    """A lent case as one of the session reads it; the question, the sheet and the documents are for whoever may read
-    its sheet. `revision` counts what was written of the opinion."""
+    """A lent case as one of the session reads it; the question, who asks it (`rpps`, `name`, `profession`), the sheet
+    and the documents are for whoever may read its sheet. `revision` counts what was written of the opinion."""
 
     referral_id: UUID
     session_id: UUID
@@ -75,7 +75,7 @@ class LentCase:
     patient: Mapping[str, Any]
     state: LentState
     question: str | None = None
-    requester: str | None = None
+    requester: Mapping[str, str] | None = None
     sheet: BoardSheet | None = None
     revision: int = 0
     documents: tuple[LentDocument, ...] = ()
@@ -91,15 +91,12 @@ async def of_session(act: Act, session_id: UUID) -> list[LentCase]:
     standing = await access.facts_on_session(act, session_id)
     shown = []
     for row in rows:
-        content = content_of(act, row)
+        content = await content_of(act, row)
         facts = _for(act, standing, content)
         decision = _decide(act, facts, Kind.BOARD_CASE, Action.READ)
         if decision.allowed:
             await _journalled(act, decision, facts, Kind.BOARD_CASE, Action.READ, row.referral_id)
-            await outbox.publish(
-                act,
-                LentCaseRead(referral_id=row.referral_id, rpps=act.context.actor.id, read_at=act.now.isoformat()),
-            )
+            await tell_of_reading(act, row.referral_id)
             shown.append(_shown(act, row, facts, content))
     return shown
 
@@ -133,11 +130,8 @@ async def give(act: Act, referral_id: UUID, revision: int) -> None:
         raise Conflict("LENT_CASE_HEARD")
     if revision != _revision(row):
         raise Conflict("SHEET_CHANGED", revision=_revision(row))
-    # Shared: who closes the session waits.
     session = (
-        await act.connection.execute(
-            select(board_session).where(board_session.c.session_id == row.session_id).with_for_update(read=True)
-        )
+        await act.connection.execute(select(board_session).where(board_session.c.session_id == row.session_id))
     ).one()
     if session.state not in ("held", "held_without_quorum"):
         raise Conflict("SHEET_SESSION_NOT_HELD")
@@ -174,15 +168,53 @@ async def declined(act: Act, row: Row[Any], because: DeclinedBecause) -> None:
     await outbox.publish(act, LentCaseChanged(referral_id=row.referral_id))
 
 
+async def tell_of_reading(act: Act, referral_id: UUID, document_id: UUID | None = None) -> None:
+    """Have the patient read, in his own network, that the actor opened his case, or a document lent with it."""
+    read = LentCaseRead(
+        referral_id=referral_id, document_id=document_id, rpps=act.context.actor.id, read_at=act.now.isoformat()
+    )
+    await outbox.publish(act, read)
+
+
 async def signed_for(act: Act, row: Row[Any], content: Mapping[str, Any]) -> list[Row[Any]]:
     """Who signed for the session of a lent case, but for those whom its patient keeps out."""
     return await _signed(act, row.session_id, content)
 
 
-def content_of(act: Act, row: Row[Any]) -> dict[str, Any]:
+async def content_of(act: Act, row: Row[Any]) -> dict[str, Any]:
     """What is sealed in a row of a case that is here."""
     kept = Sealed(sealed=bytes(row.sealed), wrapped_key=bytes(row.wrapped_key))
-    return sealed_cases.opened(act.context.tenant, row.referral_id, kept)
+    return await asyncio.to_thread(sealed_cases.opened, act.context.tenant, row.referral_id, kept)
+
+
+def row_here(referral_id: UUID) -> Select[Any]:
+    """The row of a case, if it is here."""
+    return select(recourse_case).where(recourse_case.c.referral_id == referral_id, recourse_case.c.state.in_(HERE))
+
+
+async def facts_of(act: Act, row: Row[Any]) -> tuple[Facts, dict[str, Any]]:
+    """What holds between the actor and a lent case (his session, and whether its patient keeps him out), and what is
+    sealed of it."""
+    content = await content_of(act, row)
+    return _for(act, await access.facts_on_session(act, row.session_id), content), content
+
+
+def reads_sheet(act: Act, facts: Facts) -> bool:
+    """Whether the actor reads the sheet of a lent case: who does not, reads nothing clinical of it."""
+    return _decide(act, facts, Kind.BOARD_SHEET, Action.READ).allowed
+
+
+def about(act: Act, said: Mapping[str, Any]) -> DocumentFacts:
+    """What is to be decided upon of a document, as it was lent."""
+    return DocumentFacts(
+        type_code=said["type_code"],
+        status=DocumentStatus.CURRENT,
+        masked=False,
+        hidden_from_patient=said["hidden_from_patient"],
+        hidden_from_representatives=said["hidden_from_representatives"],
+        by_actor=False,
+        withheld=act.context.actor.subject in said["withheld"],
+    )
 
 
 async def _signed(act: Act, session_id: UUID, content: Mapping[str, Any]) -> list[Row[Any]]:
@@ -192,26 +224,23 @@ async def _signed(act: Act, session_id: UUID, content: Mapping[str, Any]) -> lis
     return [each for each in seats if attendance.is_genuine(each) and each.subject not in content["blocked"]]
 
 
-async def _facts(act: Act, row: Row[Any]) -> tuple[Facts, dict[str, Any]]:
-    """What holds between the actor and a lent case: his session, and whether its patient keeps him out."""
-    content = content_of(act, row)
-    return _for(act, await access.facts_on_session(act, row.session_id), content), content
-
-
 def _for(act: Act, standing: Facts, content: Mapping[str, Any]) -> Facts:
     blocked = standing.blocked or act.context.actor.subject in content["blocked"]
     return replace(standing, blocked=blocked, dossier_state=DossierState.OPEN)
 
 
 async def _held(act: Act, referral_id: UUID, kind: Kind, action: Action) -> tuple[Row[Any], Facts, dict[str, Any]]:
-    """Lock one lent case, decide upon it and journal it."""
-    found = select(recourse_case).where(recourse_case.c.referral_id == referral_id, recourse_case.c.state.in_(HERE))
-    row = (await act.connection.execute(found.with_for_update())).one_or_none()
+    """Lock one lent case, behind its session, decide upon it and journal it."""
+    here = row_here(referral_id)
+    row = (await act.connection.execute(here)).one_or_none()
+    if row is not None:
+        await cases.lock_sessions(act, row.session_id)
+        row = (await act.connection.execute(here.with_for_update())).one_or_none()
     if row is None:
         facts = await access.facts_on_session(act, journal.NOBODY)
         content: dict[str, Any] = {}
     else:
-        facts, content = await _facts(act, row)
+        facts, content = await facts_of(act, row)
     decision = _decide(act, facts, kind, action)
     if row is None or not decision.allowed:
         knows = row is not None and _decide(act, facts, Kind.BOARD_CASE, Action.READ).allowed
@@ -253,7 +282,7 @@ def _shown(act: Act, row: Row[Any], facts: Facts, content: Mapping[str, Any]) ->
         patient=content["patient"],
         state=LentState(row.state),
     )
-    if not _decide(act, facts, Kind.BOARD_SHEET, Action.READ).allowed:
+    if not reads_sheet(act, facts):
         return lent
     return replace(
         lent,
@@ -266,31 +295,20 @@ def _shown(act: Act, row: Row[Any], facts: Facts, content: Mapping[str, Any]) ->
 
 
 def _documents(act: Act, facts: Facts, content: Mapping[str, Any]) -> list[LentDocument]:
-    shown = []
-    for each in content["documents"]:
-        about = DocumentFacts(
+    overrides = act.context.tenant.parameters
+    return [
+        LentDocument(
+            document_id=UUID(each["document_id"]),
             type_code=each["type_code"],
-            status=DocumentStatus.CURRENT,
-            masked=False,
-            hidden_from_patient=each["hidden_from_patient"],
-            hidden_from_representatives=each["hidden_from_representatives"],
-            by_actor=False,
-            withheld=act.context.actor.subject in each["withheld"],
+            title=each["title"],
+            mime_type=each["mime_type"],
+            act_at=datetime.fromisoformat(each["act_at"]),
+            size=each["size"],
+            is_lent=each["octets"] is not None,
         )
-        overrides = act.context.tenant.parameters
-        if decide(facts, Kind.DOCUMENT, Action.READ, about, overrides=overrides).allowed:
-            shown.append(
-                LentDocument(
-                    document_id=UUID(each["document_id"]),
-                    type_code=each["type_code"],
-                    title=each["title"],
-                    mime_type=each["mime_type"],
-                    act_at=datetime.fromisoformat(each["act_at"]),
-                    size=each["size"],
-                    octets=base64.b64decode(each["octets"]) if each["octets"] is not None else None,
-                )
-            )
-    return shown
+        for each in content["documents"]
+        if decide(facts, Kind.DOCUMENT, Action.READ, about(act, each), overrides=overrides).allowed
+    ]
 
 
 async def _now(act: Act, row: Row[Any], **columns: Any) -> Row[Any]:

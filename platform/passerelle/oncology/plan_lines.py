@@ -62,6 +62,7 @@ class Line:
     planned_to: str | None = None
     is_regular: bool | None = None
     rhythm: str | None = None
+    mode: Coded | None = None
     side_effects: str | None = None
     comment: str | None = None
     performers: tuple[Performer, ...] = ()
@@ -104,6 +105,7 @@ def _line(number: int, item: PlanItem) -> Line:
         number=number,
         kind=item.kind,
         what=_coded(item.what),
+        mode=_coded(item.mode),
         performers=tuple(map(_performer, item.performers)),
         **said,
     )
@@ -120,8 +122,10 @@ async def _item(act: Act, people: People, held: tuple[PlanItem, ...], line: Line
             given = getattr(line, name)
             if given != getattr(shown, name):
                 changed[name] = read(given)
-    if line.what != shown.what:
-        changed["what"] = code_of(line.what)
+    for name in ("what", "mode"):
+        coded = getattr(line, name)
+        if coded != getattr(shown, name):
+            changed[name] = code_of(coded)
     if line.performers != shown.performers:
         changed["performers"] = tuple([await _participation(act, people, each) for each in line.performers])
     made = replace(before, **changed)

@@ -26,7 +26,7 @@ from passerelle.dossier.blocking import blocked_subjects
 from passerelle.identities import patients
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput
-from passerelle.oncology import attachments, cases, sheet_header, sheets
+from passerelle.oncology import access, attachments, cases, sheet_header, sheets
 from passerelle.oncology.cases import Case, CaseState
 from passerelle.oncology.events import ReferralChanged
 from passerelle.oncology.recourse_words import DeclinedBecause, Message, NetworkUnknown, RecourseTransport, Word
@@ -114,10 +114,10 @@ async def take_back(act: Act, case_id: UUID) -> Referral:
     return await _withdrawn(act, referral_of(row))
 
 
-async def of_case(act: Act, case_id: UUID) -> list[Referral]:
-    """The referrals of a case, the newest first, for whoever may know of it. Refused: as `cases.decided`."""
-    case = await cases.held(act, case_id, Kind.BOARD_CASE, Action.READ)
-    found = await act.connection.execute(referrals(literal(case.patient_id, Uuid()), literal(case_id, Uuid())))
+async def of_case(act: Act, patient_id: UUID, case_id: UUID) -> list[Referral]:
+    """The referrals of a patient's case, the newest first. Refused: ACCESS_REFUSED but to who may know of it."""
+    await access.require_on_case(act, patient_id, case_id, Kind.BOARD_CASE, Action.READ)
+    found = await act.connection.execute(referrals(literal(patient_id, Uuid()), literal(case_id, Uuid())))
     return [referral_of(row) for row in found]
 
 
@@ -207,12 +207,13 @@ async def locked(act: Act, referral_id: UUID, to_network: str) -> Referral | Non
     return None if row is None else referral_of(row)
 
 
-async def case_of(act: Act, referral: Referral) -> Case:
-    """The case of a referral, locked."""
-    found = select(board_case).where(
-        board_case.c.patient_id == referral.patient_id, board_case.c.case_id == referral.case_id
-    )
-    return cases.case_of((await act.connection.execute(found.with_for_update())).one())
+async def locked_with_case(act: Act, referral_id: UUID, to_network: str) -> tuple[Referral, Case] | None:
+    """The same behind its case, which is locked too."""
+    its_case = select(recourse_referral.c.case_id).where(recourse_referral.c.referral_id == referral_id)
+    case_id = await act.connection.scalar(its_case)
+    case = None if case_id is None else await cases.locked(act, case_id)
+    referral = None if case is None else await locked(act, referral_id, to_network)
+    return None if case is None or referral is None else (referral, cases.case_of(case))
 
 
 def referral_of(row: Row[Any]) -> Referral:
@@ -244,7 +245,10 @@ async def _tell(act: Act, referral: Referral) -> None:
 async def _lent(act: Act, referral: Referral) -> Mapping[str, Any]:
     """What the experts are lent: who he is by name, the question, the sheet so far, what is attached and may be read
     by a board. No number of his: neither INS nor what he is called by here."""
-    case = await case_of(act, referral)
+    found = select(board_case).where(
+        board_case.c.patient_id == referral.patient_id, board_case.c.case_id == referral.case_id
+    )
+    case = cases.case_of((await act.connection.execute(found)).one())
     known = await patients.by_id(act, case.patient_id)
     if known is None:
         raise Conflict("PATIENT_UNKNOWN")
@@ -259,16 +263,17 @@ async def _lent(act: Act, referral: Referral) -> Mapping[str, Any]:
         "patient": asdict(known.traits),
         "question": case.question,
         "discussion": case.discussion.value,
-        "requester": await _name_of(act, case.requester),
+        "requester": await _requester(act, case.requester),
         "sheet": sheet,
         "documents": await _documents(act, case),
         "blocked": sorted(await blocked_subjects(act, case.patient_id, act.now)),
     }
 
 
-async def _name_of(act: Act, subject: str) -> str:
-    known = await act.context.directory.professional(subject.rpartition(":")[2])
-    return "" if known is None else known.name
+async def _requester(act: Act, subject: str) -> dict[str, str]:
+    rpps = subject.rpartition(":")[2]
+    known = await act.context.directory.professional(rpps)
+    return {"rpps": rpps, "name": known.name if known else "", "profession": known.profession if known else ""}
 
 
 async def _sheet(act: Act, case: Case) -> BoardSheet:

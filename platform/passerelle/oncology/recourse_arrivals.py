@@ -18,6 +18,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access as dossier_access
+from passerelle.dossier import named
+from passerelle.dossier.access import Standing
+from passerelle.dossier.named import Named
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
@@ -30,7 +33,7 @@ from passerelle.oncology.recourse_words import DeclinedBecause, Message, Recours
 from passerelle.oncology.sheet import BoardSheet
 from passerelle.oncology.sheet_header import Meeting
 from passerelle.oncology.sheets import Sheet, SheetState
-from passerelle.oncology.tables import board, board_session, board_sheet, recourse_case
+from passerelle.oncology.tables import board, board_session, board_sheet, case_attachment, recourse_case
 from passerelle_policies.vocabulary import Action, ActorKind, Kind
 
 _BOARD = ("name", "kind", "organ", "establishment", "network_number", "manager_number", "board_number")
@@ -66,13 +69,16 @@ async def say(context: Context, referral_id: UUID, transport: RecourseTransport)
                 await _now(act, referral_id, state=LentState.RETURNED.value, ended_at=act.now, **NOTHING)
 
 
-async def say_read(context: Context, referral_id: UUID, rpps: str, at: str, transport: RecourseTransport) -> None:
-    """Tell the network that lent a case who of here opened it, and when: its patient reads of it there."""
+async def say_read(context: Context, said: Mapping[str, Any], transport: RecourseTransport) -> None:
+    """Tell the network that lent a case who of here opened it, or a document with it, and when (`LentCaseRead`): its
+    patient reads of it there."""
+    referral_id = UUID(said["referral_id"])
     async with context.tenant.database.transaction() as connection:
         found = select(recourse_case).where(recourse_case.c.referral_id == referral_id)
         row = (await connection.execute(found)).one_or_none()
     if row is not None:
-        await transport.send(_to_home(context, row, Word.READ, {"by": await _who(context, rpps), "at": at}))
+        read = {"by": await _who(context, said["rpps"]), "at": said["read_at"], "document": said["document_id"]}
+        await transport.send(_to_home(context, row, Word.READ, read))
 
 
 async def forget_session(context: Context, session_id: UUID) -> None:
@@ -93,7 +99,7 @@ async def _lent(context: Context, message: Message) -> None:
             await _arrived(act, message)
             return
         if known.state in HERE:
-            content = lent_cases.content_of(act, known)
+            content = await lent_cases.content_of(act, known)
             if known.state == LentState.RECEIVED and datetime.fromisoformat(body["as_of"]) > datetime.fromisoformat(
                 content["as_of"]
             ):
@@ -174,18 +180,40 @@ async def _followed(context: Context, message: Message) -> None:
 
 
 async def _read_there(act: Act, referral: Referral, message: Message) -> None:
-    """The patient's journal tells who of elsewhere opened his case, once for each opening."""
+    """The patient's journal tells who of elsewhere opened his case or a document of it, once for each opening."""
     reader = replace(act.context, actor=_actor(message.body["by"]), request_id=f"{referral.referral_id}")
-    line = _line(act, referral, Kind.BOARD_CASE, Action.READ, rule="case-read", relation="board_member")
-    line = replace(line, facts={**line.facts, "read_at": message.body["at"]})
+    paper = await _attached(act, referral, message.body["document"])
+    kind, rule = (Kind.DOCUMENT, "read-board") if paper else (Kind.BOARD_CASE, "case-read")
+    document_id, about = (paper.row.document_id, paper.about.as_json()) if paper else (None, None)
+    line = _line(act, referral, kind, Action.READ, rule=rule, relation="board_member")
+    facts = {**line.facts, "document": about, "read_at": message.body["at"]}
+    line = replace(line, document_id=document_id, facts=facts)
     written = select(journal.lines().c.line_id).where(
         journal.lines().c.patient_id == referral.patient_id,
         journal.lines().c.request_id == reader.request_id,
         journal.lines().c.actor_id == reader.actor.id,
+        journal.lines().c.document_id.is_not_distinct_from(document_id),
         journal.lines().c.facts["read_at"].astext == message.body["at"],
     )
     if (await act.connection.execute(written.limit(1))).first() is None:
         await journal.append(act.connection, reader, line)
+
+
+async def _attached(act: Act, referral: Referral, said: str | None) -> Named | None:
+    """The document of that number, where it is or was attached to the case of a referral."""
+    if said is None:
+        return None
+    found = select(case_attachment.c.document_id).where(
+        case_attachment.c.patient_id == referral.patient_id,
+        case_attachment.c.case_id == referral.case_id,
+        case_attachment.c.document_id == UUID(said),
+    )
+    document_id = await act.connection.scalar(found)
+    if document_id is None:
+        return None
+    standing = Standing(await dossier_access.facts_of(act.context, act.connection, referral.patient_id), frozenset())
+    read = await named.decided(act, referral.patient_id, [document_id], standing)
+    return read.get(document_id)
 
 
 async def _answered(context: Context, message: Message) -> None:
@@ -203,10 +231,10 @@ async def _answered(context: Context, message: Message) -> None:
 
 
 async def _file(act: Act, message: Message, *, approved: bool = True) -> None:
-    referral = await recourse.locked(act, message.referral_id, message.from_network)
-    if referral is None or referral.state.value not in recourse.RUNNING:
+    found = await recourse.locked_with_case(act, message.referral_id, message.from_network)
+    if found is None or found[0].state.value not in recourse.RUNNING:
         return
-    case = await recourse.case_of(act, referral)
+    referral, case = found
     meeting = _meeting(message.body)
     given = BoardSheet.from_json(message.body["sheet"])
     home = await sheet_header.composed(act, case, meeting)
@@ -265,7 +293,7 @@ async def _opinion(act: Act, row: Row[Any]) -> dict[str, Any]:
             asked.select_from(board_session.join(board)).where(board_session.c.session_id == row.session_id)
         )
     ).one()
-    signed = await lent_cases.signed_for(act, row, lent_cases.content_of(act, row))
+    signed = await lent_cases.signed_for(act, row, await lent_cases.content_of(act, row))
     return {
         "by": await _who(act.context, row.opinion["approver"]),
         "sheet": row.opinion["sheet"],

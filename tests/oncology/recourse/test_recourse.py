@@ -56,8 +56,8 @@ _WAYS: dict[str, Callable[[Between], None]] = {
 async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way: str) -> None:
     _WAYS[way](between)
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
-    await _attached(between, home, "Biopsie", b"vu")
-    await _attached(between, home, "Tue", b"", masked=True)
+    paper = await _attached(between, home, "Biopsie", b"vu")
+    hidden = await _attached(between, home, "Tue", b"tu", masked=True)
     sent = await between.refer(home, there)
     with pytest.raises(Conflict, match="RECOURSE_RUNNING"):
         await between.refer(home, there)
@@ -67,7 +67,8 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
     # Those of the session read that case; the secretary, no more than whose it is; others nothing.
     (lent,) = await between.lent(there, there.members[0])
     assert (lent.patient["family_name"], lent.question) == ("ESSAI", home.case.question)
-    assert [(each.title, each.octets) for each in lent.documents] == [("Biopsie", b"vu")]
+    assert [(each.title, each.is_lent) for each in lent.documents] == [("Biopsie", True)]
+    assert (lent.requester or {})["rpps"] == home.doctor.id
     assert lent.sheet is not None
     assert lent.sheet.header.patient.ids == ()
     (known,) = await between.lent(there, there.board.secretary)
@@ -75,10 +76,20 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
     assert await between.lent(there, professional()) == []
     assert await between.lent(there, home.doctor) == []
 
+    # So do the octets of what is attached; a range that continues a reading is no other reading.
+    opened = await between.opened(there.members[0], sent, paper)
+    assert ([each async for each in opened.read()], opened.size) == ([b"vu"], 2)
+    assert await between.opened(there.members[0], sent, paper, continues=True)
+    for who, asked in ((there.board.secretary, paper), (professional(), paper), (there.members[0], hidden)):
+        with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
+            await between.opened(who, sent, asked)
+
     await _given(between, there)
     await between.travel(turns=4)
     _nothing_stays(await between.row(sent.referral_id), LentState.RETURNED)
     assert await between.lent(there, there.coordinator) == []
+    with pytest.raises(Refused, match="DOCUMENT_UNKNOWN"):
+        await between.opened(there.members[0], sent, paper)
     assert (await between.referral(home)).state is ReferralState.ANSWERED
     (version,) = await home.versions()
     assert (version.state, version.approved_by) == ("approved", there.coordinator.subject)
@@ -86,9 +97,12 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
     said = str(version.content)
     assert all(each.id in said for each in (there.coordinator, *there.members))
 
-    # The patient reads at home who of elsewhere opened his case, once for each opening.
+    # The patient reads at home who of elsewhere opened his case and what of it, once for each opening.
     read = [each for each in await between.home.lines() if each.actor_id == there.members[0].id]
-    assert [(each.patient_id, each.kind, each.action) for each in read] == [(home.patient_id, "board_case", "read")]
+    assert [(each.patient_id, each.kind, each.document_id) for each in read] == [
+        (home.patient_id, "board_case", None),
+        (home.patient_id, "document", paper),
+    ]
 
     # Whatever was said, said again from the last to the first: nothing moves.
     before = await between.home.kept_of_all(), str(await between.row(sent.referral_id))

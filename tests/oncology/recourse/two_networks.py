@@ -14,7 +14,7 @@ from passerelle.audit.transactions import transaction
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.errors import InvalidInput
-from passerelle.oncology import lent_cases, recourse
+from passerelle.oncology import lent_cases, lent_documents, recourse
 from passerelle.oncology.lent_cases import LentCase
 from passerelle.oncology.recourse import Referral
 from passerelle.oncology.recourse_words import Message, RecourseTransport
@@ -88,13 +88,20 @@ class Between:
 
     async def referral(self, of: Opinion) -> Referral:
         """The newest referral of a case."""
-        found: list[Referral] = await self.home.do(of.doctor, recourse.of_case, of.case_id)
+        found: list[Referral] = await self.home.do(of.doctor, recourse.of_case, of.patient_id, of.case_id)
         return found[0]
 
     async def lent(self, to: Opinion, who: Actor) -> Sequence[LentCase]:
         """What somebody there reads of what was lent for his session."""
         async with transaction(self.there.context(who)) as act:
             return await lent_cases.of_session(act, to.board.session_id)
+
+    async def opened(
+        self, who: Actor, sent: Referral, document_id: UUID, *, continues: bool = False
+    ) -> lent_documents.LentContent:
+        """The octets of a document lent with a case."""
+        context = self.there.context(who)
+        return await lent_documents.open_lent(context, sent.referral_id, document_id, continues=continues)
 
     async def row(self, referral_id: UUID) -> Any:
         """What lies there of a case."""

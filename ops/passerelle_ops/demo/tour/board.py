@@ -84,18 +84,24 @@ def recourse(visit: Visit) -> list[Step]:
         answer = v.do(v.token(Part.ONCOLOGIST), "ReferBoardCase", caseId=case_id(v), **asked)
         return answer.said(str(answer.first.get("state")))
 
+    lent_at: list[str] = []
+
     def lent(expected: int) -> Callable[[Visit], str]:
         def open_(v: Visit) -> str:
             session = _session(v, board.EXPERTS, board.EXPERTS_TENANT, v.token(expert))
             end = time.monotonic() + BEAT_SECONDS
             while True:
-                answer = v.do(v.token(expert), "OpenLentCases", at=board.EXPERTS_TENANT, sessionId=session)
+                answer = v.do(v.token(expert), "LentCases", at=board.EXPERTS_TENANT, sessionId=session)
                 cases = answer.first.get("nodes") or []
                 if len(cases) == expected or answer.code is not None or time.monotonic() > end:
+                    lent_at.extend(each["contentUrl"] for one in cases for each in one["documents"])
                     return answer.said(f"{len(cases)} cas, {sum(len(each['documents']) for each in cases)} pièces")
                 time.sleep(0.5)
 
         return open_
+
+    def piece(v: Visit) -> str:
+        return v.get(lent_at[0], v.token(expert)).said("lue")
 
     def takes_back(v: Visit) -> str:
         answer = v.do(v.token(Part.ONCOLOGIST), "TakeBackReferral", caseId=case_id(v))
@@ -113,10 +119,12 @@ def recourse(visit: Visit) -> list[Step]:
     oncologist, there = name_of(visit, Part.ONCOLOGIST), f"{expert.name} ({board.EXPERTS_TENANT})"
     return [
         Step("Le cas est adressé à un autre réseau", oncologist, "referBoardCase", "SENT", refers),
-        Step("… ses experts ouvrent ce cas", there, "openLentCases", f"1 cas, {len(board.ATTACHED)} pièces", lent(1)),
+        Step("… ses experts ouvrent ce cas", there, "lentCases", f"1 cas, {len(board.ATTACHED)} pièces", lent(1)),
+        Step("… et une pièce qui y est jointe", there, "contentUrl", "lue", piece),
         Step("… la patiente lit qui l’a ouvert", jeanne.name, f"journal : {expert.name}", "au journal", told),
         Step("Le cas est repris", oncologist, "takeBackReferral", "WITHDRAWN", takes_back),
-        Step("… il n’en reste rien chez eux", there, "openLentCases", "0 cas, 0 pièces", lent(0)),
+        Step("… il n’en reste rien chez eux", there, "lentCases", "0 cas, 0 pièces", lent(0)),
+        Step("… ni de la pièce", there, "contentUrl", "404 DOCUMENT_UNKNOWN", piece),
     ]
 
 
