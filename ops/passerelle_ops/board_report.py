@@ -36,7 +36,7 @@ def show_boards(found: Sequence[Mapping[str, Any]]) -> None:
         )
         for each in found
     )
-    columns = ("identifiant", "RCP", "type", "")
+    columns = ("identifiant", "RCP", "type", "état")
     output().print(table("RCP du réseau", columns, rows, whole=("identifiant",)))
 
 

@@ -25,7 +25,7 @@ Since = Annotated[
         "--since",
         metavar="JOUR",
         formats=["%Y-%m-%d"],
-        help="Premier jour d’une période finie, un trimestre par défaut.",
+        help="Premier jour d’une période finie. Par défaut un trimestre : 1er janvier, avril, juillet ou octobre.",
     ),
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Écrire du CSV plutôt qu’un tableau.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unicodedata import normalize
 
@@ -12,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from passerelle_ops.demo import counter, story
+from passerelle_ops.demo import board, counter, story
 from passerelle_ops.demo.casting import STORY_TENANT, casts
 from passerelle_ops.demo.people import Cast, Part
 from passerelle_ops.demo.visit import BREAK_GLASS, Visit
@@ -42,6 +43,14 @@ _ASK_DISPENSED = (
 )
 _ASK_RECALLS = '{"query":"{recalls{...on ReceivedRecalls{nodes{reference state message}}}}"}'
 _ASK_NOTICES = '{"query":"{notices(first:5){...on NoticeConnection{nodes{postedAt sentence}}}}"}'
+_ASK_SESSIONS = (
+    '{"query":"{myBoardSessions(since:\\"%s\\",until:\\"%s\\"){...on BoardSessions{nodes{boardName session{id}}}}}"}'
+)
+_ASK_SESSION = (
+    '{"query":"query($id:ID!){boardSession(id:$id){...on OpenedBoardSession{boardName cases{patient{familyName}'
+    ' question requester{name} attachments{title}}}...on Problem{code message}}}","variables":{"id":"\'$1\'"}}'
+)
+_FIRST_ID = 'grep -o \'"id":"[^"]*\' | head -n 1 | cut -d \'"\' -f 4'
 _VIEW = '"${TMPDIR:-/tmp}/vue.html"'
 _SEES = {
     Part.GP: f"{story.ATTENDING_SEES} documents de Jeanne (tous, sauf celui qu’elle a fait masquer)",
@@ -56,6 +65,8 @@ _SEES = {
     Part.OUTSIDER: "refusé, et Jeanne le lit dans son journal",
 }
 _ON_DUTY_SEES = f"{counter.IN_THE_WINDOW} produits que deux autres pharmacies ont délivrés à Jeanne, si elle est là"
+_MEMBER_SEES = f"le cas de Jeanne, sa question et ses {len(board.ATTACHED)} pièces, le temps de la session"
+_SECRETARY_SEES = "qui est inscrit à la session, et rien de clinique"
 _PERSON_SEES = f"{story.JEANNE_SEES} documents (pas le TEP-scanner, qui attend sa consultation d’annonce)"
 
 
@@ -82,6 +93,9 @@ def _who(cast: Cast) -> list[list[str]]:
     neighbour, on_duty = (cast.professionals[each] for each in (Part.NEIGHBOUR_PHARMACIST, Part.DUTY_PHARMACIST))
     rows.append([neighbour.name, str(neighbour.part), "un rappel de lot, dont sa pharmacie n’a pas accusé réception"])
     rows.append([on_duty.name, str(on_duty.part), escape(_ON_DUTY_SEES)])
+    surgeon, secretary = (cast.professionals[each] for each in (Part.SURGEON, Part.SECRETARY))
+    rows.append([surgeon.name, f"membre de la {board.NAME}", escape(_MEMBER_SEES)])
+    rows.append([secretary.name, f"secrétariat de la {board.NAME}", escape(_SECRETARY_SEES)])
     jeanne, mother, son = cast.patient, cast.child.mother, cast.child.patient
     rows.append([jeanne.name, "patiente", escape(_PERSON_SEES)])
     if mother is not None:
@@ -116,7 +130,7 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
             f'  -H "Authorization: Bearer $({program} token "$2" "$3")" -d \'{body}\'; echo; }}'
         )
 
-    gp = cast.professionals[Part.GP].handle
+    gp, now = cast.professionals[Part.GP].handle, datetime.now(UTC)
     lines = [
         *(f"{name}={value}" for name, value in ids.items()),
         function("dossier", _ASK_DOSSIER),
@@ -126,6 +140,8 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
         function("carte", _ATTEST_PRESENCE),
         function("dispensations", _ASK_DISPENSED),
         function("rappels", _ASK_RECALLS),
+        function("sessions", _ASK_SESSIONS % (f"{now:%FT%TZ}", f"{now + timedelta(days=60):%FT%TZ}")),
+        function("rcp", _ASK_SESSION),
     ]
     asked = [(f"professional {who.handle}", _SEES[part]) for part, who in cast.professionals.items() if part in _SEES]
     asked.append((f"person {cast.patient.handle}", _PERSON_SEES))
@@ -134,16 +150,23 @@ def pasted(cast: Cast, ids: Mapping[str, str], url: str, program: str) -> str:
     if (mother := cast.child.mother) is not None:
         lines.append(f'dossier "$NOE" person {mother.handle}  # {story.MOTHER_SEES} documents de son fils')
     on_duty, neighbour = (cast.professionals[each].handle for each in (Part.DUTY_PHARMACIST, Part.NEIGHBOUR_PHARMACIST))
+    member, secretary, outsider = (
+        cast.professionals[each].handle for each in (Part.SURGEON, Part.SECRETARY, Part.OUTSIDER)
+    )
     jeanne, suzanne = cast.patient.handle, cast.household("Suzanne").patient.handle
     lines += [
         f'dossier "$SUZANNE" person {suzanne}  # {story.SUZANNE_SEES} documents : le dernier attend sa consultation',
         f"avis - person {suzanne}  # … et la plateforme l’en a avertie",
-        f'urgence "$JEANNE" professional {cast.professionals[Part.OUTSIDER].handle}  # brise la glace, pour une heure',
+        f'urgence "$JEANNE" professional {outsider}  # brise la glace, pour une heure',
         f"avis - person {jeanne}  # … Jeanne en est avertie",
         f'carte "$JEANNE" professional {on_duty}  # Jeanne présente sa carte Vitale à la pharmacie de garde,',
         f'dispensations "$JEANNE" professional {on_duty}  # … qui voit {counter.IN_THE_WINDOW} produits d’ailleurs',
         f'dispensations "$JEANNE" professional {gp}  # refusé, au médecin traitant aussi',
         f"rappels - professional {neighbour}  # un lot rappelé, sans accusé de réception : relancé",
+        f"RCP=$(sessions - professional {member} | {_FIRST_ID})  # la session où il siège,",
+        f'rcp "$RCP" professional {member}  # … {_MEMBER_SEES}',
+        f'rcp "$RCP" professional {secretary}  # {_SECRETARY_SEES}',
+        f'rcp "$RCP" professional {outsider}  # n’y siège pas : aucun cas',
         f'page=$(dossier "$JEANNE" person {jeanne} | grep -o \'/[^"]*/view\' | head -n 1)  # un document a sa page,',
         f'curl -sS "{url}$page" -H "Authorization: Bearer $({program} token person {jeanne})" > {_VIEW}  # à regarder',
         f'journal "$JEANNE" person {jeanne}  # chaque accès ci-dessus, refus compris',

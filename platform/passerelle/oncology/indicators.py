@@ -32,7 +32,7 @@ from sqlalchemy import (
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access
-from passerelle.kernel.clock import PARIS
+from passerelle.kernel.clock import PARIS, legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle.oncology.small_counts import Tree, is_small, withheld, withheld_part
@@ -130,7 +130,8 @@ def period_of(context: Context, since: date) -> Period:
 async def counted(act: Act, period: Period) -> Activity:
     """The activity of a period, to whoever was let in. Refused: ACTIVITY_PERIOD_NOT_OVER."""
     if act.now < _midnight(period.until):
-        raise Conflict("ACTIVITY_PERIOD_NOT_OVER")
+        said = {"until": period.until.isoformat(), "newest": _newest(act.context)}
+        raise Conflict("ACTIVITY_PERIOD_NOT_OVER", **said)
     given = {"activity_since": _midnight(period.since), "activity_until": _midnight(period.until)}
     boards = (await act.connection.execute(_BOARDS, given)).mappings().all()
     found = {_key(row): row for row in (await act.connection.execute(_CASES, given)).mappings()}
@@ -141,9 +142,16 @@ async def counted(act: Act, period: Period) -> Activity:
 def _end_of(context: Context, since: date) -> date:
     months = access.number(context, "activity.period_months")
     if since.day != 1 or (since.month - 1) % months or _MONTHS % months or since.year >= date.max.year:
-        raise InvalidInput("ACTIVITY_PERIOD_INVALID", months=months)
+        raise InvalidInput("ACTIVITY_PERIOD_INVALID", months=months, newest=_newest(context))
     last = since.month - 1 + months
     return date(since.year + last // _MONTHS, last % _MONTHS + 1, 1)
+
+
+def _newest(context: Context) -> str:
+    """The first day of the newest period that is over."""
+    today, months = legal_day(context.clock), access.number(context, "activity.period_months")
+    began = (today.year * _MONTHS + today.month - 1) // months * months - months
+    return date(began // _MONTHS, began % _MONTHS + 1, 1).isoformat()
 
 
 def _midnight(day: date) -> datetime:
