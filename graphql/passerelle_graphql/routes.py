@@ -4,6 +4,8 @@
 /{tenant}/documents/{id}/content        a document's octets, GET and HEAD, with ranges
 /{tenant}/documents/{id}/view           a CDA as a page of our own
 /{tenant}/board-cases/{case}/documents/{id}  the octets of what is attached to a case of a tumour board, or lent with it
+/{tenant}/elsewhere/{network}/documents/{id}  the octets of a document that another network showed
+/{tenant}/federation/questions          POST alone, by other networks
 /{tenant}/exports/{id}                  a whole record, as a zip; GET alone
 /{tenant}/calendars/{key}.ics           a professional's sessions, for his calendar application
 /health/live, /health/ready             for whoever supervises
@@ -18,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from passerelle_graphql.calendars import CalendarEndpoint
 from passerelle_graphql.content import ContentEndpoint, ViewEndpoint, opened_through_case
+from passerelle_graphql.elsewhere import QuestionsEndpoint, opened_elsewhere
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.health import Health
 from passerelle_graphql.http import GraphQLEndpoint
@@ -31,6 +34,7 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
     health = Health(gateway.checks)
     document = "/{tenant}/documents/{id}"
     through_case = ContentEndpoint(gateway, opened_through_case)
+    elsewhere = ContentEndpoint(gateway, opened_elsewhere)
     export = Route("/{tenant}/exports/{id}", ExportEndpoint(gateway), methods=["GET"])
     # An export counts as a reading of all that it holds: what asks for its headers alone has read nothing.
     export.methods = {"GET"}
@@ -40,6 +44,7 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
         Route(f"{document}/content", ContentEndpoint(gateway), methods=["GET"]),
         Route(f"{document}/view", ViewEndpoint(gateway), methods=["GET"]),
         Route("/{tenant}/board-cases/{case}/documents/{id}", through_case, methods=["GET"]),
+        Route("/{tenant}/elsewhere/{network}/documents/{id}", elsewhere, methods=["GET"]),
         # Named `id`, as what stands there is never logged.
         Route("/{tenant}/calendars/{id}.ics", CalendarEndpoint(gateway), methods=["GET"]),
         export,
@@ -47,6 +52,7 @@ def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
     return [
         *read,
         *(Route(each.path, _Answer(only_get if each is export else only_read)) for each in read),
+        Route("/{tenant}/federation/questions", QuestionsEndpoint(gateway)),
         Route("/{tenant}/graphql", graphql or GraphQLEndpoint(gateway)),
         WebSocketRoute("/{tenant}/graphql", WebSocketEndpoint(gateway)),
         Route("/{rest:path}", _Answer(no_such_address)),

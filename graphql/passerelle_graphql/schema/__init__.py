@@ -62,6 +62,7 @@ from passerelle_graphql.schema.portability import (
     PortabilityQuery,
 )
 from passerelle_graphql.schema.recalls import CONCERNED_PATIENTS, RECALL_FOLLOW_UP, RECALLS, RecallMutation, RecallQuery
+from passerelle_graphql.schema.records_elsewhere import RecordElsewhereQuery
 from passerelle_graphql.schema.recourse import RECOURSE_REFERRALS, RecourseMutation, RecourseQuery
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
@@ -77,6 +78,7 @@ class Query(
     PatientQuery,
     DossierQuery,
     DocumentQuery,
+    RecordElsewhereQuery,
     JournalQuery,
     OversightQuery,
     AuthorizationsQuery,

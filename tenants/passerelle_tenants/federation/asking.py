@@ -42,7 +42,7 @@ class Asking:
 
     office: Callable[[Context], Awaitable[Office]]
     endpoint: Callable[[str], str]
-    http: httpx2.AsyncClient
+    http: Callable[[], httpx2.AsyncClient]
 
     async def record(self, context: Context, patient_id: UUID, asked: Mapping[str, Any], /) -> RecordElsewhere:
         """`RecordsElsewhere.record`: one question to the patient's home; nobody is asked where that is here."""
@@ -106,7 +106,7 @@ class Asking:
         """The opened answer, and the octets after it."""
         office = await self.office(context)
         question = await questions.asked(office, network, context, what, asked)
-        async with self.http.stream("POST", self.endpoint(network), content=question) as response:
+        async with self.http().stream("POST", self.endpoint(network), content=question) as response:
             response.raise_for_status()
             octets = response.aiter_bytes()
             line, rest = await _line(octets)

@@ -1,0 +1,251 @@
+"""A record at home in another network, and a content that another network keeps: asked over HTTP, decided there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from sqlalchemy import insert, literal, select, text, update
+from starlette.applications import Starlette
+
+from passerelle.dossier import copies
+from passerelle.dossier.tables import document
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.errors import InvalidInput
+from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.routes import routes
+from passerelle_policies.vocabulary import ActorKind
+from passerelle_tenants.federation import answering, keys
+from passerelle_tenants.federation.asking import Asking
+from passerelle_tenants.federation.keys import Keyring
+from passerelle_tenants.federation.office import Office
+from passerelle_tenants.federation.tables import federation_peer, patient_place
+from passerelle_tenants.federation.travellers import Kinds
+from passerelle_tenants.tables import tenant as recorded
+from tests import builders
+from tests.gateway.records import Record, new_record
+from tests.gateway.serving import TENANT, Serving, ask, listening
+
+if TYPE_CHECKING:
+    from tests.conftest import Cloned, Template
+
+HOME = "oncopl"
+QUERY = """query ($id: ID!, $first: Int, $after: String) {
+  recordElsewhere(patientId: $id, first: $first, after: $after) {
+    ... on RecordElsewhere {
+      home totalCount pageInfo { hasNextPage endCursor } sources { network state asOf }
+      documents { contentUrl document { id title keptBy masked } }
+    }
+    ... on Problem { code }
+  }
+}"""
+
+
+class _Nowhere:
+    async def carry(self, to_tenant: str, envelope: bytes) -> None:
+        raise AssertionError("nothing is carried here")
+
+
+@dataclass(slots=True)
+class Region:
+    """This network, where the patient is visiting, and his home, each with its own database and keys."""
+
+    serving: Serving
+    home: builders.World
+    tenants: dict[str, Tenant]
+    url: str
+
+    async def tenant(self, tenant_id: str) -> Tenant:
+        if tenant_id not in self.tenants:
+            raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id)
+        return self.tenants[tenant_id]
+
+    def office(self, tenant: Tenant) -> Office:
+        clock, directory = self.serving.gateway.clock, self.serving.directory
+        keyring = Keyring(directory.database, clock)
+        return Office(
+            tenant=tenant, directory=directory, keyring=keyring, kinds=Kinds(()), carrier=_Nowhere(), clock=clock
+        )
+
+    async def visit(self, *, authorized: bool = True) -> tuple[Record, UUID]:
+        """A patient of the home who is known here, and a doctor of here whom he authorised at home."""
+        record = await new_record(self.serving)
+        patient_id, person = await self.home.patient(record.ins, open_=True)
+        if authorized:
+            await self.home.authorize(patient_id, person, record.doctor_actor)
+        async with self.serving.world.tenant.database.transaction() as connection:
+            await connection.execute(
+                insert(patient_place).values(
+                    patient_id=record.patient_id, tenant_id=HOME, is_home=True, since=self.home.clock.now()
+                )
+            )
+        return record, patient_id
+
+
+@pytest.fixture(scope="module")
+async def home_database(tenant_template: Template) -> AsyncIterator[Cloned]:
+    async for cloned in tenant_template.clone():
+        yield cloned
+
+
+@pytest.fixture(scope="module")
+async def region(
+    serving: Serving, home_database: Cloned, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Region]:
+    here, clock = serving.world.tenant, serving.gateway.clock
+    home = replace(builders.network(home_database.database, tmp_path_factory.mktemp("home")), id=HOME, name="Oncopl")
+    region = Region(serving, builders.World(home, serving.world.clock), {TENANT: here, HOME: home}, "")
+    directory = serving.directory.database
+    async with directory.transaction() as connection:
+        await connection.execute(
+            insert(recorded),
+            [
+                {"tenant_id": each.id, "name": each.name, "is_test": True, "settings": {}, "created_at": clock.now()}
+                for each in region.tenants.values()
+            ],
+        )
+    for each in region.tenants.values():
+        await keys.publish(each, directory, clock)
+        others = [other for other in region.tenants.values() if other is not each]
+        async with each.database.transaction() as connection:
+            await connection.execute(
+                insert(federation_peer),
+                [{"tenant_id": other.id, "name": other.name, "as_of": clock.now()} for other in others],
+            )
+
+    async def answers(tenant_id: str, question: bytes) -> answering.Answer:
+        return await answering.answer(region.office(await region.tenant(tenant_id)), question)
+
+    async def office(context: Context) -> Office:
+        return region.office(context.tenant)
+
+    async with httpx2.AsyncClient() as http:
+        asking = Asking(office, lambda network: f"{region.url}/{network}/federation/questions", lambda: http)
+        serving.gateway = replace(serving.gateway, registry=region, answers=answers, records_elsewhere=asking)
+        serving.app = Starlette(routes=routes(serving.gateway))
+        async with listening(serving.app) as url:
+            region.url = url
+            yield region
+
+
+async def _elsewhere(client: httpx2.AsyncClient, record: Record, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = (await ask(client, QUERY, id=record.id, **more))["recordElsewhere"]
+    return answer
+
+
+def _states(answer: dict[str, Any]) -> dict[str, str]:
+    return {each["network"]: each["state"] for each in answer["sources"]}
+
+
+async def test_a_doctor_of_here_reads_the_record_at_home_page_by_page(region: Region) -> None:
+    record, patient_id = await region.visit()
+    for day in (10, 11):
+        await region.home.publish(patient_id, builders.document(title=f"Jour {day}", at=f"202611{day}093000+0100"))
+    page = await _elsewhere(record.doctor, record, first=1)
+    assert (page["home"], page["totalCount"], _states(page)) == (HOME, 2, {TENANT: "ANSWERED", HOME: "ANSWERED"})
+    assert [each["document"]["title"] for each in page["documents"]] == ["Jour 11"]
+    after = await _elsewhere(record.doctor, record, first=1, after=page["pageInfo"]["endCursor"])
+    assert [(each["document"]["title"], each["document"]["keptBy"]) for each in after["documents"]] == [
+        ("Jour 10", HOME)
+    ]
+    lines = await region.home.journal(await _person(region, patient_id), patient_id)
+    assert any(line.actor_id == record.doctor_actor.id and line.action == "read" for line in lines)
+
+
+async def _person(region: Region, patient_id: UUID) -> Actor:
+    async with region.home.tenant.database.transaction() as connection:
+        key = await connection.scalar(text("select person_key from patient where patient_id = :id"), {"id": patient_id})
+    return Actor(kind=ActorKind.PERSON, id=key, name="Patiente Essai")
+
+
+async def test_the_octets_come_from_home_whole_and_in_part(region: Region) -> None:
+    record, patient_id = await region.visit()
+    await region.home.publish(patient_id, builders.document(content=b"0123456789"))
+    (shown,) = (await _elsewhere(record.doctor, record))["documents"]
+    whole = await record.doctor.get(shown["contentUrl"])
+    assert (whole.status_code, whole.content) == (200, b"0123456789")
+    part = await record.doctor.get(shown["contentUrl"], headers={"range": "bytes=2-4"})
+    assert (part.status_code, part.content) == (206, b"234")
+
+
+async def test_home_refuses_whom_it_does_not_let_in_and_the_manifest_says_so(region: Region) -> None:
+    record, patient_id = await region.visit(authorized=False)
+    document_id = await region.home.publish(patient_id, builders.document())
+    answer = await _elsewhere(record.doctor, record)
+    assert (answer["documents"], _states(answer)) == ([], {TENANT: "ANSWERED", HOME: "REFUSED"})
+    response = await record.doctor.get(f"/{TENANT}/elsewhere/{HOME}/documents/{node_id(Node.DOCUMENT, document_id)}")
+    assert (response.status_code, response.json()["code"]) == (404, "DOCUMENT_UNKNOWN")
+
+
+async def test_a_network_that_does_not_answer_is_said_and_nothing_waits(region: Region) -> None:
+    record, _ = await region.visit()
+    url, region.url = region.url, "http://127.0.0.1:9"
+    try:
+        answer = await _elsewhere(record.doctor, record)
+        assert (answer["documents"], _states(answer)) == ([], {TENANT: "ANSWERED", HOME: "TIMED_OUT"})
+    finally:
+        region.url = url
+    assert _states(await _elsewhere(record.doctor, record))[HOME] == "ANSWERED"
+
+
+async def test_what_is_masked_at_home_is_out_of_sight_from_here(region: Region) -> None:
+    record, patient_id = await region.visit()
+    before = await _elsewhere(record.doctor, record)
+    masked = await region.home.publish(patient_id, builders.document(masked=True))
+    after = await _elsewhere(record.doctor, record)
+    assert {**after, "sources": []} == {**before, "sources": []}
+    response = await record.doctor.get(f"/{TENANT}/elsewhere/{HOME}/documents/{node_id(Node.DOCUMENT, masked)}")
+    assert response.status_code == 404
+
+
+async def test_the_patient_asks_under_his_own_ins(region: Region) -> None:
+    record, patient_id = await region.visit()
+    await region.home.publish(patient_id, builders.document(title="À lui"))
+    answer = await _elsewhere(record.patient, record)
+    assert [each["document"]["title"] for each in answer["documents"]] == ["À lui"]
+
+
+@pytest.mark.parametrize("question", [b"", b"rien", b"e30.e30.e30.e30.e30"])
+async def test_who_is_no_network_is_told_nothing(region: Region, question: bytes) -> None:
+    response = await region.serving.client().post(f"/{HOME}/federation/questions", content=question)
+    assert (response.status_code, response.content) == (401, b"")
+
+
+async def test_a_content_kept_elsewhere_is_fetched_once_and_forgotten_once_masked(region: Region) -> None:
+    """At the patient's home, where the index shows what the network that he visits keeps."""
+    record, at_home = await region.visit()
+    octets = b"gardes ailleurs"
+    kept = await region.serving.world.publish(record.patient_id, builders.document(content=octets))
+    shown = await region.home.publish(at_home, builders.document(content=octets))
+    changed = {"document_id": kept, "entry_uuid": uuid4(), "unique_id": str(uuid4()), "origin": TENANT}
+    changed |= {"content_name": "", "chain_id": kept}
+    columns = [each for each in document.c if each.computed is None]
+    copied = [literal(changed[each.name], each.type) if each.name in changed else each for each in columns]
+    async with region.home.tenant.database.transaction() as connection:
+        await connection.execute(
+            insert(document).from_select(
+                [each.name for each in columns], select(*copied).where(document.c.document_id == shown)
+            )
+        )
+    address, url = f"/{HOME}/documents/{node_id(Node.DOCUMENT, kept)}/content", region.url
+    assert (await record.patient.get(address)).content == octets
+    region.url = "http://127.0.0.1:9"
+    try:
+        assert (await record.patient.get(address)).content == octets
+        assert (await record.patient.get(address, headers={"range": "bytes=0-5"})).content == octets[:6]
+        async with region.home.tenant.database.transaction() as connection:
+            await connection.execute(update(document).where(document.c.document_id == kept).values(masked=True))
+        away = await record.patient.get(address)
+        assert (away.status_code, away.json()["code"]) == (503, "NETWORK_AWAY")
+        held = [name async for name in region.home.tenant.contents.names()]
+        async with region.home.tenant.database.transaction() as connection:
+            assert await copies.drop_ended(region.home.tenant, connection, region.home.clock.now()) == 1
+        assert len([name async for name in region.home.tenant.contents.names()]) == len(held) - 1
+    finally:
+        region.url = url
+    assert (await record.patient.get(address)).content == octets
