@@ -23,7 +23,7 @@ _GIVEN: dict[str, Any] = {
 }
 
 #: Asks the directory, and the other networks.
-_ASKS_ELSEWHERE = {"BoardsElsewhere", "SessionForecast"}
+_ASKS_ELSEWHERE = {"BoardsElsewhere", "OpenRecordElsewhere", "SessionForecast"}
 
 
 def _queries() -> dict[str, OperationDefinitionNode]:
