@@ -168,7 +168,7 @@ def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, tmp_pat
         assert gp["code"] == "ACCESS_REFUSED"
         member, secretary, outsider = [each["boardSession"]["cases"] for each in answers if "boardSession" in each]
         assert [len(each["attachments"]) for each in member] == [2]
-        assert [(each["patient"]["familyName"], each["question"]) for each in secretary] == [("VALMONT", None)]
+        assert [(each["patient"]["familyName"], each["question"]) for each in secretary] == [("Valmont", None)]
         assert outsider == []
         (recalled,) = [each["recalls"]["nodes"] for each in answers if "recalls" in each]
         assert [each["state"] for each in recalled] == ["ESCALATED"]
