@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import federated_documents, federated_marks, visibility, withholding
 from passerelle.dossier.formats.submission import EventCode
-from passerelle.kernel.clock import SetClock
 from passerelle.kernel.errors import Conflict
 from tests.builders import document, professional
-from tests.conftest import Cloned, Template
-from tests.federation.dossier_travels import Networks, carried, entry, networks, sent, taken
-
-
-@pytest.fixture(scope="module")
-async def elsewhere(tenant_template: Template) -> AsyncIterator[Cloned]:
-    async for cloned in tenant_template.clone():
-        yield cloned
-
-
-@pytest.fixture
-def both(
-    tenant_database: Cloned, elsewhere: Cloned, tmp_path_factory: pytest.TempPathFactory, clock: SetClock
-) -> Networks:
-    return networks(tenant_database, elsewhere, tmp_path_factory.mktemp("premises"), clock)
+from tests.federation.dossier_travels import Networks, carried, entry, sent, taken
 
 
 async def test_an_entry_is_at_home_as_where_it_is_kept(both: Networks) -> None:

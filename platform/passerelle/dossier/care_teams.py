@@ -16,9 +16,10 @@ from sqlalchemy import ColumnElement, Select, Uuid, and_, func, insert, literal,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from passerelle.audit import journal
+from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import access, house_rules
+from passerelle.dossier.events import CareTeamChanged
 from passerelle.dossier.formats import values
 from passerelle.dossier.relations import known_professional, not_ended, professional
 from passerelle.dossier.tables import block, care_team, care_team_member, team_consent, team_exclusion
@@ -93,6 +94,7 @@ async def add_care_team_member(act: Act, team_id: UUID, rpps: str) -> None:
     removed_at = await _removed_by_actor(act, team_id, subject)
     await _join(act, team_id, subject)
     await _leave_out(act, team_id, subject, removed_at)
+    await _tell_other_networks(act, team_id)
     await _tell_the_journals(act, team_id, subject, Action.GRANT, "team-newcomer")
 
 
@@ -115,6 +117,7 @@ async def remove_care_team_member(act: Act, team_id: UUID, rpps: str) -> None:
         )
         .values(valid_until=act.now, removed_by=act.context.actor.subject)
     )
+    await _tell_other_networks(act, team_id)
 
 
 async def read_care_team(act: Act, team_id: UUID, *, patient_id: UUID | None = None) -> CareTeam:
@@ -301,6 +304,14 @@ async def _tell_the_journals(act: Act, team_id: UUID, subject: str, action: Acti
         facts=literal({}, JSONB),
     )
     await act.connection.execute(select(lines.c.line_id), journal.parameters(act.context))
+
+
+async def _tell_other_networks(act: Act, team_id: UUID) -> None:
+    """An event for each patient who consents to a team, in one statement: it is theirs wherever they have a record."""
+    theirs = consenting(team_id, act.now).distinct().subquery()
+    facts = select(theirs.c.patient_id, func.jsonb_build_object("team_id", literal(team_id)).label("payload"))
+    told = outbox.published_by(CareTeamChanged, facts, at=literal(act.now))
+    await act.connection.execute(select(literal(1)).add_cte(told))
 
 
 def _line(act: Act, action: Action, rule: str, code: str | None = None) -> journal.Line:

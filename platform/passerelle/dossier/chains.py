@@ -63,7 +63,8 @@ async def joined(act: Act, patient_id: UUID, unique_id: str, *, succeeds: bool =
     `succeeds` its author where a record above this one says so.
 
     Refused: as conflicts PARENT_UNKNOWN, alike for who may not know of it; PARENT_OF_ANOTHER_PATIENT;
-    PARENT_NOT_CURRENT when it is deleted or the actor may read a later version; ACTION_REFUSED.
+    PARENT_NOT_CURRENT when it is deleted or the actor may read a later version; DOCUMENT_KEPT_ELSEWHERE;
+    ACTION_REFUSED.
     """
     found = await act.connection.execute(
         select(document_key.c.patient_id, document_key.c.document_id, document.c.chain_id)
@@ -88,6 +89,8 @@ async def joined(act: Act, patient_id: UUID, unique_id: str, *, succeeds: bool =
         raise Conflict("PARENT_OF_ANOTHER_PATIENT")
     if parent.status == DocumentStatus.DELETED:
         raise Conflict("PARENT_NOT_CURRENT", status=parent.status)
+    if parent.origin is not None:
+        raise Conflict("DOCUMENT_KEPT_ELSEWHERE", network=parent.origin)
     if _seen(act, standing, versions, after=parent.chain_position):
         raise Conflict("PARENT_NOT_CURRENT", status=DocumentStatus.SUPERSEDED.value)
     return Link(parent, versions[-1].chain_position + 1, line)

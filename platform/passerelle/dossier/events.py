@@ -69,6 +69,14 @@ class RelationChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CareTeamChanged(Event):
+    """Somebody joined or left a team that the patient consents to."""
+
+    name: ClassVar[str] = "dossier.care_team_changed"
+    team_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmergencyChanged(Event):
     """A record was opened by break-glass, or that ended or was reviewed: `act` says which."""
 

@@ -87,17 +87,22 @@ def given(columns: Mapping[str, TypeEngine[Any]]) -> CTE:
     return select(said).cte("given").prefix_with("materialized", dialect="postgresql")
 
 
-def people() -> CTE:
-    """Those whom a bundle is about and who are known here: `ins_oid`, `ins_value`, `patient_id`, `person_key`."""
-    meant = (
-        func.unnest(bindparam("oids", type_=_TEXTS), bindparam("values", type_=_TEXTS), bindparam("keys", type_=_TEXTS))
+def meant() -> TableValuedAlias:
+    """Whom a bundle names: `ins_oid`, `ins_value`, and `key`, his pseudonym here, whether or not he is known."""
+    texts = [bindparam(name, type_=_TEXTS) for name in ("oids", "values", "keys")]
+    return (
+        func.unnest(*texts)
         .table_valued(column("ins_oid", Text()), column("ins_value", Text()), column("key", Text()))
         .render_derived(name="meant")
     )
-    person = patients.identity()
+
+
+def people() -> CTE:
+    """Those whom a bundle names and who are known here: `ins_oid`, `ins_value`, `patient_id`, `person_key`."""
+    named, person = meant(), patients.identity()
     return (
-        select(meant.c.ins_oid, meant.c.ins_value, person.c.patient_id, person.c.person_key)
-        .join_from(meant, person, person.c.person_key == meant.c.key)
+        select(named.c.ins_oid, named.c.ins_value, person.c.patient_id, person.c.person_key)
+        .join_from(named, person, person.c.person_key == named.c.key)
         .cte("people")
     )
 

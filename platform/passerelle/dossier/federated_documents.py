@@ -281,6 +281,7 @@ def _entered(entering: CTE) -> tuple[CTE, ...]:
             func.jsonb_build_object("document_id", entering.c.id, "replaces", entering.c.replaces).label("payload"),
         ),
         at=bundles.NOW,
+        is_addressed=True,
     )
     return lots, entries, authored, begun, told
 

@@ -164,7 +164,7 @@ async def reopen(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
     if held is not None and held.wrapped_key is None:  # closed before it was ever open
         changes["wrapped_key"] = act.context.tenant.keys.new_dossier_key(act.context.tenant.id, patient_id)
     reopened = await _to(act, patient_id, Action.REOPEN, DossierState.OPEN, basis=Basis.CONSENT, proof=proof, **changes)
-    await _end_requests(act, patient_id, withdrawn_at=act.now)
+    await end_requests(act, patient_id, withdrawn_at=act.now)
     return reopened
 
 
@@ -209,7 +209,7 @@ async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Doss
     if basis not in {Basis.RETENTION, Basis.REQUEST}:
         raise InvalidInput("PURGE_BASIS_INVALID")
     purged = await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof, wrapped_key=None)
-    await _end_requests(act, patient_id, done_at=act.now)
+    await end_requests(act, patient_id, done_at=act.now)
     await remains.blank(act, patient_id)
     return purged
 
@@ -225,7 +225,7 @@ async def _held(act: Act, patient_id: UUID) -> Any:
     return found.one_or_none()
 
 
-async def _end_requests(act: Act, patient_id: UUID, **at: datetime) -> None:
+async def end_requests(act: Act, patient_id: UUID, **at: datetime) -> None:
     """Close what was asked and not done: `done_at` or `withdrawn_at`."""
     await act.connection.execute(
         update(erasure_request)

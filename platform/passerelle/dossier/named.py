@@ -137,12 +137,12 @@ async def of_types(act: Act, patient_id: UUID, types: Collection[str], standing:
 async def contents(
     act: Act, patient_id: UUID, document_ids: Collection[UUID], standing: access.Standing
 ) -> dict[UUID, tuple[Named, bytes]]:
-    """The octets of those of these documents that `standing` lets read, each reading journalled. Raises what reading a
-    content raises: TryLater, BrokenIntegrity."""
+    """The octets of those of these documents that `standing` lets read and that are kept here, each reading journalled.
+    Raises what reading a content raises: TryLater, BrokenIntegrity."""
     readable = {
         key: each
         for key, each in (await decided(act, patient_id, document_ids, standing)).items()
-        if each.decision.allowed
+        if each.decision.allowed and each.row.content_name
     }
     if not readable:
         return {}

@@ -115,6 +115,9 @@ class Export:
         if self._key is None:
             state.state = "unreadable"
             return
+        if not each.content_name:
+            state.state = "elsewhere"
+            return
         tenant = self.context.tenant
         binding = content_binding(tenant.id, each.document_id)
         pieces = tenant.contents.read(each.content_name, self._key, binding)
@@ -148,7 +151,7 @@ class Export:
                 "record": self.patient_id,
                 "exportedAt": self.at,
                 "journal": said,
-                "altered": [each.entry["logicalId"] for each in exported if each.state != "whole"],
+                "altered": [each.entry["logicalId"] for each in exported if each.state in ("altered", "unreadable")],
                 "files": [{"path": each.path, "size": each.size, "sha256": each.sha256} for each in archive.entries],
             }
         )

@@ -57,6 +57,7 @@ def document_entry(row: Row[Any], status: str) -> dict[str, Any]:
         "status": status,
         **{name: {"code": said[f"{name}_code"], "label": said[f"{name}_label"]} for name in _CODED},
         **{camel(name): said[name] for name in _AS_THEY_ARE},
+        **({"keptBy": row.origin} if row.origin else {}),
     }
 
 

@@ -40,6 +40,7 @@ _STATES: Final = {
     "whole": "",
     "altered": "Altéré : le fichier joint s’arrête avant l’altération, ou n’est pas celui qui a été déposé.",
     "unreadable": "Illisible : ce document n’a pas pu être joint.",
+    "elsewhere": "Conservé par un autre réseau de santé, qui vous le remet avec ce qu’il garde de votre dossier.",
 }
 _RELATIONS: Final = {
     "authorized": "Autorisation",
@@ -56,7 +57,7 @@ class Exported:
     entry: Mapping[str, Any]
     file: str | None = None
     reading: str | None = None
-    state: Literal["whole", "altered", "unreadable"] = "whole"
+    state: Literal["whole", "altered", "unreadable", "elsewhere"] = "whole"
 
 
 def index(
@@ -68,10 +69,12 @@ def index(
     portions: Sequence[Portion] = (),
 ) -> bytes:
     """The page. `data` is what the archive holds by path; without `lines`, its reader has no journal."""
-    altered = [each for each in documents if each.state != "whole"]
+    altered = [each for each in documents if each.state in ("altered", "unreadable")]
+    elsewhere = [each for each in documents if each.state == "elsewhere"]
     parts = [
         f"<p>Export fait le {_instant(at)} par {_text(network)}. {_identity(data.get(IDENTITY, {}))}</p>",
-        _warning(altered),
+        _warning("Documents incomplets", _INCOMPLETE, altered),
+        _warning("Documents conservés ailleurs", _NOT_JOINED, elsewhere),
         _documents(documents),
         *(_portion(each) for each in portions),
     ]
@@ -99,14 +102,15 @@ def _identity(said: Mapping[str, Any]) -> str:
     return f"Dossier de {_text(names)}." if names else ""
 
 
-def _warning(altered: Sequence[Exported]) -> str:
-    if not altered:
+_INCOMPLETE: Final = "Ces documents n’ont pas pu être donnés entiers. Signalez-le à votre réseau de santé."
+_NOT_JOINED: Final = "Ces documents figurent à votre dossier sans y être joints."
+
+
+def _warning(title: str, why: str, documents: Sequence[Exported]) -> str:
+    if not documents:
         return ""
-    listed = "".join(f"<li>{_text(each.entry['title'])} : {_text(_STATES[each.state])}</li>" for each in altered)
-    return (
-        '<section class="warning"><h2>Documents incomplets</h2><p>Ces documents n’ont pas pu être donnés entiers. '
-        f"Signalez-le à votre réseau de santé.</p><ul>{listed}</ul></section>"
-    )
+    listed = "".join(f"<li>{_text(each.entry['title'])} : {_text(_STATES[each.state])}</li>" for each in documents)
+    return f'<section class="warning"><h2>{title}</h2><p>{why}</p><ul>{listed}</ul></section>'
 
 
 def _documents(documents: Sequence[Exported]) -> str:

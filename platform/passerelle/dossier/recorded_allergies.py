@@ -174,6 +174,8 @@ class _Unread(Enum):
 
 async def _told(context: Context, key: DossierKey, document_id: UUID, content: str) -> list[Allergy] | _Unread:
     """What one document tells, when its content is there, whole, and a structured document that we read."""
+    if not content:  # kept by another network
+        return _Unread.AWAY
     tenant = context.tenant
     binding = content_binding(tenant.id, document_id)
     try:

@@ -88,4 +88,4 @@ async def _taken_from_all(act: Act, case: Case) -> list[tuple[UUID, Taken]]:
 def _says_something(each: Named) -> bool:
     row = each.row
     is_read = attachments.natures().get(row.type_code) in _READ
-    return is_read and row.mime_type == _STRUCTURED and row.size <= frcp.MAX_BYTES
+    return is_read and row.mime_type == _STRUCTURED and row.size <= frcp.MAX_BYTES and bool(row.content_name)

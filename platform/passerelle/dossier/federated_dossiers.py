@@ -1,0 +1,160 @@
+"""The life of a record, as its patient's home has it, in the other networks that hold something of his.
+
+Closed, reopened and purged there, it is so here; every other act is a network's own. What home closed, home reopens:
+a record that was closed here for another reason stays closed. Sources: CSP R.1111-36, L.1111-14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, Select, Text, and_, case, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from passerelle.audit import journal, outbox
+from passerelle.audit.transactions import Act
+from passerelle.dossier import federated_bundles as bundles
+from passerelle.dossier import house_rules, lifecycle, remains
+from passerelle.dossier.events import DossierChanged
+from passerelle.dossier.federated_bundles import APPLIED, LATER
+from passerelle.dossier.tables import dossier, dossier_act
+from passerelle.identities import patients
+from passerelle.kernel.database import rendered
+from passerelle_policies.vocabulary import Action, DossierState, Kind
+
+_CLOSED, _PURGED = DossierState.CLOSED.value, DossierState.PURGED.value
+#: Who acts here for another network is called so (`passerelle_tenants.federation.office`).
+FEDERATION: Final = "federation:"
+
+
+async def gather(connection: AsyncConnection, patient_ids: Sequence[UUID], versions: Sequence[int]) -> str:
+    """JSON text: of each patient, the state of his record here and what it rests on."""
+    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(patient_ids, versions))
+    return str(found.scalar_one())
+
+
+async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
+    """Close, reopen or purge as home did; by patient (of the other network) what became of it.
+
+    `later` while the patient is not known here. Where there was no record there is none to open any more.
+    """
+    people = bundles.values(act, from_tenant, items)
+    await act.connection.exec_driver_sql(_LOCKED, people)
+    rows = (await act.connection.exec_driver_sql(_FOUND, people)).all()
+    for row in rows:
+        if row.becomes is not None and row.becomes != row.state:
+            await _to(act, row)
+    return {row.id: row.answer for row in rows}
+
+
+def _gathered() -> Select[Any]:
+    owed, person, last = bundles.owed(), patients.identity(), dossier_act.alias("last")
+    newest = (
+        select(last.c.basis)
+        .where(last.c.patient_id == owed.c.id)
+        .order_by(last.c.at.desc(), last.c.act_id)
+        .limit(1)
+        .correlate(owed)
+        .scalar_subquery()
+    )
+    return bundles.gathered(
+        select(
+            owed.c.id,
+            owed.c.version,
+            case((or_(dossier.c.state.is_(None), person.c.person_key.is_(None)), True)).label("gone"),
+            person.c.ins_oid,
+            person.c.ins_value,
+            dossier.c.state,
+            dossier.c.closed_at,
+            dossier.c.purge_after,
+            newest.label("basis"),
+        )
+        .select_from(owed)
+        .outerjoin(dossier, dossier.c.patient_id == owed.c.id)
+        .outerjoin(person, person.c.patient_id == owed.c.id)
+    )
+
+
+def _found() -> Select[Any]:
+    """Each record of a bundle beside the one that is here, locked, and what it becomes."""
+    types = {name: dossier.c[name].type for name in ("state", "closed_at", "purge_after")}
+    given, people = bundles.given({**types, "basis": Text()}), bundles.people()
+    here, last = dossier.alias("here"), dossier_act.alias("last")
+    is_homes = and_(last.c.actor_kind == bundles.ACTOR_KIND, last.c.actor_id.startswith(FEDERATION))
+    closed_by_home = (
+        select(case((is_homes, last.c.from_state)))
+        .where(last.c.patient_id == here.c.patient_id, last.c.to_state == _CLOSED)
+        .order_by(last.c.at.desc(), last.c.act_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    becomes = case(
+        (or_(given.c.gone, people.c.patient_id.is_(None), here.c.state == _PURGED), None),
+        (given.c.state.in_([_CLOSED, _PURGED]), given.c.state),
+        (here.c.state == _CLOSED, closed_by_home),
+    )
+    answer = case((or_(given.c.gone, people.c.patient_id.is_not(None)), APPLIED), else_=LATER)
+    return (
+        select(
+            given.c.id,
+            given.c.closed_at,
+            given.c.purge_after,
+            given.c.basis,
+            people.c.patient_id,
+            here.c.state,
+            becomes.label("becomes"),
+            answer.label("answer"),
+        )
+        .select_from(given)
+        .outerjoin(people, bundles.is_said_of(given, people))
+        .outerjoin(here, here.c.patient_id == people.c.patient_id)
+        .order_by(people.c.patient_id)
+    )
+
+
+async def _to(act: Act, row: Row[Any]) -> None:
+    patient_id = row.patient_id
+    action = {_CLOSED: Action.CLOSE, _PURGED: Action.PURGE}.get(row.becomes, Action.REOPEN)
+    changes: dict[str, Any] = {"closed_at": None, "purge_after": None}
+    if action is Action.CLOSE:
+        changes = {"closed_at": row.closed_at, "purge_after": row.purge_after}
+    elif action is Action.PURGE:
+        changes = {"wrapped_key": None}
+    if row.state is None:
+        await act.connection.execute(insert(dossier).values(patient_id=patient_id, state=row.becomes, **changes))
+    else:
+        of_patient = dossier.c.patient_id == patient_id
+        await act.connection.execute(update(dossier).where(of_patient).values(state=row.becomes, **changes))
+    await act.connection.execute(
+        insert(dossier_act).values(
+            patient_id=patient_id,
+            act_id=uuid4(),
+            act=action.value,
+            from_state=row.state,
+            to_state=row.becomes,
+            at=act.now,
+            actor_kind=act.context.actor.kind.value,
+            actor_id=act.context.actor.id,
+            basis=row.basis,
+        )
+    )
+    if action is Action.PURGE:
+        await lifecycle.end_requests(act, patient_id, done_at=act.now)
+        await remains.blank(act, patient_id)
+    changed = DossierChanged(patient_id=patient_id, act=action.value, to_state=row.becomes)
+    await outbox.publish_all(act, [changed], is_addressed=True)
+    said = house_rules.line(act, Kind.DOSSIER, action, "decided-at-home", patient_id=patient_id)
+    await journal.append(act.connection, act.context, said)
+
+
+def _locked() -> Select[Any]:
+    people = bundles.people()
+    of_people = dossier.c.patient_id.in_(select(people.c.patient_id))
+    return select(dossier.c.patient_id).where(of_people).order_by(dossier.c.patient_id).with_for_update()
+
+
+_LOCKED: Final = rendered(_locked())
+_GATHERED: Final = rendered(_gathered())
+_FOUND: Final = rendered(_found())
