@@ -75,9 +75,8 @@ class Release:
 
 
 async def meeting_of(act: Act, session_id: UUID) -> Meeting:
-    """The session of a case, which stays as it is until the act ends. Refused: SESSION_UNKNOWN."""
-    # Shared: whoever cancels or closes the session waits for this, and whoever comes after it finds it so.
-    found = select(board_session).where(board_session.c.session_id == session_id).with_for_update(read=True)
+    """The session of a case. Whoever locked the case locked it first (`cases.locked`). Refused: SESSION_UNKNOWN."""
+    found = select(board_session).where(board_session.c.session_id == session_id)
     session = (await act.connection.execute(found)).one_or_none()
     if session is None:
         raise Conflict("SESSION_UNKNOWN")
