@@ -7,10 +7,9 @@ a code    refused: it is dead at once and holds up nothing else (`dead_letters`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, TypeAlias
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     ARRAY,
@@ -37,24 +36,22 @@ from sqlalchemy import (
 
 from passerelle.kernel.database import Statement
 from passerelle_tenants.federation.envelopes import ACKS, Bundle, Unopened
-from passerelle_tenants.federation.office import Office
+from passerelle_tenants.federation.office import Answers, Office
 from passerelle_tenants.federation.tables import federation_out, federation_peer
 from passerelle_tenants.federation.travellers import APPLIED, LATER
 
 #: Why what was put off too often is dead.
 NEVER_READY: Final = "FEDERATION_NEVER_READY"
-#: By kind and object: the version that was given, and what became of it.
-Answers: TypeAlias = Mapping[tuple[str, UUID], tuple[int, str]]
 
 
-def answer(bundle_id: str, answers: Answers) -> Bundle:
+def answer(answers: Answers) -> Bundle:
     """What is said to the origin, after the commit."""
     by_kind: dict[str, dict[str, tuple[list[str], list[int]]]] = {}
     for (kind, object_id), (version, said) in answers.items():
         ids, versions = by_kind.setdefault(kind, {}).setdefault(said, ([], []))
         ids.append(object_id.hex)
         versions.append(version)
-    return Bundle(kind=ACKS, bundle_id=bundle_id, head={"answers": by_kind})
+    return Bundle(kind=ACKS, bundle_id=uuid4().hex, head={"answers": by_kind})
 
 
 async def acknowledge(office: Office, from_tenant: str, bundle: Bundle) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
+from uuid import UUID
 
 from passerelle.identities.directory import Directory
 from passerelle.kernel.actors import Actor
@@ -14,6 +16,9 @@ from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import ActorKind, Purpose
 from passerelle_tenants.federation.keys import Keyring
 from passerelle_tenants.federation.travellers import Kinds
+
+#: By kind and object: the version that was given, and what became of it.
+Answers: TypeAlias = Mapping[tuple[str, UUID], tuple[int, str]]
 
 
 class Carrier(Protocol):
@@ -37,6 +42,9 @@ class Office:
     #: What this process wrote last of the other networks, not to write it again for each envelope.
     known_peers: dict[str, str] = field(default_factory=dict)
     last_heard: dict[str, datetime] = field(default_factory=dict)
+    #: What is to be answered to each, and to whom an answer is being given.
+    unsaid: dict[str, dict[tuple[str, UUID], tuple[int, str]]] = field(default_factory=dict)
+    answering: set[str] = field(default_factory=set)
 
     def number(self, name: str) -> int:
         """A number of the rules in force, as this tenant has it."""

@@ -23,7 +23,7 @@ from passerelle.kernel.errors import TryLater
 from passerelle_tenants.federation import peers
 from passerelle_tenants.federation.acknowledging import acknowledge, answer
 from passerelle_tenants.federation.envelopes import ACKS, HEARTBEAT, STATES, Bundle, Opened, Unopened, open_
-from passerelle_tenants.federation.office import Office
+from passerelle_tenants.federation.office import Answers, Office
 from passerelle_tenants.federation.sending import give, send_to
 from passerelle_tenants.federation.tables import federation_in
 from passerelle_tenants.federation.travellers import APPLIED, LATER
@@ -95,11 +95,25 @@ async def _take_states(office: Office, origin: str, bundle: Bundle) -> Taken:
         raise Unopened("form") from wrong
     became = await _apply(office, origin, bundle, versions)
     said = {key: (versions[key], APPLIED if each == _STALE else each) for key, each in became.items()}
-    await give(office, origin, answer(bundle.bundle_id, said))
+    await _say(office, origin, said)
     counted = Counter(became.values())
     applied, stale, later = counted[APPLIED], counted[_STALE], counted[LATER]
     refused = len(became) - applied - stale - later
     return Taken(STATES, origin, applied=applied, stale=stale, later=later, refused=refused)
+
+
+async def _say(office: Office, origin: str, said: Answers) -> None:
+    """Answer the origin. What is to be said while answers are being handed to the carrier goes with the next."""
+    unsaid = office.unsaid.setdefault(origin, {})
+    unsaid.update({key: each for key, each in said.items() if key not in unsaid or unsaid[key][0] <= each[0]})
+    if origin in office.answering:
+        return
+    office.answering.add(origin)
+    try:
+        while answers := office.unsaid.pop(origin, None):
+            await give(office, origin, answer(answers))
+    finally:
+        office.answering.discard(origin)
 
 
 class _NotAll(Exception):
