@@ -48,7 +48,7 @@ FOLLOW_UP = (
   recallFollowUp(id: $id) {
     ... on FollowedRecall {
       __typename id kind level cip13 batches message source reference issuedAt closedAt waiting delivered acknowledged
-      escalated escalatedPharmacies
+      escalated escalatedPharmacies toldBy
     }
     ...Why
   }

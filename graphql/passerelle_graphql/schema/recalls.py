@@ -72,6 +72,10 @@ class FollowedRecall:
     escalated_pharmacies: list[str] = shown(
         description="Celles-là, par leur numéro FINESS : à joindre autrement.", assumed_size=100
     )
+    told_by: list[str] = shown(
+        description="Les autres réseaux qui ont dit où il en est chez eux : leurs pharmacies sont comptées.",
+        assumed_size=10,
+    )
 
 
 @strawberry.type(description="Un rappel ou une alerte, tel qu'il est émis.")

@@ -108,8 +108,9 @@ async def correct(act: Act, patient_id: UUID, said: Dispensed, *, reason: str) -
 
     The content that stands already is no correction, and is answered as it stands; so is an older version of a document
     whose later one stands (one that tells no version is its first). Refused: PLACE_MISSING, DISPENSATION_UNKNOWN (not
-    there, or another pharmacy's), DISPENSATION_CANCELLED, DISPENSATION_NUMBER_USED for other content of the same
-    version of a document, DISPENSATION_PAST_STORAGE, REASON_MISSING, and as `dispensed.checked`.
+    there, or another pharmacy's), DISPENSATION_OF_ANOTHER_NETWORK (recorded there), DISPENSATION_CANCELLED,
+    DISPENSATION_NUMBER_USED for other content of the same version of a document, DISPENSATION_PAST_STORAGE,
+    REASON_MISSING, and as `dispensed.checked`.
     """
     said, reason = checked(act.context, said), _reason(reason)
     held = await _own(act, patient_id, said.pharmacy_number, Action.REPLACE)
@@ -135,7 +136,8 @@ async def correct(act: Act, patient_id: UUID, said: Dispensed, *, reason: str) -
 async def cancel(act: Act, patient_id: UUID, pharmacy_number: str, *, reason: str) -> Receipt:
     """Say that a dispensation did not take place; its versions are kept, and shown no more. Cancelling twice is once.
 
-    Refused: PLACE_MISSING, DISPENSATION_UNKNOWN (not there, or another pharmacy's), REASON_MISSING.
+    Refused: PLACE_MISSING, DISPENSATION_UNKNOWN (not there, or another pharmacy's), REASON_MISSING,
+    DISPENSATION_OF_ANOTHER_NETWORK (recorded there).
     """
     reason = _reason(reason)
     held = await _own(act, patient_id, pharmacy_number, Action.CANCEL)
@@ -185,6 +187,8 @@ async def _own(act: Act, patient_id: UUID, pharmacy_number: str, action: Action)
         raise
     if row is None:
         raise Conflict("DISPENSATION_UNKNOWN")
+    if row.origin is not None:
+        raise Conflict("DISPENSATION_OF_ANOTHER_NETWORK")
     return row
 
 

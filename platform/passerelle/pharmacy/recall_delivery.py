@@ -36,7 +36,7 @@ from passerelle.kernel.context import Context
 from passerelle.notices.posting import NoticeKind, post
 from passerelle.pharmacy import windows
 from passerelle.pharmacy.recall_events import RecallEscalated, RecallToDeliver
-from passerelle.pharmacy.recalls import RecallKind, RecallLevel, concerns, escalates_after
+from passerelle.pharmacy.recalls import RecallKind, RecallLevel, concerns, escalates_after, tell_origin
 from passerelle.pharmacy.tables import dispensation, dispensation_line, recall, recall_delivery
 from passerelle_policies.roles import role_of, setting_of
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Role, Setting
@@ -82,6 +82,7 @@ async def deliver(context: Context, recall_id: UUID, pharmacy: str, directory: D
         if done.rowcount == 0:
             return False
         await _tell(act, pharmacists, recall_id, pharmacy, NoticeKind.RECALL, reference)
+        await tell_origin(act, [recall_id])
     return True
 
 
@@ -125,6 +126,7 @@ async def escalate_due(context: Context) -> int:
             await act.connection.execute(update(recall_delivery).where(key.in_(now_due)).values(escalated_at=act.now))
             overdue = (RecallEscalated(recall_id=recall_id, pharmacy=pharmacy) for recall_id, pharmacy in now_due)
             await outbox.publish_all(act, overdue)
+            await tell_origin(act, (recall_id for recall_id, _ in now_due))
             escalated += len(now_due)
 
 
@@ -140,7 +142,12 @@ def _dispensed(which: ColumnElement[bool]) -> Select[Any]:
     return (
         select(recall.c.recall_id, recall.c.level, dispensation.c.pharmacy)
         .select_from(lines)
-        .where(which, recall.c.closed_at.is_(None), dispensation.c.status == _STANDS)
+        .where(
+            which,
+            recall.c.closed_at.is_(None),
+            dispensation.c.status == _STANDS,
+            dispensation.c.origin.is_(None),  # a pharmacy of another network is told of recalls there
+        )
         .distinct()
     )
 
@@ -176,6 +183,7 @@ async def _reach(act: Act, found: list[tuple[UUID, str, str]]) -> int:
     )
     reached = (await act.connection.execute(new)).all()
     await outbox.publish_all(act, (RecallToDeliver(recall_id=recall_id, pharmacy=at) for recall_id, at in reached))
+    await tell_origin(act, (recall_id for recall_id, _ in reached))
     return len(reached)
 
 

@@ -20,6 +20,25 @@ class RecallIssued(outbox.Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecallClosed(outbox.Event):
+    """It reaches nobody more."""
+
+    name: ClassVar[str] = "pharmacy.recall_closed"
+    patient_id: UUID = NOBODY
+    recall_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallMoved(outbox.Event):
+    """What another network announced came further in a pharmacy of here: `origin` follows it."""
+
+    name: ClassVar[str] = "pharmacy.recall_moved"
+    patient_id: UUID = NOBODY
+    recall_id: UUID
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _InOnePharmacy(outbox.Event):
     """`pharmacy` is a FINESS number."""
 

@@ -8,6 +8,7 @@ decision 0113.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +18,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Integer,
     RowMapping,
     Select,
     Text,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -40,9 +43,9 @@ from passerelle.dossier.formats import values
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict, InvalidInput, LimitExceeded
 from passerelle.pharmacy import windows
-from passerelle.pharmacy.recall_events import RecallAcknowledged, RecallIssued
+from passerelle.pharmacy.recall_events import RecallAcknowledged, RecallClosed, RecallIssued, RecallMoved
 from passerelle.pharmacy.reference.cip import is_cip13
-from passerelle.pharmacy.tables import recall, recall_delivery
+from passerelle.pharmacy.tables import recall, recall_delivery, recall_elsewhere
 from passerelle_policies.vocabulary import Action, Kind
 
 _MESSAGE: Final = 4000
@@ -96,13 +99,15 @@ class Recall(Announced):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowUp(Recall):
-    """How many pharmacies have come how far, and which are to be reached in another way (FINESS numbers)."""
+    """How many pharmacies have come how far, and which are to be reached in another way (FINESS numbers); those of
+    other networks are counted once their network told of them (`told_by`)."""
 
     waiting: int
     delivered: int
     acknowledged: int
     escalated: int
     escalated_pharmacies: tuple[str, ...]
+    told_by: tuple[str, ...]
 
 
 def batch_of(said: str) -> str:
@@ -146,22 +151,25 @@ async def issue(act: Act, said: Announced) -> Recall:
 async def close(act: Act, recall_id: UUID) -> Recall:
     """End a recall: it reaches no pharmacy more, escalates no more and stops no dispensing. A second time is none.
 
-    Refused: ACCESS_REFUSED but to an authority and the network itself, RECALL_UNKNOWN.
+    Refused: ACCESS_REFUSED but to an authority and the network itself, RECALL_UNKNOWN, RECALL_OF_ANOTHER_NETWORK.
     """
     await access.require(act, journal.NOBODY, Kind.RECALL, Action.CLOSE)
+    held = select(recall).where(recall.c.recall_id == recall_id).with_for_update()
+    row = (await act.connection.execute(held)).mappings().one_or_none()
+    if row is None:
+        raise Conflict("RECALL_UNKNOWN")
+    if row["origin"] is not None:
+        raise Conflict("RECALL_OF_ANOTHER_NETWORK")
+    if row["closed_at"] is not None:
+        return _recall(row)
     ended = await act.connection.execute(
         update(recall)
         .where(recall.c.recall_id == recall_id)
-        .values(
-            closed_at=func.coalesce(recall.c.closed_at, act.now),
-            closed_by=func.coalesce(recall.c.closed_by, act.context.actor.subject),
-        )
+        .values(closed_at=act.now, closed_by=act.context.actor.subject)
         .returning(recall)
     )
-    row = ended.mappings().one_or_none()
-    if row is None:
-        raise Conflict("RECALL_UNKNOWN")
-    return _recall(row)
+    await outbox.publish(act, RecallClosed(recall_id=recall_id))
+    return _recall(ended.mappings().one())
 
 
 async def acknowledge(act: Act, recall_id: UUID) -> datetime:
@@ -184,7 +192,17 @@ async def acknowledge(act: Act, recall_id: UUID) -> datetime:
         update(recall_delivery).where(own).values(acknowledged_at=act.now, acknowledged_by=act.context.actor.subject)
     )
     await outbox.publish(act, RecallAcknowledged(recall_id=recall_id, pharmacy=pharmacy))
+    await tell_origin(act, [recall_id])
     return act.now
+
+
+async def tell_origin(act: Act, recall_ids: Iterable[UUID]) -> None:
+    """Have the networks that announced these recalls hear how far they have come here; of our own, nobody."""
+    announced = select(recall.c.recall_id, recall.c.origin).where(
+        recall.c.recall_id.in_(sorted(set(recall_ids))), recall.c.origin.is_not(None)
+    )
+    rows = (await act.connection.execute(announced)).all()
+    await outbox.publish_all(act, [RecallMoved(recall_id=each.recall_id, origin=each.origin) for each in rows])
 
 
 async def must_have_acknowledged(act: Act, pharmacy: str) -> None:
@@ -246,25 +264,49 @@ async def follow_up(act: Act, recall_id: UUID) -> FollowUp:
         raise Conflict("RECALL_UNKNOWN")
     return FollowUp(
         **asdict(_recall(row)),
-        **{name: row[name] for name in _COUNTED.values()},
+        **{name: row[name] for name in COUNTED.values()},
         escalated_pharmacies=tuple(row["escalated_pharmacies"]),
+        told_by=tuple(row["told_by"]),
     )
 
 
 def followed(recall_id: ColumnElement[UUID]) -> Select[Any]:
     """How far a recall has come, with the columns of `FOLLOWED`; no row for none of that number."""
+    here = how_far().subquery("here")
+    there = select(recall_elsewhere).where(recall_elsewhere.c.recall_id == recall_id).subquery("there")
+    late = func.unnest(there.c.escalated_pharmacies).table_valued("pharmacy").render_derived("late").lateral()
+    late_there = select(late.c.pharmacy).select_from(there.join(late, true())).order_by(late.c.pharmacy)
+    told_by = select(there.c.network).order_by(there.c.network)
+    counted = {name: select(func.coalesce(func.sum(there.c[name]), 0)).scalar_subquery() for name in COUNTED.values()}
+    return (
+        select(
+            *(recall.c[name] for name in ISSUED),
+            *(cast(here.c[name] + there_too, Integer).label(name) for name, there_too in counted.items()),
+            here.c.escalated_pharmacies.op("||")(_array(late_there)).label("escalated_pharmacies"),
+            _array(told_by).label("told_by"),
+        )
+        .select_from(recall.join(here, here.c.recall_id == recall.c.recall_id))
+        .where(recall.c.recall_id == recall_id)
+    )
+
+
+def _array(texts: Select[Any]) -> ColumnElement[Any]:
+    return cast(func.array(texts.scalar_subquery()), ARRAY(Text()))
+
+
+def how_far() -> Select[Any]:
+    """Of each recall, how many pharmacies of this network have come how far, and which are late."""
     state, pharmacy = recall_delivery.c.state, recall_delivery.c.pharmacy
     late = state == RecallState.ESCALATED.value
     return (
         select(
-            *(recall.c[name] for name in ISSUED),
-            *(func.count().filter(state == each.value).label(name) for each, name in _COUNTED.items()),
+            recall.c.recall_id,
+            *(func.count().filter(state == each.value).label(name) for each, name in COUNTED.items()),
             func.coalesce(
                 func.array_agg(aggregate_order_by(pharmacy, pharmacy)).filter(late), cast(literal("{}"), ARRAY(Text()))
             ).label("escalated_pharmacies"),
         )
         .select_from(recall.outerjoin(recall_delivery))
-        .where(recall.c.recall_id == recall_id)
         .group_by(recall.c.recall_id)
     )
 
@@ -301,7 +343,7 @@ def pharmacy_of(context: Context) -> str:
     return context.actor.establishment
 
 
-_COUNTED: Final = {
+COUNTED: Final = {
     RecallState.ISSUED: "waiting",
     RecallState.DELIVERED: "delivered",
     RecallState.ACKNOWLEDGED: "acknowledged",
@@ -311,7 +353,7 @@ ISSUED = (
     *("recall_id", "kind", "level", "cip13", "batches", "message", "source", "reference"),
     *("issued_at", "closed_at"),
 )
-FOLLOWED = (*ISSUED, *_COUNTED.values(), "escalated_pharmacies")
+FOLLOWED = (*ISSUED, *COUNTED.values(), "escalated_pharmacies", "told_by")
 _SHOWN = ("recall_id", "kind", "level", "cip13", "batches", "message", "source", "reference", "closed_at")
 _OF_DELIVERY = ("state", "delivered_at", "escalates_at", "acknowledged_at")
 RECEIVED = (*_SHOWN, *_OF_DELIVERY)

@@ -135,6 +135,7 @@ emergency_access = Table(
     Column("reviewed_by", Text),
     Column("finding", Text, comment="justified | unjustified | to_be_followed_up"),
     Column("comment", Text),
+    Column("origin", Text, comment="the network where the glass was broken; null: this one"),
     PrimaryKeyConstraint("patient_id", "access_id"),
     Index("ix_emergency_access_subject", "patient_id", "subject"),
     Index("ix_emergency_access_review", "review_due_at", postgresql_where=text("reviewed_at is null")),

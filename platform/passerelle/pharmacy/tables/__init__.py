@@ -15,7 +15,7 @@ from passerelle.pharmacy.tables.medicines import (
     reference_edition,
     shortage,
 )
-from passerelle.pharmacy.tables.recalls import recall, recall_delivery
+from passerelle.pharmacy.tables.recalls import recall, recall_delivery, recall_elsewhere
 from passerelle.pharmacy.tables.records import pharmacy_record, pharmacy_record_act
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "presentation",
     "recall",
     "recall_delivery",
+    "recall_elsewhere",
     "reference_edition",
     "shortage",
 ]

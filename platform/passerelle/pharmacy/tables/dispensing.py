@@ -47,6 +47,7 @@ dispensation = Table(
     Column("ended_at", DateTime(timezone=True), comment="when it was corrected or cancelled"),
     Column("ended_by", Text, comment="kind:id"),
     Column("end_reason", Text, comment="why it was corrected or cancelled"),
+    Column("origin", Text, comment="the network whose pharmacy dispensed it; null: this one"),
     PrimaryKeyConstraint("patient_id", "dispensation_id"),
     UniqueConstraint("pharmacy", "pharmacy_number", "version"),
     CheckConstraint("status in ('current','corrected','cancelled')", name="status"),

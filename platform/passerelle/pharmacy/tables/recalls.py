@@ -1,4 +1,4 @@
-"""Recalls of batches and alerts, and how far each has come in each pharmacy. No patient is in them."""
+"""Recalls of batches and alerts, and how far each has come, in each pharmacy and elsewhere. No patient is in them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -37,6 +38,7 @@ recall = Table(
     Column("issued_by", Text, nullable=False, comment="kind:id"),
     Column("closed_at", DateTime(timezone=True), comment="from then on it reaches nobody more, and stops nothing"),
     Column("closed_by", Text),
+    Column("origin", Text, comment="the network that announced it; null: this one"),
     CheckConstraint("(kind = 'alert') = (cip13 is null)", name="product"),
     UniqueConstraint("source", "reference"),
     Index("ix_recall_running", "issued_at", postgresql_where=text("closed_at is null")),
@@ -74,4 +76,16 @@ recall_delivery = Table(
     ),
     Index("ix_recall_delivery_waiting", "pharmacy", postgresql_where=text("acknowledged_at is null")),
     comment="Each pharmacy that a recall concerns, once.",
+)
+
+recall_elsewhere = Table(
+    "recall_elsewhere",
+    metadata.tenant,
+    Column("recall_id", ForeignKey("recall.recall_id"), nullable=False),
+    Column("network", Text, nullable=False),
+    *(Column(name, Integer, nullable=False) for name in ("waiting", "delivered", "acknowledged", "escalated")),
+    Column("escalated_pharmacies", ARRAY(Text), nullable=False, comment="FINESS"),
+    Column("told_at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("recall_id", "network"),
+    comment="How many pharmacies of another network a recall of this one concerns, by how far it has come there.",
 )

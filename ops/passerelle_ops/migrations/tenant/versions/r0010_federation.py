@@ -215,8 +215,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("side in ('origin','home')", name=op.f("ck_document_mark_side")),
         sa.PrimaryKeyConstraint("patient_id", "document_id", "side", name=op.f("pk_document_mark")),
-        comment="What each of two networks decided of a document; the document's row is what follows of both. Null: home"
-        " left it to the origin.",
+        comment="What each of two networks decided of a document; the document's row is what follows of both. Null:"
+        " home left it to the origin.",
     )
     # Two networks may have decided one each, until home settles it; within one, the acts refuse it.
     op.drop_constraint(op.f("ck_document_no_double_hiding"), "document", type_="check")
@@ -260,8 +260,28 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_unaddressed", "outbox", ["at"], unique=False, postgresql_where=sa.text("addressed_at is null")
     )
+    for table, said in (
+        ("dispensation", "the network whose pharmacy dispensed it; null: this one"),
+        ("recall", "the network that announced it; null: this one"),
+        ("emergency_access", "the network where the glass was broken; null: this one"),
+    ):
+        op.add_column(table, sa.Column("origin", sa.Text(), nullable=True, comment=said))
+    op.create_table(
+        "recall_elsewhere",
+        sa.Column("recall_id", sa.Uuid(), nullable=False),
+        sa.Column("network", sa.Text(), nullable=False),
+        *(
+            sa.Column(name, sa.Integer(), nullable=False)
+            for name in ("waiting", "delivered", "acknowledged", "escalated")
+        ),
+        sa.Column("escalated_pharmacies", postgresql.ARRAY(sa.Text()), nullable=False, comment="FINESS"),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["recall_id"], ["recall.recall_id"], name=op.f("fk_recall_elsewhere_recall_id")),
+        sa.PrimaryKeyConstraint("recall_id", "network", name=op.f("pk_recall_elsewhere")),
+        comment="How many pharmacies of another network a recall of this one concerns, by how far it has come there.",
+    )
     grants.read_add_and_change(
         *("federation_out", "federation_in", "federation_peer", "patient_place", "document_mark"),
-        *("patient_location", "home_move"),
+        *("patient_location", "home_move", "recall_elsewhere"),
     )
     grants.draw("federation_version")
