@@ -383,9 +383,8 @@ def test_it_stops_at_once_and_starts_again_as_it_was(region: Region) -> None:
     assert region.process.wait(SECONDS) == 0
     assert not [pid for pid in info.pids.values() if is_alive(pid)]
 
-    folder = region.settings.state.parent
     (region.settings.state / "demo.json").unlink()
-    again = Region(folder)
+    again = Region(folder := region.settings.state.parent)
     try:
         assert again.info().ports["web"] == info.ports["web"]
         # Nothing that it prints at a start is an access, and who moved in does not move in again.
@@ -398,5 +397,4 @@ def test_it_stops_at_once_and_starts_again_as_it_was(region: Region) -> None:
 
 
 def _token(region: Region) -> str:
-    desk = SignIn(region.settings)
-    return desk.person(desk.find_person("jeanne"))
+    return (desk := SignIn(region.settings)).person(desk.find_person("jeanne"))

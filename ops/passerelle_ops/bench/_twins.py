@@ -151,11 +151,15 @@ class Twins:
         for number in range(rounds):
             had = set(stages[1].documents)
             difference = drawn_difference(draw, plot)
-            for number_of_step, each in enumerate(difference):
+            played = [
                 await stages[1].play(each, key=f"{number}/{number_of_step}")
+                for number_of_step, each in enumerate(difference)
+            ]
             new = sorted(set(stages[1].documents) - had)
             if new:  # else the rules refused it, and the refusal is a line that the patient may read
-                await self._asked_in_both(stages, new, difference, draw, done, is_first=number == 0, whole=whole)
+                await self._asked_in_both(
+                    stages, new, difference, draw, done, is_first=not number and all(played), whole=whole
+                )
             for number_of_step, each in enumerate(difference):
                 await stages[0].play(each, key=f"{number}/{number_of_step}")
             await self.play(stages, [drawn_step(draw, plot, _QUIET) for _ in range(3)])
@@ -217,7 +221,7 @@ class Twins:
     def _about_the_rest(self, stage: Stage, draw: Draw, *, is_first: bool, whole: bool) -> list[Question]:
         lists = [of_the_record(stage.patient_id, kept) for kept in FILTERS]
         documents = [of_a_document(each) for each in list(stage.documents.values())[:4]]
-        # Journals are compared once: a reader who was refused left a line there in one of the twins.
+        # Journals are compared once, and where all was allowed: a refusal left a line there in one of the twins.
         if whole:
             return [*_flat(lists), *_flat(documents), *(of_whom(stage.patient_id) if is_first else ())]
         drawn = [draw.choose(draw.choose(lists)), draw.choose(lists)[-1]]
