@@ -39,11 +39,11 @@ class Networks:
     home: World
     away: World
 
-    async def patient(self) -> tuple[Ins, UUID, UUID, Actor, Actor]:
+    async def patient(self, *, born: str = "19800115") -> tuple[Ins, UUID, UUID, Actor, Actor]:
         """Somebody with an open record in both: his INS, his ids and himself, at home and away."""
         ins = ins_of(next(_numbers))
-        at_home, himself = await self.home.patient(ins)
-        away, himself_away = await self.away.patient(ins)
+        at_home, himself = await self.home.patient(ins, born=born)
+        away, himself_away = await self.away.patient(ins, born=born)
         return ins, at_home, away, himself, himself_away
 
 
