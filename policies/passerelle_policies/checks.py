@@ -15,7 +15,8 @@ from passerelle_policies.vocabulary import Action, Kind, Mode, Relation, Role
 from passerelle_policies.words import ACT_WORDS
 
 _CREATION = frozenset({Action.PUBLISH})
-_OF_A_PATIENT = frozenset(Kind) - {Kind.PATIENT, Kind.RECALL, Kind.BOARD, Kind.BOARD_SESSION, Kind.BOARD_ACTIVITY}
+_OF_NO_PATIENT = frozenset({Kind.RECALL, Kind.BOARD, Kind.BOARD_SESSION, Kind.BOARD_ACTIVITY, Kind.EXCHANGE})
+_OF_A_PATIENT = frozenset(Kind) - {Kind.PATIENT} - _OF_NO_PATIENT
 _BLIND_ROLES = frozenset({Role.ESTABLISHMENT, Role.SYSTEM})  # act on what they filed or on a timer, read nothing
 
 NEEDED: dict[str, type[Value]] = {

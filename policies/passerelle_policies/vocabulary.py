@@ -94,6 +94,7 @@ class Kind(StrEnum):
     BOARD_SHEET = "board_sheet"  # fiche RCP: what is discussed and what the board proposes
     CARE_PLAN = "care_plan"  # programme personnalisé de soins (PPS), plan personnalisé de l'après-cancer (PPAC)
     BOARD_ACTIVITY = "board_activity"  # counts by board, with nobody's name
+    EXCHANGE = "exchange"  # what networks owe each other, and the keys they know each other by: about no patient
 
 
 PHARMACY_KINDS = frozenset({Kind.PHARMACY_RECORD, Kind.DISPENSATION, Kind.RECALL})
@@ -144,6 +145,8 @@ class Action(StrEnum):
     BREAK_GLASS = "break_glass"  # open a record in an emergency
     EXPORT = "export"  # take the whole record away
     DECLARE_DEATH = "declare_death"
+    DECLARE_HOME = "declare_home"  # that the patient's home is this network
+    DECIDE_HOME = "decide_home"  # which of two networks that claim it is his home
     SEARCH = "search"  # across the journals of a network
     REVIEW = "review"  # an emergency access, afterwards
     ATTEST_PRESENCE = "attest_presence"  # that the patient is at the counter
