@@ -31,9 +31,11 @@ from passerelle.pharmacy.storage import end_due
 from passerelle_ops.relay import AT_ONCE, Subscribers, relay
 from passerelle_ops.sealing import Sealer
 from passerelle_policies.vocabulary import ActorKind, Purpose
+from passerelle_tenants.federation.places import away_from_home
 
 _log = structlog.get_logger("passerelle.schedule")
 MINUTE, HOUR = 60.0, 3600.0
+Run = Callable[[Tenant, Clock], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Periodic:
 
     name: str
     every: float
-    run: Callable[[Tenant, Clock], Awaitable[None]]
+    run: Run
 
 
 def beat_context(tenant: Tenant, clock: Clock) -> Context:
@@ -56,8 +58,8 @@ def beat_context(tenant: Tenant, clock: Clock) -> Context:
     )
 
 
-def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodic, ...]:
-    """The table."""
+def periodic_tasks(subscribers: Subscribers, seal_every: float, federated: Run | None = None) -> tuple[Periodic, ...]:
+    """The table. `federated` is the turn of what travels between networks, where something does."""
     sealer = Sealer()
 
     async def relayed(tenant: Tenant, clock: Clock) -> None:
@@ -73,6 +75,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float) -> tuple[Periodi
 
     return (
         Periodic("relay", 2.0, relayed),
+        *([] if federated is None else [Periodic("federation", 1.0, federated)]),
         Periodic("seal", seal_every, sealed),
         Periodic("announcements", MINUTE, _announced),
         Periodic("readers", MINUTE, _told_of_readers),
@@ -101,7 +104,7 @@ async def run_alone(task: Periodic, tenant: Tenant, clock: Clock) -> bool:
 
 
 async def _announced(tenant: Tenant, clock: Clock) -> None:
-    done = await announce(beat_context(tenant, clock))
+    done = await announce(beat_context(tenant, clock), away_from_home)
     if done.told or done.shown or done.refused:
         _log.info("announced", tenant=tenant.id, told=done.told, shown=done.shown, refused=done.refused)
 

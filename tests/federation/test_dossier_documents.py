@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import federated_documents, federated_marks, visibility, withholding
+from passerelle.dossier import announcements, federated_documents, federated_marks, visibility, withholding
 from passerelle.dossier.formats.submission import EventCode
 from passerelle.kernel.errors import Conflict
-from tests.builders import document, professional
+from tests.builders import document, operator, professional
 from tests.federation.dossier_travels import Networks, carried, entry, sent, taken
 
 
@@ -129,3 +134,24 @@ async def test_what_another_network_keeps_is_not_ended_here(both: Networks) -> N
     with pytest.raises(Conflict, match="DOCUMENT_KEPT_ELSEWHERE"):
         await both.home.publish(at_home, document(author=author, replaces=filed.metadata.unique_id), author)
     assert await entry(both.home, document_id) == before
+
+
+async def test_only_home_tells_of_an_announcement(both: Networks) -> None:
+    _, _, away, himself, himself_away = await both.patient()
+    document_id = await both.away.publish(away, document(hidden_from_patient=True))
+    await carried(federated_documents, both.away, both.home, document_id)
+
+    async def from_away(_connection: AsyncConnection, patient_ids: Sequence[UUID]) -> Sequence[UUID]:
+        return [each for each in patient_ids if each == away]
+
+    for days, expected in ((15, ["announcement_due"]), (20, ["announcement_shown", "announcement_due"])):
+        both.home.clock.advance(timedelta(days=days))
+        for world in (both.away, both.home):
+            await announcements.announce(world.context(operator()), from_away)
+        assert await both.home.notices(himself) == expected
+        assert await both.away.notices(himself_away) == []
+    # Past its term it hides no more where it is kept either; home says so.
+    assert (await entry(both.away, document_id))["hidden_from_patient"]
+    await carried(federated_marks, both.home, both.away, document_id)
+    assert not (await entry(both.away, document_id))["hidden_from_patient"]
+    assert not (await entry(both.home, document_id))["hidden_from_patient"]

@@ -4,18 +4,20 @@ Two weeks after a document was hidden, the patient is told to see a doctor, and 
 of the month, it is shown: a metadata version, a line of the journal, an event and a notice, in one transaction.
 Both terms are computed from the instant that was stored when it was hidden: a clock set back takes nothing back and
 tells nothing twice, a task that did not run for a while catches up, and a second worker finds it done. A notice that
-comes after the month is over is not sent: by then the document is there to read (docs/decisions/0084).
+comes after the month is over is not sent: by then the document is there to read (docs/decisions/0084). Where a
+patient's home is another network, that one tells him: here a document hides no more once its month is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Text, and_, cast, func, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, visibility
@@ -32,6 +34,13 @@ _DUE, _SHOWN = "announcement-due", "announcement-shown"
 # A day of the calendar may last an hour less.
 _SHORT_DAY = timedelta(hours=1)
 _Found: TypeAlias = tuple[UUID, datetime]
+#: Those of these patients whose home is another network.
+AwayFromHome: TypeAlias = Callable[[AsyncConnection, Sequence[UUID]], Awaitable[Collection[UUID]]]
+
+
+async def nobody(_connection: AsyncConnection, _patient_ids: Sequence[UUID]) -> Collection[UUID]:
+    """Everybody is at home: one network alone."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +52,13 @@ class Announced:
     refused: int
 
 
-async def announce(context: Context) -> Announced:
+async def announce(context: Context, away_from_home: AwayFromHome = nobody) -> Announced:
     """Do what is due now in a network. For a task of ours (ActorKind.SYSTEM)."""
-    shown, refused = await show_over(context)
-    return Announced(told=await tell_due(context), shown=shown, refused=refused)
+    shown, refused = await show_over(context, away_from_home)
+    return Announced(told=await tell_due(context, away_from_home), shown=shown, refused=refused)
 
 
-async def tell_due(context: Context) -> int:
+async def tell_due(context: Context, away_from_home: AwayFromHome = nobody) -> int:
     """Tell those whose two weeks are over and whose month is not; how many documents they were told about."""
     now, days = context.clock.now(), access.number(context, "hidden_from_patient.notice_days")
     waits = and_(
@@ -60,17 +69,17 @@ async def tell_due(context: Context) -> int:
     told = 0
     async for found in _all(context, waits):
         if days_after(found[1], days) <= now:
-            told += await _alone(context, found, waits, _tell)
+            told += await _alone(context, found, waits, _tell, away_from_home)
     return told
 
 
-async def show_over(context: Context) -> tuple[int, int]:
+async def show_over(context: Context, away_from_home: AwayFromHome = nobody) -> tuple[int, int]:
     """Show what was hidden for the whole month; how many documents, and how many the rules refused to show."""
     over = document.c.hidden_until <= context.clock.now()
     shown = refused = 0
     async for found in _all(context, over):
         try:
-            shown += await _alone(context, found, over, _show)
+            shown += await _alone(context, found, over, _show, away_from_home)
         except (Refused, Conflict):  # journalled; one that cannot be shown holds up no other
             refused += 1
     return shown, refused
@@ -134,6 +143,7 @@ async def _alone(
     found: _Found,
     condition: ColumnElement[bool],
     do: Callable[[Act, Row[Any]], Awaitable[bool]],
+    away_from_home: AwayFromHome,
 ) -> bool:
     """Do it in a transaction of its own, unless another worker is at it, or it holds no more."""
     async with transaction(context) as act:
@@ -144,4 +154,6 @@ async def _alone(
                 .with_for_update(of=document, skip_locked=True)
             )
         ).one_or_none()
-        return row is not None and await do(act, row)
+        if row is None or await away_from_home(act.connection, [row.patient_id]):
+            return False
+        return await do(act, row)
