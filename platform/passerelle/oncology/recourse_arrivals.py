@@ -41,15 +41,21 @@ _BOARD = ("name", "kind", "organ", "establishment", "network_number", "manager_n
 
 async def receive(context: Context, message: Message) -> None:
     """Take a message in; `context` is of the network that it is for, in its own name. Nothing is done twice."""
+    async with transaction(context) as act:
+        await take(act, message)
+
+
+async def take(act: Act, message: Message) -> None:
+    """`receive`, in the caller's transaction."""
     match message.word:
         case Word.CASE:
-            await _lent(context, message)
+            await _lent(act, message)
         case Word.TAKEN_BACK:
-            await _taken_back(context, message)
+            await _taken_back(act, message)
         case Word.OPINION:
-            await _answered(context, message)
+            await _answered(act, message)
         case _:
-            await _followed(context, message)
+            await _followed(act, message)
 
 
 async def say(context: Context, referral_id: UUID, transport: RecourseTransport) -> None:
@@ -91,22 +97,21 @@ async def forget_session(context: Context, session_id: UUID) -> None:
             await lent_cases.declined(act, row, DeclinedBecause.SESSION_OVER)
 
 
-async def _lent(context: Context, message: Message) -> None:
+async def _lent(act: Act, message: Message) -> None:
     body, referral_id = message.body, message.referral_id
-    async with transaction(context) as act:
-        known = await _kept(act, message)
-        if known is None:
-            await _arrived(act, message)
-            return
-        if known.state in HERE:
-            content = await lent_cases.content_of(act, known)
-            if known.state == LentState.RECEIVED and datetime.fromisoformat(body["as_of"]) > datetime.fromisoformat(
-                content["as_of"]
-            ):
-                newer = sealed_cases.sealed(context.tenant, referral_id, body, bytes(known.wrapped_key))
-                await _now(act, referral_id, sealed=newer.sealed)
-        if known.state != LentState.WITHDRAWN:
-            await outbox.publish(act, LentCaseChanged(referral_id=referral_id))
+    known = await _kept(act, message)
+    if known is None:
+        await _arrived(act, message)
+        return
+    if known.state in HERE:
+        content = await lent_cases.content_of(act, known)
+        if known.state == LentState.RECEIVED and datetime.fromisoformat(body["as_of"]) > datetime.fromisoformat(
+            content["as_of"]
+        ):
+            newer = sealed_cases.sealed(act.context.tenant, referral_id, body, bytes(known.wrapped_key))
+            await _now(act, referral_id, sealed=newer.sealed)
+    if known.state != LentState.WITHDRAWN:
+        await outbox.publish(act, LentCaseChanged(referral_id=referral_id))
 
 
 async def _arrived(act: Act, message: Message) -> None:
@@ -149,34 +154,32 @@ async def _place(act: Act, board_id: UUID) -> tuple[UUID | None, str | None]:
     return (found, None) if found is not None else (None, DeclinedBecause.NO_SESSION.value)
 
 
-async def _taken_back(context: Context, message: Message) -> None:
+async def _taken_back(act: Act, message: Message) -> None:
     """Forget a case; one that did not arrive yet leaves a mark, for it to be forgotten as it comes."""
     referral_id = message.referral_id
-    async with transaction(context) as act:
-        known = await _kept(act, message)
-        ended = {"state": LentState.WITHDRAWN.value, "ended_at": act.now}
-        if known is None:
-            row = {"referral_id": referral_id, "from_network": message.from_network, "received_at": act.now, **ended}
-            await act.connection.execute(upsert(recourse_case).values(row).on_conflict_do_nothing())
-        elif known.state in HERE:
-            reason = f"{message.from_network}/{referral_id}"
-            await dossier_access.require(act, journal.NOBODY, Kind.BOARD_CASE, Action.CANCEL, reason=reason)
-            await _now(act, referral_id, **ended, **NOTHING)
+    known = await _kept(act, message)
+    ended = {"state": LentState.WITHDRAWN.value, "ended_at": act.now}
+    if known is None:
+        row = {"referral_id": referral_id, "from_network": message.from_network, "received_at": act.now, **ended}
+        await act.connection.execute(upsert(recourse_case).values(row).on_conflict_do_nothing())
+    elif known.state in HERE:
+        reason = f"{message.from_network}/{referral_id}"
+        await dossier_access.require(act, journal.NOBODY, Kind.BOARD_CASE, Action.CANCEL, reason=reason)
+        await _now(act, referral_id, **ended, **NOTHING)
 
 
-async def _followed(context: Context, message: Message) -> None:
+async def _followed(act: Act, message: Message) -> None:
     """What the experts say of a case on its way: received, declined, read."""
-    async with transaction(context) as act:
-        referral = await recourse.locked(act, message.referral_id, message.from_network)
-        if referral is None:
-            return
-        runs = referral.state.value in recourse.RUNNING
-        if message.word is Word.RECEIVED and referral.state is ReferralState.SENT:
-            await recourse.now(act, referral, state=ReferralState.RECEIVED.value, received_at=act.now)
-        elif message.word is Word.DECLINED and runs:
-            await recourse.declined(act, referral, DeclinedBecause(message.body["because"]).value)
-        elif message.word is Word.READ:
-            await _read_there(act, referral, message)
+    referral = await recourse.locked(act, message.referral_id, message.from_network)
+    if referral is None:
+        return
+    runs = referral.state.value in recourse.RUNNING
+    if message.word is Word.RECEIVED and referral.state is ReferralState.SENT:
+        await recourse.now(act, referral, state=ReferralState.RECEIVED.value, received_at=act.now)
+    elif message.word is Word.DECLINED and runs:
+        await recourse.declined(act, referral, DeclinedBecause(message.body["because"]).value)
+    elif message.word is Word.READ:
+        await _read_there(act, referral, message)
 
 
 async def _read_there(act: Act, referral: Referral, message: Message) -> None:
@@ -216,18 +219,19 @@ async def _attached(act: Act, referral: Referral, said: str | None) -> Named | N
     return read.get(document_id)
 
 
-async def _answered(context: Context, message: Message) -> None:
+async def _answered(act: Act, message: Message) -> None:
     """The opinion is the sheet of the case: approved and filed in the name of who gave it.
 
     Where it cannot be (its case has an approved sheet since, the record is closed), it is there to be approved.
     """
-    by = replace(context, actor=_actor(message.body["by"]))
+    by = replace(act, context=replace(act.context, actor=_actor(message.body["by"])))
     try:
-        async with transaction(by) as act:
-            await _file(act, message)
-    except (Refused, Conflict, InvalidInput):
-        async with transaction(context) as act:
-            await _file(act, message, approved=False)
+        async with act.connection.begin_nested():
+            await _file(by, message)
+    except (Refused, Conflict, InvalidInput) as refused:
+        if isinstance(refused, (Refused, Conflict)) and isinstance(refused.line, journal.Line):
+            await journal.append(act.connection, by.context, refused.line)
+        await _file(act, message, approved=False)
 
 
 async def _file(act: Act, message: Message, *, approved: bool = True) -> None:

@@ -58,8 +58,10 @@ class NetworkUnknown(Exception):
 class RecourseTransport(Protocol):
     """Carries messages between networks: each at least once, in any order, after a while.
 
-    It gives each to `recourse_arrivals.receive` in the network it is for, and returns once that is committed there. It
-    raises `NetworkUnknown`, or anything else for what is to be tried again.
+    It gives each to `recourse_arrivals` in the network it is for, and returns once nothing on its way loses it. Of what
+    it holds until then of one referral, only the newest word of each side needs to arrive, and every `READ`.
+
+    It raises `NetworkUnknown`, or anything else for what is to be tried again.
     """
 
     async def send(self, message: Message, /) -> None: ...

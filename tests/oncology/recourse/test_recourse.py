@@ -16,8 +16,9 @@ from passerelle.oncology.lent_cases import LentState
 from passerelle.oncology.recourse import ReferralState
 from passerelle.oncology.recourse_words import DeclinedBecause, Word
 from passerelle.oncology.tables import case_attachment
+from passerelle_ops.relay import relay
 from tests.builders import document, professional
-from tests.oncology.recourse.two_networks import Between
+from tests.oncology.recourse.two_networks import FEDERATION, INSTALLATION, Between
 from tests.oncology.sheet_life.opinions import WRITTEN, Opinion
 
 
@@ -46,13 +47,24 @@ def _nothing_stays(row: object, state: LentState) -> None:
 
 
 _WAYS: dict[str, Callable[[Between], None]] = {
-    "once": lambda between: None,
     "twice each": lambda between: setattr(between.way, "times", 2),
     "acknowledgements lost": lambda between: setattr(between.way, "fails", 2),
 }
 
 
-@pytest.mark.parametrize("way", _WAYS)
+_BOTH = pytest.mark.parametrize("between", [INSTALLATION, FEDERATION], indirect=True)
+_OVER_FEDERATION = pytest.mark.parametrize("between", [FEDERATION], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("between", "way"),
+    [
+        (INSTALLATION, "acknowledgements lost"),
+        (FEDERATION, "twice each"),
+        (FEDERATION, "acknowledgements lost"),
+    ],
+    indirect=["between"],
+)
 async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way: str) -> None:
     _WAYS[way](between)
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
@@ -99,10 +111,12 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
 
     # The patient reads at home who of elsewhere opened his case and what of it, once for each opening.
     read = [each for each in await between.home.lines() if each.actor_id == there.members[0].id]
-    assert [(each.patient_id, each.kind, each.document_id) for each in read] == [
+    assert sorted((each.patient_id, each.kind, each.document_id) for each in read) == [
         (home.patient_id, "board_case", None),
         (home.patient_id, "document", paper),
     ]
+
+    assert await between.on_the_way() == []
 
     # Whatever was said, said again from the last to the first: nothing moves.
     before = await between.home.kept_of_all(), str(await between.row(sent.referral_id))
@@ -113,6 +127,7 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
     assert len(await home.versions()) == 1
 
 
+@_OVER_FEDERATION
 async def test_whom_the_patient_keeps_out_knows_of_nothing_and_counts_for_nothing(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     surgeon, radiotherapist = there.members
@@ -155,6 +170,7 @@ async def test_without_a_quorum_there_is_no_opinion(between: Between) -> None:
     assert (await between.refer(home, there)).state is ReferralState.SENT
 
 
+@_BOTH
 async def test_declined_by_the_coordinator_alone(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     sent = await between.refer(home, there)
@@ -170,6 +186,7 @@ async def test_declined_by_the_coordinator_alone(between: Between) -> None:
     assert (await between.referral(home)).declined_because == "not_competent"
 
 
+@_BOTH
 async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
     there = await between.there.meeting("recourse")
     for arrived, closed in ((True, False), (False, False), (True, True)):
@@ -197,6 +214,7 @@ async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
         between.way.sent.clear()
 
 
+@_BOTH
 async def test_nowhere_to_be_heard(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     with pytest.raises(InvalidInput, match="RECOURSE_AT_HOME"):
@@ -217,6 +235,7 @@ async def test_nowhere_to_be_heard(between: Between) -> None:
     assert (await between.referral(home)).declined_because == "no_session"
 
 
+@_OVER_FEDERATION
 async def test_what_was_approved_meanwhile_stays_and_the_opinion_awaits_its_approval(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     await between.refer(home, there)
@@ -235,3 +254,16 @@ async def test_what_was_approved_meanwhile_stays_and_the_opinion_awaits_its_appr
     assert (second.state, second.document_id, "Avis" in str(second.content)) == ("done", None, True)
     assert (await between.referral(home)).state is ReferralState.ANSWERED
     _nothing_stays(await between.row(lent.referral_id), LentState.RETURNED)
+
+
+@_OVER_FEDERATION
+async def test_a_word_that_waits_to_be_sent_is_sealed(between: Between) -> None:
+    home, there = await between.home.meeting(), await between.there.meeting("recourse")
+    await between.refer(home, there)
+    await relay(between.home.tenant, between.subscribers, between.home.clock)
+    (kept,) = await between.on_the_way()
+    assert "case" in kept
+    assert not [each for each in ("ESSAI", home.case.question) if each in kept]
+    await between.travel()
+    assert await between.on_the_way() == []
+    assert len(await between.lent(there, there.coordinator)) == 1

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import transaction
+from passerelle.identities.directory import Directory
 from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology import lent_cases, lent_documents, recourse
@@ -22,8 +25,20 @@ from passerelle.oncology.tables import recourse_case
 from passerelle_ops.recourse import WithinInstallation, bind_recourse
 from passerelle_ops.relay import Subscribers, relay
 from passerelle_ops.schedule import beat_context
+from passerelle_tenants.federation import keys, peers
+from passerelle_tenants.federation.kinds.recourse import OverFederation, Recourse
+from passerelle_tenants.federation.office import Office
+from passerelle_tenants.federation.sending import send_due
+from passerelle_tenants.federation.tables import federation_out
+from passerelle_tenants.federation.taking_in import take_in
+from passerelle_tenants.federation.travellers import Kinds
+from passerelle_tenants.tables import tenant as recorded
 from tests import builders
+from tests.federation.exchange import Post
 from tests.oncology.sheet_life.opinions import Opinion, Opinions
+
+#: The ways in which a test may have words travel.
+INSTALLATION, FEDERATION = "within the installation", "over the federation"
 
 
 class Away(Exception):
@@ -51,17 +66,65 @@ class Unreliable:
 
 
 @dataclass(slots=True)
+class Exchange:
+    """The post offices of both, and a carrier that brings each envelope twice, the last first."""
+
+    directory: Directory
+    post: Post = field(default_factory=Post)
+    offices: dict[str, Office] = field(default_factory=dict)
+
+    async def set_up(self, tenants: Sequence[Tenant], kind: Recourse, clock: SetClock) -> None:
+        """Have the networks know each other."""
+        said = {"is_test": True, "settings": {}, "created_at": clock.now()}
+        async with self.directory.database.transaction() as connection:
+            rows = [{"tenant_id": each.id, "name": each.name, **said} for each in tenants]
+            await connection.execute(upsert(recorded).on_conflict_do_nothing(), rows)
+        for each in tenants:
+            await keys.publish(each, self.directory.database, clock)
+        for each in tenants:
+            office = Office(
+                tenant=each,
+                directory=cast(Directory, builders.DIRECTORY),
+                keyring=keys.Keyring(self.directory.database, clock),
+                kinds=Kinds((kind,)),
+                carrier=self.post,
+                clock=clock,
+            )
+            await peers.sync(office)
+            self.offices[each.id] = office
+
+    async def turn(self) -> None:
+        for office in self.offices.values():
+            await send_due(office)
+        while self.post.bag:
+            bag, self.post.bag = [*reversed(self.post.bag)], []
+            for to_network, envelope in [*bag, *bag]:
+                taken = await take_in(self.offices[to_network], envelope)
+                assert (taken.reason, taken.refused) == ("", 0)
+
+
+@dataclass(slots=True)
 class Between:
-    """Both networks, and the way between them."""
+    """Both networks, and the way between them: within the installation, or by `exchange`."""
 
     home: Opinions
     there: Opinions
+    exchange: Exchange | None = None
     way: Unreliable = field(init=False)
     subscribers: Subscribers = field(default_factory=Subscribers)
 
     def __post_init__(self) -> None:
-        self.way = Unreliable(WithinInstallation(self._tenant, self.context))
+        way = WithinInstallation(self._tenant, self.context) if self.exchange is None else self._over_federation()
+        self.way = Unreliable(way)
         bind_recourse(self.subscribers, self._tenant, lambda: builders.DIRECTORY, self.home.clock, self.way)  # type: ignore[arg-type, return-value]
+
+    async def set_up(self) -> None:
+        if self.exchange is not None:
+            tenants = [self.home.tenant, self.there.tenant]
+            await self.exchange.set_up(tenants, Recourse(self._tenant), self.home.clock)
+
+    def _over_federation(self) -> OverFederation:
+        return OverFederation(self._tenant, self.home.clock)
 
     async def _tenant(self, tenant_id: str) -> Tenant:
         for each in (self.home, self.there):
@@ -78,6 +141,8 @@ class Between:
         for _ in range(turns):
             for each in (self.home, self.there):
                 await relay(each.tenant, self.subscribers, self.home.clock)
+                if self.exchange is not None:
+                    await self.exchange.turn()
             self.home.clock.advance(timedelta(seconds=5))
 
     async def refer(self, of: Opinion, to: Opinion) -> Referral:
@@ -102,6 +167,15 @@ class Between:
         """The octets of a document lent with a case."""
         context = self.there.context(who)
         return await lent_documents.open_lent(context, sent.referral_id, document_id, continues=continues)
+
+    async def on_the_way(self) -> list[str]:
+        """What is kept of words that were said until they have arrived, on either side."""
+        kept: list[str] = []
+        for each in (self.home, self.there):
+            async with each.tenant.database.transaction() as connection:
+                found = await connection.scalars(select(federation_out.c.payload))
+                kept += [str(payload) for payload in found if payload is not None]
+        return kept
 
     async def row(self, referral_id: UUID) -> Any:
         """What lies there of a case."""
