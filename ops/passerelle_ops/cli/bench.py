@@ -51,6 +51,10 @@ Endurance = Annotated[
     int | None,
     typer.Option("--endurance", metavar="N", min=100, help="« gateway » : N requêtes ; la mémoire grandit-elle ?"),
 ]
+Faults = Annotated[
+    bool,
+    typer.Option("--faults", help="« federation » : travailleurs tués, courtier vidé puis tué, une base absente."),
+]
 
 
 def bench(
@@ -66,6 +70,7 @@ def bench(
     hold: Hold = False,
     pressure: Pressure = False,
     endurance: Endurance = None,
+    faults: Faults = False,
     as_json: Json = False,
 ) -> None:
     """Mesurer une opération contre ce que la machine permet, et dire si l’objectif tient.
@@ -76,6 +81,7 @@ def bench(
     document que son lecteur ne peut pas voir. « compile » : le compilateur répond-il toujours comme Strawberry.
     « pharmacy » : ouvrir un dossier pharmaceutique de deux mille lignes, parmi dix mille dispensations ou un million.
     « board » : ouvrir une session de RCP de quarante cas, écrire et contrôler quarante fiches.
+    « federation » : de trois réseaux à l’index du réseau d’attache, à côté de Celery seul ; et malgré des pannes.
 
     Chaque mesure prépare ses propres données et vérifie que les réponses comparées sont égales ; « gateway » garde
     les siennes dans ~/.cache/passerelle/bench. Sort avec 1 quand un objectif ne tient pas.
@@ -99,6 +105,7 @@ def bench(
         "hold": hold or None,
         "pressure": pressure or None,
         "endurance": endurance,
+        "faults": faults or None,
     }
     more = {option: value for option, value in said.items() if value is not None}
     for option in more.keys() - signature(run).parameters.keys():
