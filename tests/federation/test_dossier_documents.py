@@ -13,6 +13,7 @@ from passerelle.audit.transactions import transaction
 from passerelle.dossier import announcements, federated_documents, federated_marks, visibility, withholding
 from passerelle.dossier.formats.submission import EventCode
 from passerelle.kernel.errors import Conflict
+from passerelle_tenants.federation.under_way import under_way
 from tests.builders import document, operator, professional
 from tests.federation.dossier_travels import Networks, carried, entry, sent, taken
 
@@ -155,3 +156,15 @@ async def test_only_home_tells_of_an_announcement(both: Networks) -> None:
     await carried(federated_marks, both.home, both.away, document_id)
     assert not (await entry(both.away, document_id))["hidden_from_patient"]
     assert not (await entry(both.home, document_id))["hidden_from_patient"]
+
+
+async def test_who_masked_and_the_patient_see_where_it_is_on_its_way(both: Networks) -> None:
+    _, at_home, away, himself, _ = await both.patient()
+    author, reader = professional(), professional()
+    document_id = await both.away.publish(away, document(author=author))
+    await carried(federated_documents, both.away, both.home, document_id)
+    await both.home.authorize(at_home, himself, reader)
+    async with transaction(both.home.context(author)) as act:
+        await visibility.archive(act, document_id)
+    for who, expected in ((author, ["toulouse"]), (himself, ["toulouse"]), (reader, [])):
+        assert [each.network for each in await under_way(both.home.context(who), document_id)] == expected

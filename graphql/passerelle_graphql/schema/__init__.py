@@ -67,6 +67,7 @@ from passerelle_graphql.schema.recourse import RECOURSE_REFERRALS, RecourseMutat
 from passerelle_graphql.schema.representation import RepresentationMutation
 from passerelle_graphql.schema.subscriptions import Subscription
 from passerelle_graphql.schema.teams import CARE_TEAM, TeamMutation, TeamQuery
+from passerelle_graphql.schema.under_way import UnderWayQuery
 from passerelle_graphql.schema.values import CONFIG
 from passerelle_graphql.schema.visibility import VisibilityMutation
 
@@ -79,6 +80,7 @@ class Query(
     DossierQuery,
     DocumentQuery,
     RecordElsewhereQuery,
+    UnderWayQuery,
     JournalQuery,
     OversightQuery,
     AuthorizationsQuery,

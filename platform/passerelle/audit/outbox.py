@@ -8,7 +8,20 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import CTE, ColumnElement, ScalarSelect, Select, Text, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Text,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import outbox
@@ -106,8 +119,9 @@ def unaddressed(at: ColumnElement[datetime], limit: ColumnElement[int]) -> CTE:
 
     Columns `name`, `patient_id`, `payload`, `at`.
     """
+    row: ColumnElement[str] = literal_column("outbox.ctid", Text())
     oldest = (
-        select(outbox.c.event_id)
+        select(row.label("row"))
         .where(outbox.c.addressed_at.is_(None))
         .order_by(outbox.c.at)
         .limit(limit)
@@ -116,10 +130,17 @@ def unaddressed(at: ColumnElement[datetime], limit: ColumnElement[int]) -> CTE:
     )
     return (
         update(outbox)
-        .where(outbox.c.event_id.in_(select(oldest.c.event_id)))
+        .where(row == func.any(func.array(select(oldest.c.row).scalar_subquery())))
         .values(addressed_at=at)
         .returning(outbox.c.name, outbox.c.patient_id, outbox.c.payload, outbox.c.at)
         .cte("event")
+    )
+
+
+def unaddressed_about(patient_id: UUID, key: str, value: str) -> Select[Any]:
+    """SQL: `payload` and `at` of those of these events that are about a patient and say so in their payload."""
+    return select(outbox.c.payload, outbox.c.at).where(
+        outbox.c.addressed_at.is_(None), outbox.c.patient_id == patient_id, outbox.c.payload[key].astext == value
     )
 
 

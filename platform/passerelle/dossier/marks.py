@@ -39,11 +39,12 @@ from sqlalchemy.sql.selectable import NamedFromClause
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
+from passerelle.dossier import access
 from passerelle.dossier.events import DocumentMetadataChanged
-from passerelle.dossier.tables import document, document_mark, document_version
+from passerelle.dossier.tables import document, document_mark, document_version, document_withholding
 from passerelle.kernel.database import rendered
 from passerelle.kernel.errors import Conflict
-from passerelle_policies.vocabulary import Action, DocumentStatus
+from passerelle_policies.vocabulary import Action, DocumentStatus, Relation
 
 ORIGIN, HOME = "origin", "home"
 #: What the registers hold, by what is decided together.
@@ -127,6 +128,30 @@ async def decided(act: Act, row: Row[Any], what: str, changes: Mapping[str, Any]
     version = (home.version if home is not None else 0) + 1
     seen = origin.version if origin is not None else row.metadata_version
     await _write(act, row, HOME, version=version, seen=seen, values=chosen)
+
+
+async def may_follow(act: Act, row: Row[Any]) -> bool:
+    """Whether the actor is told where what was decided of a document is still on its way: he is the patient, or
+    decided it last; of whom it is kept from, whoever keeps it."""
+    facts = await access.facts_of(act.context, act.connection, row.patient_id)
+    if Relation.PATIENT in facts.relations:
+        return True
+    actor, version, withheld = act.context.actor, document_version, document_withholding
+    last = (
+        select(version.c.actor_kind, version.c.actor_id)
+        .where(version.c.patient_id == row.patient_id, version.c.document_id == row.document_id)
+        .order_by(version.c.metadata_version.desc())
+        .limit(1)
+    )
+    decided = (await act.connection.execute(last)).one_or_none()
+    if decided is not None and tuple(decided) == (actor.kind.value, actor.id):
+        return True
+    kept = select(literal(1)).where(
+        withheld.c.patient_id == row.patient_id,
+        withheld.c.document_id == row.document_id,
+        or_(withheld.c.recorded_by == actor.subject, withheld.c.lifted_by == actor.subject),
+    )
+    return (await act.connection.execute(kept.limit(1))).first() is not None
 
 
 async def take_over(act: Act, row: Row[Any], before: Row[Any]) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, Table, or_, select
 
-from passerelle.dossier.tables import document, document_mark
+from passerelle.dossier.tables import document, document_mark, document_withholding
 
 _HOME = "home"
 
@@ -21,13 +21,14 @@ def kept_here(patient_id: ColumnElement[UUID]) -> Select[Any]:
 
 def decided_of(patient_id: ColumnElement[UUID], network: ColumnElement[str]) -> Select[Any]:
     """The documents of a patient that a network keeps and that something was decided of here, as his home."""
-    return (
-        select(document.c.document_id.label("object_id"))
-        .join(
-            document_mark,
-            (document_mark.c.patient_id == document.c.patient_id)
-            & (document_mark.c.document_id == document.c.document_id)
-            & (document_mark.c.side == _HOME),
-        )
-        .where(document.c.patient_id == patient_id, document.c.origin == network)
+
+    def is_of(table: Table) -> ColumnElement[bool]:
+        return (table.c.patient_id == document.c.patient_id) & (table.c.document_id == document.c.document_id)
+
+    marked = select(document_mark.c.side).where(is_of(document_mark), document_mark.c.side == _HOME)
+    withheld = select(document_withholding.c.subject).where(is_of(document_withholding))
+    return select(document.c.document_id.label("object_id")).where(
+        document.c.patient_id == patient_id,
+        document.c.origin == network,
+        or_(marked.correlate(document).exists(), withheld.correlate(document).exists()),
     )
