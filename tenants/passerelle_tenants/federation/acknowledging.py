@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import (
     ARRAY,
@@ -24,6 +24,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     column,
     func,
     literal,
@@ -35,9 +36,10 @@ from sqlalchemy import (
 )
 
 from passerelle.kernel.database import Statement
+from passerelle_tenants.federation import columns
 from passerelle_tenants.federation.envelopes import ACKS, Bundle, Unopened
 from passerelle_tenants.federation.office import Answers, Office
-from passerelle_tenants.federation.tables import federation_out, federation_peer
+from passerelle_tenants.federation.tables import ROW, federation_out, federation_peer
 from passerelle_tenants.federation.travellers import APPLIED, LATER
 
 #: Why what was put off too often is dead.
@@ -49,7 +51,7 @@ def answer(answers: Answers) -> Bundle:
     by_kind: dict[str, dict[str, tuple[list[str], list[int]]]] = {}
     for (kind, object_id), (version, said) in answers.items():
         ids, versions = by_kind.setdefault(kind, {}).setdefault(said, ([], []))
-        ids.append(object_id.hex)
+        ids.append(object_id)
         versions.append(version)
     return Bundle(kind=ACKS, bundle_id=uuid4().hex, head={"answers": by_kind})
 
@@ -57,28 +59,28 @@ def answer(answers: Answers) -> Bundle:
 async def acknowledge(office: Office, from_tenant: str, bundle: Bundle) -> int:
     """Believe the answers of a peer; how many states it has now. Raises `Unopened` for what is no answer."""
     kinds: list[str] = []
-    ids: list[UUID] = []
+    ids: list[str] = []
     versions: list[int] = []
     said: list[str] = []
     try:
         for kind, by_answer in bundle.head["answers"].items():
             for each, (of_ids, of_versions) in by_answer.items():
                 kinds += [kind] * len(of_ids)
-                ids += map(UUID, of_ids)
-                versions += map(int, of_versions)
-                said += [str(each)] * len(of_ids)
-        if not len(kinds) == len(ids) == len(versions):
+                ids += of_ids
+                versions += of_versions
+                said += [each] * len(of_ids)
+        if len(ids) != len(versions):
             raise ValueError("ids and versions do not agree")
+        answers = {"kinds": columns.words(kinds), "ids": columns.ids(ids), "said": columns.words(said)}
+        answers["versions"] = columns.numbers(versions)
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise Unopened("form") from wrong
-    given = {"now": office.clock.now(), "peer": from_tenant}
-    columns = {"kinds": kinds, "ids": ids, "versions": versions}
-    [(acked,)] = await office.tenant.database.fetch(_ACKNOWLEDGE, {**given, **columns, "said": said})
+    given = {"now": office.clock.now(), "peer": from_tenant, **answers}
+    [(acked,)] = await office.tenant.database.fetch(_ACKNOWLEDGE, given)
     if any(each != APPLIED for each in said):
         longest = office.number("federation.later_seconds_max")
         tries = office.number("federation.later_tries")
-        more = {"said": said, "longest": longest, "tries": tries}
-        await office.tenant.database.fetch(_PUT_OFF, {**given, **columns, **more})
+        await office.tenant.database.fetch(_PUT_OFF, {**given, "longest": longest, "tries": tries})
     return int(acked)
 
 
@@ -91,10 +93,10 @@ def _answered(is_applied: bool) -> CTE:
     out = federation_out
     said = (
         func.unnest(
-            bindparam("kinds", type_=ARRAY(Text())),
-            bindparam("ids", type_=ARRAY(Uuid())),
-            bindparam("versions", type_=ARRAY(BigInteger())),
-            bindparam("said", type_=ARRAY(Text())),
+            *(
+                cast(bindparam(name, type_=Text()), ARRAY(type_))
+                for name, type_ in (("kinds", Text()), ("ids", Uuid()), ("versions", BigInteger()), ("said", Text()))
+            )
         )
         .table_valued(
             column("kind", Text()), column("object_id", Uuid()), column("version", BigInteger()), column("said", Text())
@@ -104,7 +106,7 @@ def _answered(is_applied: bool) -> CTE:
     # What is said of an older state than is owed now frees nothing but that it was there.
     about = out.c.version >= said.c.version if is_applied else out.c.version == said.c.version
     return (
-        select(out.c.kind, out.c.object_id, said.c.version, said.c.said)
+        select(ROW, said.c.version, said.c.said)
         .select_from(said.join(out, and_(out.c.kind == said.c.kind, out.c.object_id == said.c.object_id)))
         .where(
             out.c.to_tenant == _PEER,
@@ -123,7 +125,7 @@ def _acknowledge() -> Statement:
     is_all = answered.c.version == out.c.version
     done = (
         update(out)
-        .where(out.c.to_tenant == _PEER, out.c.kind == answered.c.kind, out.c.object_id == answered.c.object_id)
+        .where(ROW.element == answered.c.place)
         .values(
             acked_version=answered.c.version,
             acked_at=_NOW,
@@ -153,7 +155,7 @@ def _put_off() -> Statement:
     wait = func.least(func.power(literal(2.0), func.least(out.c.deferred, 20)), bindparam("longest", type_=Double()))
     return Statement(
         update(out)
-        .where(out.c.to_tenant == _PEER, out.c.kind == answered.c.kind, out.c.object_id == answered.c.object_id)
+        .where(ROW.element == answered.c.place)
         .values(
             # Not on its way any more.
             sent_version=0,

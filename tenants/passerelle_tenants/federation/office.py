@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
-from uuid import UUID
 
 from passerelle.identities.directory import Directory
 from passerelle.kernel.actors import Actor
@@ -17,8 +16,10 @@ from passerelle_policies.vocabulary import ActorKind, Purpose
 from passerelle_tenants.federation.keys import Keyring
 from passerelle_tenants.federation.travellers import Kinds
 
-#: By kind and object: the version that was given, and what became of it.
-Answers: TypeAlias = Mapping[tuple[str, UUID], tuple[int, str]]
+#: A kind and an object of it, as 32 hexadecimal digits.
+Key: TypeAlias = tuple[str, str]
+#: The version that was given, and what became of it.
+Answers: TypeAlias = Mapping[Key, tuple[int, str]]
 
 
 class Carrier(Protocol):
@@ -43,7 +44,7 @@ class Office:
     known_peers: dict[str, str] = field(default_factory=dict)
     last_heard: dict[str, datetime] = field(default_factory=dict)
     #: What is to be answered to each, and to whom an answer is being given.
-    unsaid: dict[str, dict[tuple[str, UUID], tuple[int, str]]] = field(default_factory=dict)
+    unsaid: dict[str, dict[Key, tuple[int, str]]] = field(default_factory=dict)
     answering: set[str] = field(default_factory=set)
 
     def number(self, name: str) -> int:

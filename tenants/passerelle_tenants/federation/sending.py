@@ -32,7 +32,7 @@ from passerelle.kernel.database import Statement
 from passerelle_tenants.federation import peers
 from passerelle_tenants.federation.envelopes import STATES, Bundle, Unsealable, seal
 from passerelle_tenants.federation.office import Office
-from passerelle_tenants.federation.tables import federation_out, federation_peer
+from passerelle_tenants.federation.tables import ROW, federation_out, federation_peer
 from passerelle_tenants.federation.travellers import BUNDLE, Owed, Priority
 
 _log = structlog.get_logger("passerelle.federation")
@@ -144,11 +144,10 @@ def _room() -> Statement:
         .correlate(peer)
         .subquery()
     )
-    is_due = select(out.c.object_id).where(of_peer, out.c.next_attempt_at <= _NOW).correlate(peer).exists()
+    # As a value: as a condition (EXISTS), PostgreSQL may look for everything that is due to everybody first.
+    due = select(true()).where(of_peer, out.c.next_attempt_at <= _NOW).limit(1).correlate(peer).scalar_subquery()
     count = select(func.count()).select_from(on_its_way).scalar_subquery()
-    return Statement(
-        select(peer.c.tenant_id, cast(window - count, BigInteger)).where(peer.c.away_since.is_(None), is_due)
-    )
+    return Statement(select(peer.c.tenant_id, cast(window - count, BigInteger)).where(peer.c.away_since.is_(None), due))
 
 
 def _take_due() -> Statement:
@@ -156,7 +155,7 @@ def _take_due() -> Statement:
     peer, limit = bindparam("peer", type_=Text()), bindparam("limit", type_=BigInteger())
     rank = values(column("priority", SmallInteger()), name="rank").data([(int(each),) for each in Priority])
     of_rank = (
-        select(out.c.kind, out.c.object_id, out.c.next_attempt_at)
+        select(ROW, out.c.next_attempt_at)
         .where(out.c.to_tenant == peer, out.c.priority == rank.c.priority, _OWED, out.c.next_attempt_at <= _NOW)
         .order_by(out.c.next_attempt_at)
         .limit(limit)
@@ -164,7 +163,7 @@ def _take_due() -> Statement:
         .lateral("of_rank")
     )
     due = (
-        select(of_rank.c.kind, of_rank.c.object_id)
+        select(of_rank.c.place)
         .select_from(rank.join(of_rank, true()))
         .where(rank.c.priority <= bindparam("lowest", type_=SmallInteger()))
         .order_by(rank.c.priority, of_rank.c.next_attempt_at)
@@ -177,7 +176,7 @@ def _take_due() -> Statement:
     ) * (1 - _JITTER + 2 * _JITTER * func.random())
     return Statement(
         update(out)
-        .where(out.c.to_tenant == peer, out.c.kind == due.c.kind, out.c.object_id == due.c.object_id)
+        .where(ROW.element == due.c.place)
         .values(
             sent_version=out.c.version,
             sent_at=_NOW,

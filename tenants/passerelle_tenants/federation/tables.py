@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -9,12 +11,14 @@ from sqlalchemy import (
     DateTime,
     Index,
     Integer,
+    Label,
     PrimaryKeyConstraint,
     Sequence,
     SmallInteger,
     Table,
     Text,
     Uuid,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -56,6 +60,10 @@ federation_out = Table(
     Index("ix_federation_out_patient", "patient_id", postgresql_where=text("acked_version < version")),
     comment="One row for each object that another network must know the newest state of.",
 )
+
+#: A row of it by its place, which needs no index, whatever PostgreSQL believes of a table that was empty just now. One
+#: that somebody changed in between is not found there, and is taken up the next time.
+ROW: Final[Label[str]] = literal_column("federation_out.ctid", Text()).label("place")
 
 federation_in = Table(
     "federation_in",

@@ -10,26 +10,37 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, column, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CompoundSelect,
+    DateTime,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.sql.dml import ReturningInsert
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.kernel.errors import TryLater
-from passerelle_tenants.federation import peers
+from passerelle_tenants.federation import columns, peers
 from passerelle_tenants.federation.acknowledging import acknowledge, answer
 from passerelle_tenants.federation.envelopes import ACKS, HEARTBEAT, STATES, Bundle, Opened, Unopened, open_
-from passerelle_tenants.federation.office import Answers, Office
+from passerelle_tenants.federation.office import Answers, Key, Office
 from passerelle_tenants.federation.sending import give, send_to
 from passerelle_tenants.federation.tables import federation_in
 from passerelle_tenants.federation.travellers import APPLIED, LATER
 
 _log = structlog.get_logger("passerelle.federation")
-_Key: TypeAlias = tuple[str, UUID]
 _STALE = "stale"
 
 
@@ -87,10 +98,11 @@ async def _by_kind(office: Office, opened: Opened) -> tuple[Taken, datetime | No
 async def _take_states(office: Office, origin: str, bundle: Bundle) -> Taken:
     try:
         versions = {
-            (kind, UUID(object_id)): int(version)
+            (kind, object_id): version
             for kind, (ids, numbers) in bundle.head["states"].items()
             for object_id, version in zip(ids, numbers, strict=True)
         }
+        _columns(versions)
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise Unopened("form") from wrong
     became = await _apply(office, origin, bundle, versions)
@@ -100,6 +112,14 @@ async def _take_states(office: Office, origin: str, bundle: Bundle) -> Taken:
     applied, stale, later = counted[APPLIED], counted[_STALE], counted[LATER]
     refused = len(became) - applied - stale - later
     return Taken(STATES, origin, applied=applied, stale=stale, later=later, refused=refused)
+
+
+def _columns(versions: Mapping[Key, int]) -> dict[str, str]:
+    return {
+        "kinds": columns.words([kind for kind, _ in versions]),
+        "ids": columns.ids([object_id for _, object_id in versions]),
+        "versions": columns.numbers(list(versions.values())),
+    }
 
 
 async def _say(office: Office, origin: str, said: Answers) -> None:
@@ -119,14 +139,14 @@ async def _say(office: Office, origin: str, said: Answers) -> None:
 class _NotAll(Exception):
     """Some of a bundle was not applied: undoes the transaction."""
 
-    def __init__(self, became: Mapping[_Key, str]) -> None:
+    def __init__(self, became: Mapping[Key, str]) -> None:
         self.became = became
         super().__init__()
 
 
-async def _apply(office: Office, origin: str, bundle: Bundle, versions: Mapping[_Key, int]) -> dict[_Key, str]:
+async def _apply(office: Office, origin: str, bundle: Bundle, versions: Mapping[Key, int]) -> dict[Key, str]:
     """What became of each state. Those that were applied are committed, in one transaction unless one of them fails."""
-    not_applied: dict[_Key, str] = {}
+    not_applied: dict[Key, str] = {}
     left = dict(versions)
     while left:
         try:
@@ -139,7 +159,7 @@ async def _apply(office: Office, origin: str, bundle: Bundle, versions: Mapping[
         except Exception as error:  # noqa: BLE001 - one state that fails does not hold the others
             if len(left) == 1:
                 [(kind, object_id)] = left
-                what = {"kind": kind, "object_id": str(object_id), "error": type(error).__name__}
+                what = {"kind": kind, "object_id": object_id, "error": type(error).__name__}
                 _log.warning("not applied", tenant=office.tenant.id, origin=origin, **what)
                 return {**not_applied, (kind, object_id): LATER}
             keys = list(left)
@@ -152,56 +172,56 @@ async def _apply(office: Office, origin: str, bundle: Bundle, versions: Mapping[
     return not_applied
 
 
-async def _apply_together(office: Office, origin: str, bundle: Bundle, versions: Mapping[_Key, int]) -> dict[_Key, str]:
+async def _apply_together(office: Office, origin: str, bundle: Bundle, versions: Mapping[Key, int]) -> dict[Key, str]:
     """Apply these states in one transaction. Raises `_NotAll`, and nothing happened, unless all of them are."""
+    became = dict.fromkeys(versions, APPLIED)
     async with transaction(office.context(origin, bundle.bundle_id)) as act:
-        fresh = await _take_versions(act, origin, versions)
-        became = dict.fromkeys(versions, _STALE)
+        known = await _take_versions(act, origin, versions)
+        fresh: dict[str, list[str]] = {}
+        for kind, object_id in versions.keys() - known if known else versions:
+            fresh.setdefault(kind, []).append(object_id)
+        wrong: dict[Key, str] = {}
         for traveller in office.kinds:
             if chosen := fresh.pop(traveller.kind, None):
-                items = await _items(act, bundle, traveller.kind, chosen)
-                answers = await traveller.apply(act, origin, items)
-                became.update({(traveller.kind, each): answers.get(each, LATER) for each in chosen})
+                answers = await traveller.apply(act, origin, await _items(act, bundle, traveller.kind, chosen))
+                wrong |= _wrong(traveller.kind, chosen, answers)
         # Of a kind that nobody here knows yet: a newer release may.
-        became.update({(kind, each): LATER for kind, ids in fresh.items() for each in ids})
-        if wrong := {key: each for key, each in became.items() if each not in (APPLIED, _STALE)}:
+        wrong |= {(kind, each): LATER for kind, ids in fresh.items() for each in ids}
+        if wrong:
             raise _NotAll(wrong)
-    return became
+    return became | dict.fromkeys(known, _STALE)
 
 
-async def _take_versions(act: Act, origin: str, versions: Mapping[_Key, int]) -> dict[str, list[UUID]]:
-    """Write down the versions that are newer than what is known, and give their objects by kind."""
-    rows = await act.connection.execute(
-        _NEWER,
-        {
-            "origin": origin,
-            "kinds": [kind for kind, _ in versions],
-            "ids": [object_id for _, object_id in versions],
-            "versions": list(versions.values()),
-            "now": act.now,
-        },
-    )
-    fresh: dict[str, list[UUID]] = {}
-    for kind, object_id in rows:
-        fresh.setdefault(kind, []).append(object_id)
-    return fresh
+def _wrong(kind: str, chosen: Sequence[str], answers: Mapping[UUID, str]) -> dict[Key, str]:
+    """Those of which a traveller does not say that they were applied."""
+    if len(answers) == len(chosen) and set(answers.values()) == {APPLIED}:
+        return {}
+    became = ((each, answers.get(UUID(each), LATER)) for each in chosen)
+    return {(kind, each): said for each, said in became if said != APPLIED}
 
 
-async def _items(act: Act, bundle: Bundle, kind: str, chosen: Sequence[UUID]) -> str:
+async def _take_versions(act: Act, origin: str, versions: Mapping[Key, int]) -> set[Key]:
+    """Write down the versions that are newer than what is known; the objects of which they are not."""
+    rows = await act.connection.execute(_NEWER, {"origin": origin, "now": act.now, **_columns(versions)})
+    return {(kind, object_id.hex) for kind, object_id in rows}
+
+
+async def _items(act: Act, bundle: Bundle, kind: str, chosen: Sequence[str]) -> str:
     """The items of a kind, as the origin wrote them; of those that are not chosen, none."""
     part = bundle.parts.get(kind, b"[]").decode()
     if len(chosen) == len(bundle.head["states"][kind][0]):
         return part
-    rows = await act.connection.execute(_CHOSEN, {"part": part, "ids": list(chosen)})
+    rows = await act.connection.execute(_CHOSEN, {"part": part, "ids": columns.ids(chosen)})
     return str(rows.scalar_one())
 
 
-def _newer() -> ReturningInsert[str, UUID]:
+def _newer() -> CompoundSelect[str, UUID]:
     given = (
         func.unnest(
-            bindparam("kinds", type_=ARRAY(Text())),
-            bindparam("ids", type_=ARRAY(Uuid())),
-            bindparam("versions", type_=ARRAY(BigInteger())),
+            *(
+                cast(bindparam(name, type_=Text()), ARRAY(type_))
+                for name, type_ in (("kinds", Text()), ("ids", Uuid()), ("versions", BigInteger()))
+            )
         )
         .table_valued(column("kind", Text()), column("object_id", Uuid()), column("version", BigInteger()))
         .render_derived("given")
@@ -215,11 +235,16 @@ def _newer() -> ReturningInsert[str, UUID]:
             bindparam("now", type_=DateTime(timezone=True)),
         ).order_by(given.c.kind, given.c.object_id),
     )
-    return added.on_conflict_do_update(
-        index_elements=["from_tenant", "kind", "object_id"],
-        set_={"version": added.excluded.version, "applied_at": added.excluded.applied_at},
-        where=federation_in.c.version < added.excluded.version,
-    ).returning(federation_in.c.kind, federation_in.c.object_id)
+    newer = (
+        added.on_conflict_do_update(
+            index_elements=["from_tenant", "kind", "object_id"],
+            set_={"version": added.excluded.version, "applied_at": added.excluded.applied_at},
+            where=federation_in.c.version < added.excluded.version,
+        )
+        .returning(federation_in.c.kind, federation_in.c.object_id)
+        .cte("newer")
+    )
+    return select(given.c.kind, given.c.object_id).except_(select(newer.c.kind, newer.c.object_id))
 
 
 _NEWER: Final = _newer()
