@@ -23,7 +23,7 @@ _GIVEN: dict[str, Any] = {
 }
 
 #: Asks the directory and other networks, or opens what lies sealed.
-_BY_PYTHON = {"BoardsElsewhere", "LentCases", "OpenRecordElsewhere", "SessionForecast"}
+_BY_PYTHON = {"BoardsElsewhere", "DecisionsUnderWay", "LentCases", "OpenRecordElsewhere", "SessionForecast"}
 
 
 def _queries() -> dict[str, OperationDefinitionNode]:
