@@ -73,7 +73,7 @@ class Exchange:
     post: Post = field(default_factory=Post)
     offices: dict[str, Office] = field(default_factory=dict)
 
-    async def set_up(self, tenants: Sequence[Tenant], kind: Recourse, clock: SetClock) -> None:
+    async def set_up(self, tenants: Sequence[Tenant], clock: SetClock) -> None:
         """Have the networks know each other."""
         said = {"is_test": True, "settings": {}, "created_at": clock.now()}
         async with self.directory.database.transaction() as connection:
@@ -86,7 +86,7 @@ class Exchange:
                 tenant=each,
                 directory=cast(Directory, builders.DIRECTORY),
                 keyring=keys.Keyring(self.directory.database, clock),
-                kinds=Kinds((kind,)),
+                kinds=Kinds((Recourse(each),)),
                 carrier=self.post,
                 clock=clock,
             )
@@ -120,8 +120,7 @@ class Between:
 
     async def set_up(self) -> None:
         if self.exchange is not None:
-            tenants = [self.home.tenant, self.there.tenant]
-            await self.exchange.set_up(tenants, Recourse(self._tenant), self.home.clock)
+            await self.exchange.set_up([self.home.tenant, self.there.tenant], self.home.clock)
 
     def _over_federation(self) -> OverFederation:
         return OverFederation(self._tenant, self.home.clock)

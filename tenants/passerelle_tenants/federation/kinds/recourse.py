@@ -13,7 +13,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 from uuid import UUID, uuid5
 
 from sqlalchemy import DateTime, SmallInteger, Text, Uuid, cast, literal, select
@@ -38,8 +38,6 @@ UNREADABLE: Final = "FEDERATION_RECOURSE_UNREADABLE"
 # Of the words of one bundle, sealed: documents come with a case, and a broker carries no message of any size.
 _OCTETS: Final = 40_000_000
 
-Tenants: TypeAlias = Callable[[str], Awaitable[Tenant]]
-
 
 @dataclass(frozen=True, slots=True)
 class OverFederation:
@@ -48,7 +46,7 @@ class OverFederation:
     `tenant` gives the networks of this process, by id: those that say something.
     """
 
-    tenant: Tenants
+    tenant: Callable[[str], Awaitable[Tenant]]
     clock: Clock
 
     async def send(self, message: Message, /) -> None:
@@ -58,7 +56,6 @@ class OverFederation:
         said = {
             "word": message.word.value,
             "referral": str(message.referral_id),
-            "by": tenant.id,
             "sealed": base64.b64encode(kept.sealed).decode("ascii"),
             "key": base64.b64encode(kept.wrapped_key).decode("ascii"),
         }
@@ -80,9 +77,9 @@ class OverFederation:
 
 @dataclass(frozen=True, slots=True)
 class Recourse:
-    """Owed by `OverFederation`; `tenant` as there. Goes first: among its words are those that take a case back."""
+    """Owed by `OverFederation`, of the network whose post office has it. Goes first: some words take a case back."""
 
-    tenant: Tenants
+    tenant: Tenant
     kind: ClassVar[str] = KIND
     priority: ClassVar[Priority] = Priority.NARROWS
     addressed: ClassVar[Sequence[Addressed]] = ()
@@ -105,9 +102,9 @@ class Recourse:
         if payload is None:
             return {"gone": True}
         said = json.loads(payload)
-        referral_id, tenant = UUID(said["referral"]), await self.tenant(said["by"])
+        referral_id = UUID(said["referral"])
         kept = Sealed(sealed=base64.b64decode(said["sealed"]), wrapped_key=base64.b64decode(said["key"]))
-        body = await asyncio.to_thread(sealed_cases.opened, tenant, referral_id, kept)
+        body = await asyncio.to_thread(sealed_cases.opened, self.tenant, referral_id, kept)
         return {"word": said["word"], "referral": said["referral"], "body": body}
 
 
