@@ -22,6 +22,8 @@ from passerelle_policies.vocabulary import ActorKind
 from passerelle_tenants import home_acts
 from passerelle_tenants.federation.kinds.document_marks import DocumentMarks
 from passerelle_tenants.federation.kinds.documents import Documents
+from passerelle_tenants.federation.kinds.dossiers import Dossiers
+from passerelle_tenants.federation.kinds.relations import Relations
 from passerelle_tenants.locator import Home, Locator
 from tests.builders import document as incoming
 from tests.conftest import Template
@@ -32,7 +34,7 @@ from tests.federation.homes_ground import Region, region
 async def networks(
     tenant_template: Template, directory_template: Template, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Region]:
-    kinds, folder = (Documents(), DocumentMarks()), tmp_path_factory.mktemp("moves")
+    kinds, folder = (Documents(), DocumentMarks(), Dossiers(), Relations()), tmp_path_factory.mktemp("moves")
     async with region(tenant_template, directory_template, folder, "nantes", "toulouse", "lyon", more=kinds) as made:
         yield made
 
@@ -148,7 +150,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(steps=_STEPS, cut=st.sampled_from([0, 1, 2]))
 async def test_a_move_that_is_cut_off_anywhere_ends_as_one_that_is_not(
     networks: Region, steps: list[tuple[str, str]], cut: int

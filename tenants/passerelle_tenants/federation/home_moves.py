@@ -27,6 +27,7 @@ from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import handing_over
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict
+from passerelle.pharmacy import federated_dispensations
 from passerelle_tenants import homes
 from passerelle_tenants.federation import owing, places
 from passerelle_tenants.federation.addressing import in_turn
@@ -138,7 +139,8 @@ async def settle(context: Context, locator: Locator, patient_id: UUID) -> bool:
             await _close(act, move)
             told = [(patient_id, network) for network in await places.others(act.connection, patient_id)]
             await owing.owe(act.connection, PLACE, Priority.RELATES, told, act.now)
-            await owing.owe_whole(act.connection, Audience.PLACES, told, act.now)
+            for each in (Audience.EVERYWHERE, Audience.PLACES):
+                await owing.owe_whole(act.connection, each, told, act.now)
             await places.mirror(act, locator, {patient_id: key})
             return True
         found = (await locator.find([key])).get(key)
@@ -146,6 +148,7 @@ async def settle(context: Context, locator: Locator, patient_id: UUID) -> bool:
             return False
         await _close(act, move)
         await handing_over.withdraw(act, patient_id)
+        await federated_dispensations.withdraw(act, patient_id)
         if await handing_over.decided_since(act, patient_id, move.handed_at):
             await owing.owe(act.connection, HOME, Priority.NARROWS, [(patient_id, move.to_tenant)], act.now)
         await owing.owe_whole(act.connection, Audience.HOME, [(patient_id, move.to_tenant)], act.now)

@@ -32,7 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle.dossier import whereabouts
+from passerelle.dossier import federated_emergencies, whereabouts
+from passerelle.pharmacy import federated_dispensations
 from passerelle_tenants.federation import addressing
 from passerelle_tenants.federation.tables import federation_out
 from passerelle_tenants.federation.travellers import Audience, Priority
@@ -55,9 +56,11 @@ class Whole:
 
 WHOLE: Final = (
     Whole("dossier", Priority.NARROWS, Audience.PLACES),
-    Whole("relations", Priority.NARROWS, Audience.PLACES),
+    Whole("relations", Priority.NARROWS, Audience.EVERYWHERE),
     Whole("document_marks", Priority.NARROWS, Audience.PLACES, whereabouts.decided_of),
     Whole("document", Priority.FILLS, Audience.HOME, lambda patient, _: whereabouts.kept_here(patient)),
+    Whole("dispensation", Priority.FILLS, Audience.HOME, lambda patient, _: federated_dispensations.kept_here(patient)),
+    Whole("emergency", Priority.NARROWS, Audience.HOME, lambda patient, _: federated_emergencies.unsettled(patient)),
 )
 
 
@@ -68,7 +71,8 @@ async def owe(connection: AsyncConnection, kind: str, priority: Priority, pairs:
 
 
 async def owe_whole(connection: AsyncConnection, to: Audience, pairs: Sequence[Pair], now: datetime) -> None:
-    """Owe each of the networks, which became the patient's home or a place of his, all that it is to have of him."""
+    """Owe each of the networks all that it is to have of a patient, as his home, as a place of a home that is here, or
+    whatever it is to him (EVERYWHERE)."""
     if not pairs:
         return
     for whole in WHOLE:
@@ -77,8 +81,8 @@ async def owe_whole(connection: AsyncConnection, to: Audience, pairs: Sequence[P
 
 
 async def owe_everything(connection: AsyncConnection, patient_id: UUID, to_tenant: str, now: datetime) -> None:
-    """Owe a network everything of a patient, whatever it is to him. Kinds that answer nobody from here owe nothing."""
-    for to in (Audience.PLACES, Audience.HOME):
+    """Owe a network everything of a patient, whatever it is to him."""
+    for to in (Audience.EVERYWHERE, Audience.PLACES, Audience.HOME):
         await owe_whole(connection, to, [(patient_id, to_tenant)], now)
 
 

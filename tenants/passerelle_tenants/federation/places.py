@@ -152,6 +152,7 @@ async def owe_new(office: Office) -> int:
             )
             rows = (await connection.execute(unowed)).all()
             pairs = {
+                Audience.EVERYWHERE: [(row.patient_id, row.tenant_id) for row in rows],
                 Audience.PLACES: [(row.patient_id, row.tenant_id) for row in rows if not row.is_elsewhere],
                 Audience.HOME: [(row.patient_id, row.tenant_id) for row in rows if row.is_home],
             }
