@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 from passerelle.identities.directory import Directory
 from passerelle.kernel.ceiling import Ceiling
@@ -24,6 +25,8 @@ from passerelle.pharmacy.reference.loading import load_starter
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
+from passerelle_tenants.locator import Locator, is_used
+from passerelle_tenants.locator_key import FILE_NAME, LocatorKey
 from passerelle_tenants.onboarding import Site, Step, onboard, prepare_database, refuse_taken
 from passerelle_tenants.registry import Network, Premises, Registry, recorded_networks
 
@@ -57,6 +60,15 @@ class Installation:
                 statement_seconds=self.settings.statement_seconds,
             )
         )
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Which networks hold something of a person. Refused: KEY_FILE_MISSING before any network was set up."""
+        return Locator(self.directory.database, LocatorKey.load(self._locator_key))
+
+    @property
+    def _locator_key(self) -> Path:
+        return self.settings.locator_key or self.state.path / FILE_NAME
 
     async def registry(self) -> Registry:
         """The networks that were set up here."""
@@ -98,6 +110,7 @@ class Installation:
         from passerelle_ops.migrations import upgrade_tenant
 
         with outages_told():
+            LocatorKey.ensure(self._locator_key, is_used=await is_used(self.directory.database))
             await refuse_taken(network, self.directory)  # here too: the passwords of its roles are drawn next
             premises = self.premises(network.id)
             is_new = await onboard(

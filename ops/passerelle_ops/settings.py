@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
     executor: Literal["compiled", "strawberry"] = "compiled"  # strawberry: the reference answers everything
+    locator_key: Path | None = None  # None: state/locator.key; the key file that all processes of an installation share
     metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
     operations_folder: Path | None = None  # *.graphql of the installation's own
     cisis_dir: Path | None = None  # the public set of the CI-SIS: official schemas for the documents of oncology

@@ -14,6 +14,7 @@ from passerelle_ops.cli import (
     demo,
     explain,
     failures,
+    home,
     ingest,
     journal,
     patient,
@@ -61,6 +62,7 @@ def application() -> typer.Typer:
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)
     app.add_typer(patient.app, rich_help_panel=_FEED)
+    app.add_typer(home.app, rich_help_panel=_FEED)
     app.add_typer(pharmacy.app, rich_help_panel=_FEED)
     app.add_typer(recall.app, rich_help_panel=_FEED)
     app.add_typer(board.app, rich_help_panel=_FEED)

@@ -1,0 +1,49 @@
+"""`passerelle home`: which network holds a patient's record, said and shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from passerelle.kernel.clock import SetClock
+from passerelle_ops.cli import main
+from passerelle_ops.installation import Installation
+from passerelle_ops.settings import Settings
+from tests.builders import World
+from tests.conftest import Cloned
+from tests.running.one_network import one_network
+
+
+async def test_a_network_says_that_it_holds_a_record(
+    tenant_database: Cloned,
+    directory_database: Cloned,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def run(*words: str) -> int:
+        capsys.readouterr()
+        return await asyncio.to_thread(main, ["home", *words, "-t", "oncomip"])
+
+    async with one_network(tenant_database, directory_database, tmp_path_factory.mktemp("home")):
+        installation = Installation(Settings())
+        tenant = await (await installation.registry()).tenant("oncomip")
+        patient_id, _ = await World(tenant=tenant, clock=SetClock(datetime.now(UTC))).patient()
+        key = str(patient_id)
+
+        assert await run("show", key) == 0
+        assert "répertoire" in capsys.readouterr().out
+        assert await run("declare", key, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == {"home": "oncomip", "state": "declared", "claimed_by": None}
+        assert await run("show", key, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "home": "oncomip",
+            "state": "declared",
+            "claimed_by": None,
+            "places": ["oncomip"],
+        }
+        assert await run("decide", key, "--for", "oncomip") == 4  # nobody else claims it
+        assert (installation.state.path / "locator.key").stat().st_mode & 0o077 == 0
+        await installation.close()
