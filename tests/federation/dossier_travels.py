@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle.audit.transactions import Act, transaction
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import federated_marks
 from passerelle.dossier.tables import document
 from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
@@ -21,15 +21,8 @@ from passerelle_policies.vocabulary import ActorKind
 from tests.builders import World, ins_of, network
 from tests.conftest import Cloned
 
+_OTHER = {"nantes": "toulouse", "toulouse": "nantes"}
 _numbers = count(60_000)
-
-
-class Gathering(Protocol):
-    """What a kind offers on both sides."""
-
-    async def gather(self, connection: AsyncConnection, ids: Sequence[UUID], versions: Sequence[int], /) -> str: ...
-
-    async def apply(self, act: Act, from_tenant: str, items: str, /) -> Mapping[UUID, str]: ...
 
 
 @dataclass(slots=True)
@@ -59,20 +52,23 @@ def networks(home: Cloned, away: Cloned, premises: Path, clock: SetClock) -> Net
     return Networks(*pair)
 
 
-async def sent(kind: Gathering, world: World, ids: Sequence[UUID], version: int = 1) -> str:
-    """What a network gathers of some objects now."""
+async def sent(kind: Any, world: World, ids: Sequence[UUID], version: int = 1) -> str:
+    """What a network gathers now of some objects of a kind (the domain's module)."""
+    versions = [version] * len(ids)
     async with world.tenant.database.transaction() as connection:
-        return await kind.gather(connection, ids, [version] * len(ids))
+        if kind is federated_marks:
+            return await federated_marks.gather(connection, _OTHER[world.tenant.id], ids, versions)
+        return str(await kind.gather(connection, ids, versions))
 
 
-async def taken(kind: Gathering, world: World, by: World, items: str) -> dict[UUID, str]:
+async def taken(kind: Any, world: World, by: World, items: str) -> dict[UUID, str]:
     """What becomes of it in another network."""
     system = Actor(kind=ActorKind.SYSTEM, id=f"federation:{by.tenant.id}", name=by.tenant.name)
     async with transaction(world.context(system)) as act:
         return dict(await kind.apply(act, by.tenant.id, items))
 
 
-async def carried(kind: Gathering, by: World, to: World, *ids: UUID) -> list[str]:
+async def carried(kind: Any, by: World, to: World, *ids: UUID) -> list[str]:
     """Gather and take in; the answers, in the order of the ids."""
     answers = await taken(kind, to, by, await sent(kind, by, ids))
     return [answers[each] for each in ids]

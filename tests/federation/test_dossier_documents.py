@@ -168,3 +168,23 @@ async def test_who_masked_and_the_patient_see_where_it_is_on_its_way(both: Netwo
         await visibility.archive(act, document_id)
     for who, expected in ((author, ["toulouse"]), (himself, ["toulouse"]), (reader, [])):
         assert [each.network for each in await under_way(both.home.context(who), document_id)] == expected
+
+
+async def test_what_was_fed_to_both_is_one_document_that_home_decides_of(both: Networks) -> None:
+    _, at_home, away, himself, himself_away = await both.patient()
+    same = document()
+    ours, theirs = await both.home.publish(at_home, same), await both.away.publish(away, same)
+    curious = professional()
+    assert await carried(federated_documents, both.away, both.home, theirs) == ["applied"]
+    async with transaction(both.home.context(himself)) as act:
+        await visibility.mask(act, ours)
+        await withholding.withhold(act, ours, curious.id)
+    assert [each.network for each in await under_way(both.home.context(himself), ours)] == ["toulouse"]
+    assert await carried(federated_marks, both.home, both.away, ours) == ["applied"]
+    assert (await entry(both.away, theirs))["masked"]
+    async with transaction(both.away.context(himself_away)) as act:
+        assert (await withholding.kept_from_some(act, away)).keys() == {theirs}
+    async with transaction(both.home.context(himself)) as act:
+        await visibility.unmask(act, ours)
+    await carried(federated_marks, both.home, both.away, ours)
+    assert not (await entry(both.away, theirs))["masked"]

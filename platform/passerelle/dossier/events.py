@@ -50,6 +50,15 @@ class DocumentWithholdingChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TwinDecided(Event):
+    """Something was decided of a document that `origin` was fed too."""
+
+    name: ClassVar[str] = "dossier.twin_decided"
+    document_id: UUID
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentMoved(Event):
     """A document filed under the wrong patient went to another."""
 

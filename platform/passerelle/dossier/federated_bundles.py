@@ -45,7 +45,7 @@ ACTOR_ID: Final = bindparam("actor_id", type_=Text())
 _PERSON: Final = f"{ActorKind.PERSON}:"
 _TEXTS: Final = ARRAY(Text())
 # In what a network gathers, a quote within a text is escaped: no title can look like one of these.
-_IDS = re.compile(r'"id"\s*:\s*"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"')
+_IDS = re.compile(r'"(?:id|held_as)"\s*:\s*"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"')
 _INS = re.compile(r'"ins_oid"\s*:\s*"([^"\\]*)"\s*,\s*"ins_value"\s*:\s*"([^"\\]*)"')
 
 

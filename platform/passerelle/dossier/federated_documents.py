@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
-from passerelle.dossier import federated_chains, federated_withholdings, marks
+from passerelle.dossier import federated_chains, federated_withholdings, marks, twins
 from passerelle.dossier.events import DocumentPublished
 from passerelle.dossier.federated_bundles import APPLIED, LATER
 from passerelle.dossier.tables import (
@@ -43,6 +43,7 @@ from passerelle.dossier.tables import (
     document_author,
     document_key,
     document_mark,
+    document_twin,
     document_version,
     dossier,
     submission_set,
@@ -55,7 +56,7 @@ from passerelle_policies.vocabulary import DossierState
 TAKEN: Final = "FEDERATION_UNIQUE_ID_TAKEN"
 #: The document is another network's than the one that speaks of it, or another patient's.
 ANOTHERS: Final = "FEDERATION_DOCUMENT_OF_ANOTHER"
-_NEW, _MOVED, _CHANGED = "new", "moved", "changed"
+_NEW, _MOVED, _CHANGED, _TWIN = "new", "moved", "changed", "twin"
 
 #: What an entry has here as it has it where it is kept.
 _CARRIED: Final = (
@@ -90,6 +91,9 @@ async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     await marks.settle(act, [each.id for each in rows if each.is_marked])
     await federated_withholdings.merge(act, from_tenant, items)
     await federated_chains.join(act, [each.id for each in rows if each.is_version])
+    for each in rows:
+        if each.twin_of is not None:
+            await twins.tell(act, each.patient_id, each.twin_of)
     return {each.id: each.answer for each in rows}
 
 
@@ -151,7 +155,7 @@ def _placed() -> CTE:
         (key.c.sha256 != given.c.sha256, TAKEN),
         (is_moved, _MOVED),
         (key.c.patient_id != people.c.patient_id, TAKEN),
-        else_=APPLIED,
+        else_=_TWIN,
     )
     follower = (
         select(later.c.document_id)
@@ -172,6 +176,7 @@ def _placed() -> CTE:
             answer.label("answer"),
             func.coalesce(given.c.superseded_by, follower).label("superseded_by"),
             func.coalesce(register.c.version, held.c.metadata_version).label("known_version"),
+            key.c.document_id.label("known_as"),
         )
         .select_from(given)
         .outerjoin(people, bundles.is_said_of(given, people))
@@ -215,7 +220,7 @@ def _applied() -> Select[Any]:
     entering = select(placed).where(placed.c.id.in_(select(claimed.c.document_id))).cte("entering")
     is_newer = (placed.c.answer == _CHANGED) & (placed.c.register_version > placed.c.known_version)
     answer = case(
-        (placed.c.answer == _CHANGED, APPLIED),
+        (placed.c.answer.in_([_CHANGED, _TWIN]), APPLIED),
         (placed.c.answer.in_([_NEW, _MOVED]), case((claimed.c.document_id.is_(None), LATER), else_=APPLIED)),
         else_=placed.c.answer,
     )
@@ -225,9 +230,11 @@ def _applied() -> Select[Any]:
             answer.label("answer"),
             is_newer.label("is_marked"),
             (claimed.c.document_id.is_not(None) & placed.c.replaces.is_not(None)).label("is_version"),
+            case((placed.c.answer == _TWIN, placed.c.known_as)).label("twin_of"),
+            placed.c.patient_id,
         )
         .select_from(placed.outerjoin(claimed, claimed.c.document_id == placed.c.id))
-        .add_cte(*_entered(entering), _registered(placed, is_newer), _superseded(placed))
+        .add_cte(*_entered(entering), _registered(placed, is_newer), _superseded(placed), _twinned(placed))
     )
 
 
@@ -302,6 +309,18 @@ def _registered(placed: CTE, is_newer: ColumnElement[bool]) -> CTE:
         index_elements=["patient_id", "document_id", "side"],
         set_={name: said.excluded[name] for name in ("version", *marks.MARKS, "at")},
     ).cte("registered")
+
+
+def _twinned(placed: CTE) -> CTE:
+    """The same content under the same uniqueId is one document here."""
+    known = {
+        "patient_id": placed.c.patient_id,
+        "document_id": placed.c.known_as,
+        "network": bundles.FROM_TENANT,
+        "held_as": placed.c.id,
+    }
+    twins = select(*known.values()).where(placed.c.answer == _TWIN)
+    return upsert(document_twin).from_select(list(known), twins).on_conflict_do_nothing().cte("twinned")
 
 
 def _superseded(placed: CTE) -> CTE:

@@ -6,16 +6,19 @@ the two hear of each other, they end with the same rows.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, column, func, select, true
+from sqlalchemy import JSON, ColumnElement, Uuid, column, func, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier.tables import document, document_withholding
 from passerelle.identities import patients
+from passerelle.kernel.database import rendered
 
+_SAYS: Final = re.compile(r'"withheld"\s*:\s*\[')
 _OWN: Final = ("withholding_id", "subject", "valid_from", "valid_until", "recorded_by", "lifted_by")
 
 
@@ -37,13 +40,13 @@ def withheld(
 
 async def merge(act: Act, from_tenant: str, items: str) -> None:
     """Take in what a bundle says (`withheld`) of documents that are here."""
-    if '"withheld":' in items:
-        await act.connection.execute(_MERGED, bundles.values(act, from_tenant, items))
+    if _SAYS.search(items):
+        await act.connection.exec_driver_sql(_MERGED, bundles.values(act, from_tenant, items))
 
 
 def _merged() -> Any:
     person = patients.identity()
-    given = bundles.given({"withheld": JSON()})
+    given = bundles.given({"withheld": JSON(), "held_as": Uuid()})
     types = {name: document_withholding.c[name].type for name in _OWN}
     each = (
         func.json_to_recordset(given.c.withheld)
@@ -61,7 +64,7 @@ def _merged() -> Any:
         list(read),
         select(*read.values())
         .select_from(given)
-        .join(document, document.c.document_id == given.c.id)
+        .join(document, document.c.document_id == func.coalesce(given.c.held_as, given.c.id))
         .join(person, person.c.patient_id == document.c.patient_id)
         .join(each, true()),
     )
@@ -74,4 +77,4 @@ def _merged() -> Any:
     )
 
 
-_MERGED: Final = _merged()
+_MERGED: Final = rendered(_merged())

@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, Row, func, insert, select, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access, chains, marks
+from passerelle.dossier import access, chains, marks, twins
 from passerelle.dossier.events import DocumentMetadataChanged
 from passerelle.dossier.majority import of_age_at
 from passerelle.dossier.tables import document, document_author, document_version
@@ -189,6 +189,7 @@ async def new_metadata_version(act: Act, row: Row[Any], what: str, **changes: An
             origin=row.origin,
         ),
     )
+    await twins.tell(act, row.patient_id, row.document_id)
     return written.one()
 
 

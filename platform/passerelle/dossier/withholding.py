@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import access
+from passerelle.dossier import access, twins
 from passerelle.dossier.events import DocumentWithholdingChanged
 from passerelle.dossier.relations import known_professional, not_ended, professional
 from passerelle.dossier.tables import document, document_withholding
@@ -163,3 +163,4 @@ async def _tell(act: Act, row: Row[Any], action: Action, *, changed: bool) -> No
                 patient_id=row.patient_id, document_id=row.document_id, act=action.value, origin=row.origin
             ),
         )
+        await twins.tell(act, row.patient_id, row.document_id)

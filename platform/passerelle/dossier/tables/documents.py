@@ -194,6 +194,18 @@ document_mark = Table(
     " home left it to the origin.",
 )
 
+document_twin = Table(
+    "document_twin",
+    metadata.tenant,
+    Column("patient_id", Uuid, nullable=False),
+    Column("document_id", Uuid, nullable=False, comment="the one that is here, kept here or elsewhere"),
+    Column("network", Text, nullable=False, comment="another network that was fed the same content"),
+    Column("held_as", Uuid, nullable=False, comment="its document_id there"),
+    PrimaryKeyConstraint("patient_id", "document_id", "network"),
+    ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
+    comment="The same content under the same uniqueId, filed in two networks: one document at the patient's home.",
+)
+
 document_key = Table(
     "document_key",
     metadata.tenant,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_marks
-from passerelle.dossier.events import DocumentMetadataChanged, DocumentWithholdingChanged
+from passerelle.dossier.events import DocumentMetadataChanged, DocumentWithholdingChanged, TwinDecided
 from passerelle_tenants.federation.travellers import Addressed, Audience, Owed, Priority
 
 
@@ -21,17 +21,17 @@ class DocumentMarks:
     priority: ClassVar[Priority] = Priority.NARROWS
     addressed: ClassVar[Sequence[Addressed]] = (
         Addressed(
-            events=(DocumentMetadataChanged.name, DocumentWithholdingChanged.name),
+            events=(DocumentMetadataChanged.name, DocumentWithholdingChanged.name, TwinDecided.name),
             to=Audience.NAMED,
             object_id="document_id",
             network="origin",
         ),
     )
 
-    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str:  # noqa: ARG002
+    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str:
         """`Traveller.gather`."""
         ids, versions = [each.object_id for each in owed], [each.version for each in owed]
-        return await federated_marks.gather(connection, ids, versions)
+        return await federated_marks.gather(connection, to_tenant, ids, versions)
 
     async def apply(self, act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
         """`Traveller.apply`."""

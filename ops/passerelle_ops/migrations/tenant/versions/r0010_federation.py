@@ -218,6 +218,20 @@ def upgrade() -> None:
         comment="What each of two networks decided of a document; the document's row is what follows of both. Null:"
         " home left it to the origin.",
     )
+    op.create_table(
+        "document_twin",
+        sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False, comment="the one that is here, kept here or elsewhere"),
+        sa.Column("network", sa.Text(), nullable=False, comment="another network that was fed the same content"),
+        sa.Column("held_as", sa.Uuid(), nullable=False, comment="its document_id there"),
+        sa.ForeignKeyConstraint(
+            ["patient_id", "document_id"],
+            ["document.patient_id", "document.document_id"],
+            name=op.f("fk_document_twin_patient_id_document_id"),
+        ),
+        sa.PrimaryKeyConstraint("patient_id", "document_id", "network", name=op.f("pk_document_twin")),
+        comment="The same content under the same uniqueId, filed in two networks: one document at the patient's home.",
+    )
     # Two networks may have decided one each, until home settles it; within one, the acts refuse it.
     op.drop_constraint(op.f("ck_document_no_double_hiding"), "document", type_="check")
     op.add_column(
@@ -282,6 +296,7 @@ def upgrade() -> None:
     )
     grants.read_add_and_change(
         *("federation_out", "federation_in", "federation_peer", "patient_place", "document_mark"),
+        "document_twin",
         *("patient_location", "home_move", "recall_elsewhere"),
     )
     grants.draw("federation_version")
