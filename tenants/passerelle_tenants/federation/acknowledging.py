@@ -159,7 +159,7 @@ def _put_off() -> Statement:
         .values(
             # Not on its way any more.
             sent_version=0,
-            attempts=0,
+            attempts=case((is_dead, out.c.attempts + out.c.deferred), else_=0),
             deferred=out.c.deferred + case((is_later, 1), else_=0),
             next_attempt_at=_NOW + wait * literal(timedelta(seconds=1), Interval()),
             dead_at=case((is_dead, _NOW)),
