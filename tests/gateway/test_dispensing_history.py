@@ -59,7 +59,7 @@ VIEW = (
 }
 fragment Line on DispensedLine {
   __typename dispensationId number productClass cip13 label substances atc quantity doseText days batch prescribed
-  dispensedOn dispensedHere prescriptionNumber prescribedOn prescriber
+  dispensedOn dispensedHere network prescriptionNumber prescribedOn prescriber
 }
 """
     + WHY

@@ -59,6 +59,7 @@ class DispensedLine:
     prescribed_on: date | None = shown(by=day)
     prescriber: str | None = shown(description="Dit à la pharmacie qui a dispensé, et à la personne elle-même.")
     dispensed_here: bool = shown(description="Par la pharmacie d'où vous agissez.")
+    network: str | None = shown(description="L'autre réseau où cela a été dispensé ; absent : celui-ci.")
 
 
 @strawberry.type

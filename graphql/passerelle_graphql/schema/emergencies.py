@@ -69,6 +69,7 @@ class EmergencyAccess:
     reason: str | None = shown(
         description="Le motif, tel qu'il l'a donné ; tu à un représentant s'il pouvait dire un acte qui lui est caché."
     )
+    network: str | None = shown("origin", description="L'autre réseau où il a brisé la glace ; absent : celui-ci.")
     since: datetime = shown("valid_from")
     until: datetime = shown("valid_until", description="Exclu.")
     review_due_at: datetime = shown()

@@ -45,7 +45,8 @@ from passerelle_policies.vocabulary import Action, Kind, Relation
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmergencyAccess:
     """One opening by break-glass. `finding` is what its review found; None until then. `reason` is None to a
-    representative where it could tell of a visit that is kept from him (`visits`)."""
+    representative where it could tell of a visit that is kept from him (`visits`). `origin` is the other network where
+    the glass was broken (`federated_emergencies`)."""
 
     access_id: UUID
     patient_id: UUID
@@ -59,6 +60,7 @@ class EmergencyAccess:
     review_due_at: datetime
     reviewed_at: datetime | None = None
     finding: str | None = None
+    origin: str | None = None
 
 
 COLUMNS = tuple(emergency_access.c[name] for name in EmergencyAccess.__dataclass_fields__)

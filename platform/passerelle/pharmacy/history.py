@@ -48,8 +48,8 @@ _OF_LINE = (
 _OF_PRESCRIPTION = ("prescription_number", "prescribed_on", "prescriber")
 #: What a line shows of itself, and of the prescription that it answers.
 SHOWN = (*_OF_LINE, *_OF_PRESCRIPTION)
-#: The same, and whether the pharmacy from which the reader acts dispensed it.
-COLUMNS = (*SHOWN, "dispensed_here")
+#: The same, whether the pharmacy from which the reader acts dispensed it, and the network where that was, if another.
+COLUMNS = (*SHOWN, "dispensed_here", "network")
 
 _EPOCH = date(1970, 1, 1)
 _AFTER = (
@@ -79,6 +79,7 @@ def shown_lines(patient_id: ColumnElement[UUID], *conditions: ColumnElement[bool
     of_patient = select(
         dispensation.c.dispensation_id,
         is_here.label("here"),
+        dispensation.c.origin.label("network"),
         dispensation.c.prescription_number,
         dispensation.c.prescribed_on,
         case((may_see_prescriber, prescriber)).label("prescriber"),
@@ -90,6 +91,7 @@ def shown_lines(patient_id: ColumnElement[UUID], *conditions: ColumnElement[bool
             *(dispensation_line.c[name] for name in _OF_LINE),
             *(case((dispensation_line.c.is_prescribed, standing.c[name])).label(name) for name in _OF_PRESCRIPTION),
             standing.c.here.label("dispensed_here"),
+            standing.c.network,
         )
         .join_from(dispensation_line, standing, standing.c.dispensation_id == dispensation_line.c.dispensation_id)
         .where(dispensation_line.c.patient_id == patient_id, windows.is_within(dispensation_line))

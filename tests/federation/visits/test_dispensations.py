@@ -65,6 +65,8 @@ async def test_recorded_corrected_and_cancelled_away_it_is_so_at_home(between: V
     (row,) = await at_home(between, home)
     assert (row.origin, row.pharmacy, row.dispensed_by) == ("toulouse", there.establishment, there.subject)
     assert sorted(await shown(between, here, home)) == [ASPIRIN.label, VACCINE.label]
+    read = await between.do(between.home, here, view.read_view, home)
+    assert {each["network"] for each in read.lines} == {"toulouse"}
 
     await between.do(between.away, there, dispensing.correct, away, said(between, VACCINE, number="V-1"), reason="tri")
     await between.travel()

@@ -52,7 +52,7 @@ async def test_home_lets_him_in_tells_the_patient_and_reviews_it(between: Visit)
     assert (row.origin, row.reason, row.valid_until) == ("toulouse", REASON, opened.valid_until)
     officer = Actor(kind=ActorKind.OFFICER, id="dpo", name="Déléguée Essai")
     queue = await between.do(between.home, officer, emergency_reviews.emergencies_to_review, first=50)
-    assert opened.access_id in {each.emergency.access_id for each in queue}
+    assert [(each.emergency.access_id, each.emergency.origin) for each in queue] == [(opened.access_id, "toulouse")]
 
     await between.do(between.away, doctor, emergencies.end_emergency, away)
     await between.travel()
