@@ -22,7 +22,7 @@ from passerelle.identities.bearers import BearerKind
 from passerelle.identities.issuers import Issuer
 from passerelle.identities.revocations import Revocations
 from passerelle.identities.tokens import TokenVerifier
-from passerelle.kernel.context import Tenant
+from passerelle.kernel.context import NothingElsewhere, Tenant
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology.formats.schemas import Official
@@ -35,6 +35,8 @@ from passerelle_graphql.persisted import Registered
 from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
 from passerelle_ops.elsewhere import OtherNetworks
+from passerelle_ops.federated_reads import FederatedReads
+from passerelle_ops.federating_status import exposition, standings
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_ops.stopping import streams_end_first
@@ -86,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         _log.info("started", networks=sorted(registry.networks))
         async with streams_end_first(gateway.streams):
             yield
+        await reads.close()
         await installation.close()
 
     async def networks() -> tuple[Tenant, ...]:
@@ -93,6 +96,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         return tuple([await registry.tenant(each) for each in sorted(registry.networks)])
 
     elsewhere = OtherNetworks(networks, installation.directory)
+    reads = FederatedReads(installation.registry, installation.directory, installation.clock, settings.federation_url)
     gateway = Gateway(
         registry=_Networks(installation),
         verifier=TokenVerifier(
@@ -104,14 +108,23 @@ def create_app(settings: Settings | None = None) -> Starlette:
         clock=installation.clock,
         elsewhere_experts=elsewhere,
         boards_elsewhere=elsewhere,
+        records_elsewhere=NothingElsewhere() if settings.federation_url is None else reads.asking(),
+        answers=reads.answer,
         introspection=settings.environment == "development",
         executor=Executor(settings.executor),
         registered=Registered.with_folder(settings.operations_folder),
         registered_only=settings.operations == "registered",
         checks={"directory": directory_answers},
     )
+
+    async def metrics(_: Request) -> Response:
+        registry = await installation.registry()
+        found = await standings(registry.tenant, sorted(registry.networks), installation.clock)
+        text = _counted() + exposition(found, installation.clock.now())
+        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+
     gateway.warm()
-    return assembled(gateway, lifespan, also=[Route("/metrics", _metrics)] if settings.metrics else [])
+    return assembled(gateway, lifespan, also=[Route("/metrics", metrics)] if settings.metrics else [])
 
 
 def assembled(
@@ -125,13 +138,13 @@ def assembled(
     return application
 
 
-async def _metrics(_: Request) -> Response:
+def _counted() -> bytes:
     """What every process of this gateway has counted, where they share a folder, else this one (Prometheus text)."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    return generate_latest(registry)
 
 
 class _Networks:

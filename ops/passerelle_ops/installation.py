@@ -11,6 +11,7 @@ The web process, the worker and the commands all open the same `Installation`:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +127,7 @@ class Installation:
                 clock=self.clock,
                 on_step=on_step,
             )
+            await asyncio.to_thread(self._addresses.admit_to_broker, network.id)
             if network.is_test:
                 # A real network loads published lists, or is told that it has none.
                 await self._fill(premises)

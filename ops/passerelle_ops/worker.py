@@ -1,8 +1,11 @@
-"""The worker: Celery over the broker, one queue for each network, and the clock that gives each task its turns.
+"""The worker: Celery over the broker, two queues for each network, and the clock that gives each task its turns.
 
-A message carries the name of a task and the id of a network and nothing else; the truth is in that network's
-database. Tasks run in threads and hand their work to one event loop, which owns the installation's connections.
-`schedule` says what there is to do.
+A message of the queue `turns` carries the name of a task and the id of a network and nothing else; one of `federation`,
+an envelope that only its network opens. The truth is in that network's database. Tasks run in threads and hand their
+work to one event loop, which owns the installation's connections. `schedule` says what there is to do.
+
+One worker serves all networks of an installation, or only the one of PASSERELLE_WORKER_TENANT: at the broker it then is
+that network's user, and needs its database, its key file and the directory, nothing of the others (decision 0134).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -22,6 +26,8 @@ from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
 from passerelle_ops.erasing import bind_erasing
+from passerelle_ops.federating import Federation
+from passerelle_ops.federating_carrier import TAKE
 from passerelle_ops.installation import Installation
 from passerelle_ops.recalling import bind_recalls
 from passerelle_ops.recourse import bind_recourse
@@ -29,10 +35,12 @@ from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import Periodic, periodic_tasks, run_alone
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.broker_users import FEDERATION, KEY_PREFIX, TURNS, key_prefix
 from passerelle_policies.packs import pack_on
+from passerelle_tenants.federation.kinds.recourse import OverFederation
+from passerelle_tenants.federation.travellers import Kinds
 from passerelle_tenants.registry import recorded_networks
 
-COMMON_QUEUE = "passerelle"
 # They only wait for the loop. With few, long turns in as many networks would stop the seals and the relay of all.
 _THREADS = "12"
 _log = structlog.get_logger("passerelle.worker")
@@ -60,27 +68,39 @@ class Loop:
 class Turns:
     """The turns of every task in every network of an installation."""
 
-    def __init__(self, installation: Installation, subscribers: Subscribers) -> None:
+    def __init__(self, installation: Installation, subscribers: Subscribers, federation: Federation) -> None:
         self._installation = installation
+        self._federation = federation
         self._loop = Loop()
         seal_every = self._loop.run(self._seal_every())
-        self.tasks = {task.name: task for task in periodic_tasks(subscribers, seal_every)}
+        self.tasks = {task.name: task for task in periodic_tasks(subscribers, seal_every, federation.turn)}
+
+    @property
+    def only(self) -> str | None:
+        """The one network that this worker serves, when it does not serve all."""
+        return self._installation.settings.worker_tenant
 
     def networks(self) -> list[str]:
-        """The networks that are set up now."""
+        """The networks that it serves, of those that are set up now."""
         return self._loop.run(self._networks())
 
     def run(self, name: str, tenant_id: str) -> None:
         """One turn of a task in one network. One that fails is logged, and has its next turn."""
         self._loop.run(self._run(name, tenant_id))
 
+    def take(self, to_tenant: str, envelope: str) -> None:
+        """Take in what another network sent. What cannot be done is logged: whoever sent it sends it again."""
+        self._loop.run(self._take(to_tenant, envelope))
+
     def close(self) -> None:
+        self._federation.close()
         self._loop.run(self._installation.close())
         self._loop.close()
 
     async def _networks(self) -> list[str]:
         # Read anew each time: a network may have been set up since.
-        return sorted(await recorded_networks(self._installation.directory.database))
+        found = await recorded_networks(self._installation.directory.database)
+        return sorted(each for each in found if self.only in (None, each))
 
     async def _seal_every(self) -> float:
         """The shortest delay that the rules of a network set, or the rule's own where there is none yet."""
@@ -95,28 +115,57 @@ class Turns:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks and networks go on
             _log.warning("task failed", task=name, tenant=tenant_id, **logs.place(error))
 
+    async def _take(self, to_tenant: str, envelope: str) -> None:
+        try:
+            if self.only in (None, to_tenant):
+                tenant = await (await self._installation.registry()).tenant(to_tenant)
+                await self._federation.take(tenant, envelope)
+        except Exception as error:  # noqa: BLE001 - as above; the broker has nothing to do again
+            _log.warning("not taken in", tenant=to_tenant[:31], **logs.place(error))
 
-def queue_of(tenant_id: str) -> str:
-    """The queue of a network's tasks."""
-    return f"{COMMON_QUEUE}.{tenant_id}"
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """What a worker calls its queues, below its key prefix: `only` one network's, or those of all."""
+
+    only: str | None = None
+    common: str = "common"
+
+    @property
+    def prefix(self) -> str:
+        return KEY_PREFIX if self.only is None else key_prefix(self.only)
+
+    def turns(self, tenant_id: str) -> str:
+        return self._of(tenant_id, TURNS)
+
+    def federation(self, tenant_id: str) -> str:
+        return self._of(tenant_id, FEDERATION)
+
+    def _of(self, tenant_id: str, name: str) -> str:
+        """The same key whoever serves the network."""
+        return name if self.only is not None else f"{tenant_id}:{name}"
 
 
 def create_app(broker_url: str, turns: Turns) -> Celery:
-    """The Celery application and its two tasks."""
-    app = Celery("passerelle", broker=broker_url, set_as_current=False)
+    """The Celery application and its three tasks."""
+    app, queues = Celery("passerelle", broker=broker_url, set_as_current=False), Queues(turns.only)
     app.conf.update(
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        task_default_queue=COMMON_QUEUE,
+        task_default_queue=queues.common,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,  # else what we log goes to Celery's logger, and from there nowhere
+        worker_enable_remote_control=turns.only is None,  # by publish and subscribe, which no network's user may
         broker_connection_retry_on_startup=True,
-        # Above the longest task: a message that is not acknowledged comes back after that time.
-        broker_transport_options={"visibility_timeout": 600},
+        broker_transport_options={
+            "global_keyprefix": queues.prefix,
+            # Above the longest turn: a message that is not acknowledged comes back after that time.
+            "visibility_timeout": 600,
+        },
         timezone="Europe/Paris",
         beat_schedule={
             name: {"task": "turns.all", "args": (name,), "schedule": task.every, "options": {"expires": _stale(task)}}
@@ -131,12 +180,18 @@ def create_app(broker_url: str, turns: Turns) -> Celery:
     def turn_of_all(name: str) -> None:
         for tenant_id in turns.networks():
             if tenant_id not in heard:  # set up since we started
-                app.control.add_consumer(queue_of(tenant_id))
+                app.control.add_consumer(queues.turns(tenant_id))
+                app.control.add_consumer(queues.federation(tenant_id))
                 heard.add(tenant_id)
-            one.apply_async((name, tenant_id), queue=queue_of(tenant_id), expires=_stale(turns.tasks[name]))
+            one.apply_async((name, tenant_id), queue=queues.turns(tenant_id), expires=_stale(turns.tasks[name]))
+
+    def take(to_tenant: str, envelope: str) -> None:
+        turns.take(to_tenant, envelope)
 
     one = app.task(name="turns.one")(turn_of_one)
     app.task(name="turns.all")(turn_of_all)
+    # Acknowledged first: the sender's database sends again what was not applied, in seconds and whatever we did.
+    app.task(name=TAKE, acks_late=False)(take)
     return app
 
 
@@ -145,7 +200,7 @@ def _stale(task: Periodic) -> float:
     return max(task.every, 10.0)
 
 
-def main(subscribers: Subscribers | None = None) -> int:
+def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> int:
     """Work until SIGTERM: finish what is under way, then stop."""
     settings = Settings()
     logs.configure(settings)
@@ -158,9 +213,22 @@ def main(subscribers: Subscribers | None = None) -> int:
         return await (await installation.registry()).tenant(tenant_id)
 
     bind_erasing(listening, installation.clock)
-    bind_recourse(listening, tenant, lambda: installation.directory, installation.clock)
-    turns = Turns(installation, listening)
-    app = create_app(Addresses(settings).broker_url(), turns)
+    over_federation = OverFederation(tenant, installation.clock)
+    bind_recourse(listening, tenant, lambda: installation.directory, installation.clock, over_federation)
+    addresses = Addresses(settings)
+    federation = Federation(
+        lambda: installation.directory,
+        lambda: installation.locator,
+        addresses.tenant_broker_url,
+        installation.clock,
+        kinds,
+    )
+    turns = Turns(installation, listening, federation)
+    if turns.only is None:
+        for each in turns.networks():  # those that were set up before the broker had users
+            addresses.admit_to_broker(each)
+    broker_url = addresses.broker_url() if turns.only is None else addresses.tenant_broker_url(turns.only)
+    app = create_app(broker_url, turns)
     clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
 
     def ready(**_: object) -> None:
@@ -176,12 +244,13 @@ def main(subscribers: Subscribers | None = None) -> int:
 
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_shutting_down.connect(stopping, weak=False)
-    queues = ",".join([COMMON_QUEUE, *map(queue_of, turns.networks())])
+    queues, networks = Queues(turns.only), turns.networks()
+    heard = [queues.common, *map(queues.turns, networks), *map(queues.federation, networks)]
     try:
         app.worker_main(
             [
-                *("--quiet", "worker", "--pool", "threads", "--concurrency", _THREADS, "--queues", queues),
-                *("--loglevel", "WARNING", "--without-gossip", "--without-mingle"),
+                *("--quiet", "worker", "--pool", "threads", "--concurrency", _THREADS, "--queues", ",".join(heard)),
+                *("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
             ]
         )
     finally:

@@ -18,9 +18,11 @@ from passerelle_ops import bench
 from passerelle_ops.cli import main
 from passerelle_ops.terminal import sentence, table
 
-COMMANDS = ("demo", "serve", "ingest", "bench", "version")
+COMMANDS = ("demo", "serve", "worker", "ingest", "bench", "version")
 GROUPS = {
     "tenant": ("create", "list", "show"),
+    "federation": ("status", "list", "retry", "drop", "rotate"),
+    "home": ("show", "declare", "decide"),
     "token": ("professional", "person", "officer", "network", "software"),
     "verify": ("journal", "contents", "erasures"),
     "journal": ("export", "search", "unusual", "audit-events"),

@@ -14,6 +14,7 @@ from passerelle_ops.cli import (
     demo,
     explain,
     failures,
+    federation,
     home,
     ingest,
     journal,
@@ -28,6 +29,7 @@ from passerelle_ops.cli import (
     verify,
     verify_schemas,
     version,
+    worker,
 )
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 
@@ -58,6 +60,8 @@ def application() -> typer.Typer:
     )
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(demo.demo)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(serve.serve)
+    app.command(cls=FrenchCommand, rich_help_panel=_RUN)(worker.worker)
+    app.add_typer(federation.app, rich_help_panel=_RUN)
     app.add_typer(tenant.app, rich_help_panel=_FEED)
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)

@@ -6,13 +6,14 @@ One code path for both: who asks for a DSN cannot tell which it got. In an embed
     owner     passerelle_owner           (migrations, both kinds)
     serving   passerelle_directory       passerelle_<id>      (members of the group passerelle_serving)
 
-and each role's password is the secret of its name in the state.
+and each role's password is the secret of its name in the state. `broker_users` says who is who at the broker.
 """
 
 from __future__ import annotations
 
 from passerelle.kernel.errors import Conflict
 from passerelle_ops.settings import Settings
+from passerelle_ops.stack.broker_users import admit, password_of, user_of
 from passerelle_ops.stack.postgres import SUPERUSER
 from passerelle_ops.stack.state import StackInfo, StateFolder
 
@@ -81,6 +82,25 @@ class Addresses:
             return self._settings.broker_url.get_secret_value()
         port = self._running().valkey_port
         return f"redis://:{self._state.secret('valkey')}@127.0.0.1:{port}/0"
+
+    def tenant_broker_url(self, tenant_id: str) -> str:
+        """The broker under a network's own user; where others run it and name no such user, as `broker_url`.
+
+        A worker of one network knows no other's: TENANT_URL_MISSING.
+        """
+        if given := self._settings.tenant_broker_url(tenant_id):
+            return given
+        if self._settings.worker_tenant not in (None, tenant_id):
+            raise Conflict("TENANT_URL_MISSING", tenant=tenant_id)
+        if self._settings.broker_url is not None:
+            return self._settings.broker_url.get_secret_value()
+        port = self._running().valkey_port
+        return f"redis://{user_of(tenant_id)}:{password_of(tenant_id, self._state)}@127.0.0.1:{port}/0"
+
+    def admit_to_broker(self, tenant_id: str) -> None:
+        """Have our own broker know a network's user; to one that others run, its operator admits it."""
+        if self._settings.broker_url is None:
+            admit(self.broker_url(), tenant_id, self._state)
 
     def _refuse_unplaced(self, tenant_id: str) -> None:
         if not self.is_embedded:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from passerelle.kernel.errors import Conflict
 from passerelle_ops.stack.children import Command
+from passerelle_ops.stack.one_tenant import environment_of_one
 from passerelle_ops.stack.servers import Stack
 from passerelle_ops.stack.state import is_free
 from passerelle_ops.stack.supervisor import Process
@@ -34,7 +35,10 @@ def gateway(stack: Stack, name: str, *, host: str = "127.0.0.1") -> Process:
     port = stack.ports[name] if name in stack.ports else stack.port(name)
     said = stack.state.path / f"{name}.ready"
     said.unlink(missing_ok=True)
-    more = {"PASSERELLE_READY_FILE": str(said)}
+    more = {
+        "PASSERELLE_READY_FILE": str(said),
+        "PASSERELLE_FEDERATION_URL": stack.settings.federation_url or f"http://127.0.0.1:{port}",
+    }
     if stack.settings.metrics:
         counted = stack.state.path / f"{name}.metrics"  # what each of its servers counts, to be summed
         shutil.rmtree(counted, ignore_errors=True)
@@ -69,15 +73,20 @@ def asgi(stack: Stack, name: str, factory: str, *, host: str = "127.0.0.1", read
     )
 
 
-def worker(stack: Stack) -> Process:
-    """The Celery worker with its clock (one process: threads, and the relay's beat inside), ready once it says so."""
-    said = stack.state.path / "worker.ready"
+def worker(stack: Stack, tenant_id: str | None = None) -> Process:
+    """The Celery worker with its clock (one process: threads, and the relay's beat inside), ready once it says so.
+
+    Of all networks, or of one with nothing of the others.
+    """
+    name = "worker" if tenant_id is None else f"worker-{tenant_id}"
+    said = stack.state.path / f"{name}.ready"
     said.unlink(missing_ok=True)
+    given = environment(stack) if tenant_id is None else environment_of_one(stack.settings, tenant_id, stack.publish())
     return Process(
-        name="worker",
+        name=name,
         command=Command(
             argv=[sys.executable, "-P", "-m", "passerelle_ops.worker"],
-            environment=environment(stack, PASSERELLE_READY_FILE=str(said)),
+            environment={**given, "PASSERELLE_READY_FILE": str(said)},
         ),
         is_ready=said.exists,
     )

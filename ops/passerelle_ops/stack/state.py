@@ -89,6 +89,10 @@ class StateFolder:
         drawn.unlink()
         return file.read_text("ascii")
 
+    def secrets(self, beginning: str) -> list[str]:
+        """The names of the secrets that begin so and were drawn."""
+        return sorted(file.name for file in (self.path / "secrets").glob(f"{beginning}*"))
+
     def port(self, name: str, preferred: int | None = None) -> int:
         """The port that `name` had last time, else `preferred`, else another; always one that is free now."""
         file = self._made() / "ports.json"

@@ -1,4 +1,4 @@
-"""The embedded Valkey: Celery's broker, on the loopback only, with a password and an append-only file.
+"""The embedded Valkey: Celery's broker, on the loopback only, with a user for each network and an append-only file.
 
 The broker is transport only: flushing it loses nothing, the outbox of each tenant holds the truth.
 """
@@ -12,6 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from passerelle_ops.stack.broker_users import acl_file
 from passerelle_ops.stack.children import Command
 from passerelle_ops.stack.state import StateFolder
 
@@ -40,11 +41,13 @@ class Valkey:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def prepare(self) -> None:
-        """Choose the port and write the configuration; the password stands there, not on the command line."""
+        """Choose the port and write the configuration and the users; of passwords, the hashes stand there."""
         self.port = self._state.port(self.name)
+        users = self.data / "users.acl"
+        self._state.replace(users, acl_file(self._state, self.password))
         self._state.replace(
             self.data / "valkey.conf",
-            f"bind 127.0.0.1\nport {self.port}\nprotected-mode yes\nrequirepass {self.password}\n"
+            f'bind 127.0.0.1\nport {self.port}\nprotected-mode yes\naclfile "{users}"\n'
             f'dir "{self.data}"\nappendonly {"yes" if self._durable else "no"}\nappendfsync everysec\n'
             'save ""\nmaxmemory-policy noeviction\ndaemonize no\nlogfile ""\n',
         )

@@ -27,6 +27,7 @@ class DeadLetter:
     object_id: UUID
     version: int
     since: datetime
+    attempts: int
     dead_at: datetime
     code: str
 
