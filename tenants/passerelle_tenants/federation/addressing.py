@@ -38,6 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from passerelle.audit.outbox import unaddressed
+from passerelle_tenants.federation import peers
 from passerelle_tenants.federation.office import Office
 from passerelle_tenants.federation.tables import federation_out, federation_peer, federation_version, patient_place
 from passerelle_tenants.federation.travellers import Audience, Kinds
@@ -72,6 +73,7 @@ async def address(office: Office) -> Done:
     A state that is owed already is owed anew, under a higher version: it is gathered once for all its changes. What was
     dead lives again.
     """
+    await peers.sync(office)  # who is not known yet is told nothing, and an event is looked at once
     given = {"now": office.clock.now(), "limit": AT_ONCE, **_rules(office.kinds)}
     async with office.tenant.database.transaction() as connection:
         await in_turn(connection)

@@ -22,7 +22,7 @@ from passerelle.kernel.database import Database
 from passerelle.pharmacy import presence, records
 from passerelle.pharmacy.presence import PresenceProof
 from passerelle_policies.vocabulary import Mode
-from passerelle_tenants.federation import keys, peers
+from passerelle_tenants.federation import keys
 from passerelle_tenants.federation.addressing import address
 from passerelle_tenants.federation.office import Office
 from passerelle_tenants.federation.sending import send_due
@@ -144,6 +144,4 @@ async def visit(
             carrier=post,
             clock=clock,
         )
-    for office in offices.values():
-        await peers.sync(office)
     yield Visit(worlds[0], worlds[1], offices, post, clock)
