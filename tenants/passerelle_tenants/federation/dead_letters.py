@@ -15,7 +15,7 @@ from passerelle.kernel.context import Tenant
 from passerelle_tenants.federation.tables import federation_out
 
 #: Why a state is owed no more that the other network does not have.
-DROPPED: Final = "FEDERATION_DROPPED"
+DROPPED: Final = "FEDERATION_GIVEN_UP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ async def send_due(office: Office) -> Sent:
 
 
 async def send_to(office: Office, peer: str, room: int = BUNDLE) -> Sent:
-    """Send one peer what is due, `room` states at most; of what narrows a view, all."""
+    """Send one peer what is due, `room` states at most; of what narrows a view, all. No more once a carrier failed."""
     done = Sent()
     while True:
         taken = await _take(office, peer, room)
@@ -78,7 +78,8 @@ async def send_to(office: Office, peer: str, room: int = BUNDLE) -> Sent:
         done += await _send(office, peer, taken)
         room -= len(taken)
         # What narrows goes first: where something else went, none of it is left.
-        if (len(taken) < BUNDLE and room > 0) or (room <= 0 and any(row[-1] > Priority.NARROWS for row in taken)):
+        is_all = len(taken) < BUNDLE if room > 0 else any(row[-1] > Priority.NARROWS for row in taken)
+        if is_all or done.failed:
             return done
 
 
