@@ -23,13 +23,13 @@ from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier.emergency_reviews import Finding
 from passerelle.dossier.events import EmergencyChanged
 from passerelle.dossier.federated_bundles import APPLIED, LATER
-from passerelle.dossier.tables import emergency_access
+from passerelle.dossier.tables import dossier, emergency_access
 from passerelle.identities import patients
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.database import rendered
 from passerelle.notices.posting import NoticeKind
 from passerelle_policies.decision import decide
-from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode, Purpose
+from passerelle_policies.vocabulary import Action, ActorKind, DossierState, Kind, Mode, Purpose
 
 #: It is another network's than the one that speaks of it, or another patient's.
 ANOTHERS: Final = "FEDERATION_EMERGENCY_OF_ANOTHER"
@@ -45,11 +45,11 @@ async def gather(connection: AsyncConnection, access_ids: Sequence[UUID], versio
 
 async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     """Enter openings that are new here, journalled and told of, and end sooner those that ended; by opening what became
-    of it. `later` while the patient is not known here; ANOTHERS."""
+    of it. `later` while the patient is not known here; ANOTHERS. Of a record that is purged here, nothing is kept."""
     rows = (await act.connection.exec_driver_sql(_PLACED, bundles.values(act, from_tenant, items))).all()
     answers = {}
     for each in sorted(rows, key=lambda row: (str(row.patient_id), row.id)):
-        if each.gone:
+        if each.gone or each.is_purged:
             answers[each.id] = APPLIED
         elif each.patient_id is None:
             answers[each.id] = LATER
@@ -162,11 +162,13 @@ def _placed() -> Select[Any]:
             func.coalesce(given.c.gone, False).label("gone"),
             *(given.c[name] for name in _CARRIED),
             people.c.patient_id,
+            func.coalesce(dossier.c.state == DossierState.PURGED.value, False).label("is_purged"),
             held.c.access_id.is_not(None).label("is_known"),
             is_another.label("is_anothers"),
         )
         .select_from(given)
         .outerjoin(people, bundles.is_said_of(given, people))
+        .outerjoin(dossier, dossier.c.patient_id == people.c.patient_id)
         .outerjoin(held, held.c.access_id == given.c.id)
     )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from passerelle.dossier import emergencies, emergency_reviews, objections, reading
+from passerelle.dossier import emergencies, emergency_reviews, lifecycle, objections, reading
 from passerelle.dossier.tables import emergency_access
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Refused
@@ -82,3 +82,15 @@ async def test_who_objects_at_home_is_opened_nowhere(between: Visit) -> None:
         emergency_access.c.patient_id == away, emergency_access.c.valid_until > between.clock.now()
     )
     assert await between.rows(between.away, live) == []
+
+
+async def test_of_a_record_that_is_purged_at_home_nothing_is_kept(between: Visit) -> None:
+    home, away, himself, _ = await between.patient()
+    await between.do(between.home, himself, lifecycle.close, home)
+    await between.do(
+        between.home, himself, lifecycle.purge, home, basis=lifecycle.Basis.REQUEST, proof="lettre recommandée"
+    )
+    await between.do(between.away, professional(), emergencies.break_the_glass, away, REASON, mode=GLASS)
+    await between.travel()
+    assert await at_home(between, home) == []
+    assert await between.owed() == []
