@@ -10,7 +10,7 @@ import strawberry
 from passerelle_graphql.context import ResolverInfo, context_of
 from passerelle_graphql.fields import counted, resolved
 from passerelle_graphql.ids import Node, key_of
-from passerelle_graphql.problems import Refusal, TryLater
+from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_tenants.federation import under_way
 
 
@@ -30,7 +30,7 @@ class DecisionsUnderWay:
 
 
 DecisionsUnderWayResult: TypeAlias = Annotated[
-    DecisionsUnderWay | Refusal | TryLater, strawberry.union("DecisionsUnderWayResult")
+    DecisionsUnderWay | Refusal | InvalidInput | TryLater, strawberry.union("DecisionsUnderWayResult")
 ]
 
 
