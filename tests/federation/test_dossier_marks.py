@@ -116,7 +116,7 @@ async def _follows_the_rule(world: World, document_id: UUID) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=8,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
