@@ -207,13 +207,16 @@ class Story:
             elif verb in _TIES:
                 await self._tie(verb, name, luck.choice(self.doctors))
             elif verb == "live":
-                await self._live()
+                await self.close_or_reopen()
             elif there and verb == "replace":
                 await self._replace(luck.choice(there), luck)
             elif there:
                 await self._decide(verb, luck.choice(there), name)
         except (PasserelleError, KeyError) as refused:
             self.told[-1] += f": {refused!r:.60}"
+        else:
+            if luck.random() < 0.4:  # told at once, however long it is on its way
+                await self.turn(HOME if verb == "live" else name)
 
     async def _file(self, name: str, luck: random.Random, before: Sheet | None = None) -> None:
         author, masked = luck.choice(self.doctors), luck.random() < 0.2
@@ -269,7 +272,7 @@ class Story:
                 tie = Tie(kind, row["subject"], row["valid_from"], row["valid_until"])
                 self.oracle.tied(row[key], tie)
 
-    async def _live(self) -> None:
+    async def close_or_reopen(self) -> None:
         """The patient closes his record at home, or has it opened again."""
         patient_id, himself = self.patients[HOME]
         is_open = self.oracle.state is DossierState.OPEN
@@ -314,7 +317,7 @@ class Story:
         bag = self.post.bag
         what = luck.choices(
             ("turn", "deliver", "lose", "repeat", "kill", "flush", "broker", "away", "wait"),
-            (10, 12, 1, 2, 2, 1, 1, 1, 4),
+            (10, 11, 1, 3, 4, 1, 1, 1, 4),
         )[0]
         self.told.append(what)
         if what == "turn":

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Template
 from tests.federation.four_networks import Story, four_networks
+from tests.federation.oracle import HOME
 
 #: A world lasts half a second: few of them each time, and as many as the profile says when somebody digs.
 _EXAMPLES = 8 if settings().max_examples < 1000 else settings().max_examples
@@ -39,3 +40,15 @@ async def test_networks_end_with_what_one_database_has(new_story: Callable[[], S
         raise
     finally:
         await story.come_back()
+
+
+async def test_an_older_state_that_comes_last_changes_nothing(new_story: Callable[[], Story]) -> None:
+    story = new_story()
+    await story.begin()
+    for _ in range(2):
+        await story.close_or_reopen()
+        await story.turn(HOME)
+    while story.post.bag:
+        await story.deliver(len(story.post.bag) - 1)
+    await story.settle()
+    await story.must_agree()
