@@ -211,13 +211,18 @@ def _watch(ground: Ground, seen: Seen, done: threading.Event) -> None:
     while not done.wait(0.25):
         try:
             with _broker(ground) as client:
-                for value in _values(client):
-                    seen.values += 1
-                    seen.envelopes += b"federation.take" in value
-                    seen.leaks |= {word for text in _readings(value) for word in _WORDS.findall(text)}
+                look(client, seen)
         except (redis.RedisError, OSError):
             continue
         seen.looks += 1
+
+
+def look(client: redis.Redis, seen: Seen) -> None:
+    """Read every key and value, whatever its type, and note what should not be there."""
+    for value in _values(client):
+        seen.values += 1
+        seen.envelopes += b"federation.take" in value
+        seen.leaks |= {word for text in _readings(value) for word in _WORDS.findall(text)}
 
 
 def _values(client: redis.Redis) -> Iterator[bytes]:

@@ -113,7 +113,7 @@ def _bare(stack: Stack, bar: Progress, *, is_quick: bool) -> dict[str, float]:
     if stack.valkey is None:
         return {}
     task = bar.add_task("Celery seul", total=2)
-    return rates(stack, stack.valkey.url(1), 1_500 if is_quick else 6_000, lambda: bar.advance(task))
+    return rates(stack, stack.valkey.url(1), 1_000 if is_quick else 3_000, lambda: bar.advance(task))
 
 
 def _figures(
