@@ -13,8 +13,8 @@ from tests.conftest import Template
 from tests.federation.four_networks import Story, four_networks
 from tests.federation.oracle import HOME
 
-#: A world lasts half a second: few of them each time, and as many as the profile says when somebody digs.
-_EXAMPLES = 8 if settings().max_examples < 1000 else settings().max_examples
+#: A world lasts a second and more: few of them each time, and as many as the profile says when somebody digs.
+_EXAMPLES = 6 if settings().max_examples < 1000 else settings().max_examples
 
 
 @pytest.fixture(scope="module")
