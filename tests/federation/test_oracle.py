@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Template
-from tests.federation.four_networks import Story, four_networks
+from tests.federation.four_networks import four_networks
 from tests.federation.oracle import HOME
+from tests.federation.story import Story
 
 #: A world lasts a second and more: few of them each time, and as many as the profile says when somebody digs.
 _EXAMPLES = 6 if settings().max_examples < 1000 else settings().max_examples

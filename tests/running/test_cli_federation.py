@@ -64,7 +64,8 @@ async def test_each_pair_is_told_to_people_and_to_prometheus(capsys: pytest.Capt
     assert "absent" in capsys.readouterr().out
 
     app = create_app(Settings(issuer="https://demo.invalid", metrics=True))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://here") as client:
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://here")
+    async with app.router.lifespan_context(app), client:
         shown = (await client.get("/metrics")).text
     for name, value in (("waiting", 1), ("in_flight", 1), ("dead", 1), ("away", 1), ("acknowledged_total", 40)):
         assert f'passerelle_federation_{name}{{network="oncomip",peer="oncopl"}} {value:.1f}' in shown
