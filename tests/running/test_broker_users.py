@@ -137,8 +137,8 @@ def test_users_outlive_a_restart_and_only_hashes_are_kept(tmp_path: Path) -> Non
             with redis.Redis.from_url(urls[-1]) as client:
                 assert client.ping()
             assert stack.valkey is not None
-            with pytest.raises(redis.exceptions.AuthenticationError):
-                redis.Redis(port=stack.valkey.port).ping()
+            with redis.Redis(port=stack.valkey.port) as nobody, pytest.raises(redis.exceptions.AuthenticationError):
+                nobody.ping()
             kept = (stack.valkey.data / "users.acl").read_text()
             assert stack.valkey.password not in kept
     assert urls[0] == urls[1]

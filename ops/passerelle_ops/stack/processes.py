@@ -104,7 +104,9 @@ def answers(port: int, path: str) -> Callable[[], bool]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == http.client.OK
+            # Closed by itself: one that says `Connection: close` outlives its connection.
+            with connection.getresponse() as answer:
+                return answer.status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
