@@ -221,11 +221,11 @@ def test_a_network_of_one_s_own_is_served_without_a_restart(region: Region, run:
     )
 
     assert run("tenant", "create", own)[0] == 0
-
     time.sleep(5.1)  # how long an unknown name is not looked up again
     with pytest.raises(urllib.error.HTTPError) as refused:
         me(region, run("token", "professional", "delmas")[1].strip(), "ardennes")
-    assert refused.value.code == 403  # the network answers, and does not know her
+    with refused.value as answer:
+        assert answer.code == 403  # the network answers, and does not know her
 
 
 def test_feeding_files_then_feeding_them_again(run: Run, tmp_path: Path) -> None:
