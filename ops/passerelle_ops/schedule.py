@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import func, select
 
 from passerelle.dossier.announcements import announce
+from passerelle.dossier.copies import drop_ended
 from passerelle.dossier.erasure import erase_due
 from passerelle.dossier.majority import come_of_age
 from passerelle.dossier.newcomers import tell_of_readers
@@ -78,6 +79,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float, federated: Run |
         *([] if federated is None else [Periodic("federation", 1.0, federated)]),
         Periodic("seal", seal_every, sealed),
         Periodic("announcements", MINUTE, _announced),
+        Periodic("copies", MINUTE, _dropped_copies),
         Periodic("readers", MINUTE, _told_of_readers),
         Periodic("recalls", MINUTE, _escalated_recalls),
         Periodic("board_sessions", MINUTE, _turned_sessions),
@@ -107,6 +109,11 @@ async def _announced(tenant: Tenant, clock: Clock) -> None:
     done = await announce(beat_context(tenant, clock), away_from_home)
     if done.told or done.shown or done.refused:
         _log.info("announced", tenant=tenant.id, told=done.told, shown=done.shown, refused=done.refused)
+
+
+async def _dropped_copies(tenant: Tenant, clock: Clock) -> None:
+    if dropped := await drop_ended(tenant, clock.now()):
+        _log.info("dropped copies", tenant=tenant.id, copies=dropped)
 
 
 async def _told_of_readers(tenant: Tenant, clock: Clock) -> None:

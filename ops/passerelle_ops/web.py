@@ -45,7 +45,6 @@ def main() -> None:
     # What is loaded is there to stay: it is neither gone through nor, after a fork, copied.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
     count = processes(settings)
     if count == 1:
         _Server(given.host, given.port, ready=None, said=settings.ready_file).run_until_told()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import federated_marks
+from passerelle.dossier import federated_dossiers, federated_marks
 from passerelle.dossier.tables import document
 from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
@@ -65,7 +66,14 @@ async def taken(kind: Any, world: World, by: World, items: str) -> dict[UUID, st
     """What becomes of it in another network."""
     system = Actor(kind=ActorKind.SYSTEM, id=f"federation:{by.tenant.id}", name=by.tenant.name)
     async with transaction(world.context(system)) as act:
+        if kind in (federated_dossiers, federated_marks):
+            return dict(await kind.apply(act, by.tenant.id, items, _all_of_them))
         return dict(await kind.apply(act, by.tenant.id, items))
+
+
+async def _all_of_them(_: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
+    """The sender is home to whoever is meant."""
+    return set(patient_ids)
 
 
 async def carried(kind: Any, by: World, to: World, *ids: UUID) -> list[str]:

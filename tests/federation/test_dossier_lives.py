@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import (
@@ -25,6 +25,8 @@ from passerelle.dossier import (
 from passerelle.dossier.tables import relation
 from passerelle.kernel.actors import Actor
 from passerelle_policies.vocabulary import DossierState, Mode, Relation
+from passerelle_tenants.federation.kinds.dossiers import Dossiers
+from passerelle_tenants.federation.tables import patient_place
 from tests.builders import World, document, operator, professional
 from tests.federation.dossier_travels import Networks, entry, sent, taken
 
@@ -62,6 +64,21 @@ async def test_a_closed_record_is_closed_and_reopened_everywhere(both: Networks)
     lines = [(each.actor_id, each.action, each.rule) for each in journal]
     assert ("federation:nantes", "close", "decided-at-home") in lines
     assert ("federation:nantes", "reopen", "decided-at-home") in lines
+
+
+async def test_who_is_not_home_ends_no_record(both: Networks) -> None:
+    """As a worker applies it: home is whom the locator names."""
+    _, at_home, away, himself, _ = await both.patient()
+    async with transaction(both.home.context(himself)) as act:
+        await lifecycle.close(act, at_home)
+    items = await sent(federated_dossiers, both.home, [at_home])
+    assert await taken(Dossiers(), both.away, both.home, items) == {at_home: "later"}
+    assert await state(both.away, away) is DossierState.OPEN
+    async with both.away.tenant.database.transaction() as connection:
+        home = {"patient_id": away, "tenant_id": both.home.tenant.id, "is_home": True, "since": both.away.clock.now()}
+        await connection.execute(insert(patient_place).values(home))
+    assert await taken(Dossiers(), both.away, both.home, items) == {at_home: "applied"}
+    assert await state(both.away, away) is DossierState.CLOSED
 
 
 async def test_what_the_patient_closed_away_home_does_not_reopen(both: Networks) -> None:

@@ -243,8 +243,7 @@ async def test_a_content_kept_elsewhere_is_fetched_once_and_forgotten_once_maske
         away = await record.patient.get(address)
         assert (away.status_code, away.json()["code"]) == (503, "NETWORK_AWAY")
         held = [name async for name in region.home.tenant.contents.names()]
-        async with region.home.tenant.database.transaction() as connection:
-            assert await copies.drop_ended(region.home.tenant, connection, region.home.clock.now()) == 1
+        assert await copies.drop_ended(region.home.tenant, region.home.clock.now()) == 1
         assert len([name async for name in region.home.tenant.contents.names()]) == len(held) - 1
     finally:
         region.url = url

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, case, literal, not_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, and_, case, literal, not_, or_, select, tuple_, update
 
 from passerelle.dossier import access
 from passerelle.dossier.contents import content_binding
@@ -58,27 +57,24 @@ def _shown(entry: Any) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-async def drop_ended(tenant: Tenant, connection: AsyncConnection, now: datetime, limit: int = 500) -> int:
+async def drop_ended(tenant: Tenant, now: datetime, limit: int = 500) -> int:
     """Delete the copies that have had their time, or whose document was masked, hidden or ended; how many."""
     over = and_(
         document.c.origin.is_not(None),
         document.c.content_name != "",
         or_(document.c.copy_until.is_(None), document.c.copy_until <= now, *(not_(each) for each in _shown(document))),
     )
-    rows = await connection.execute(
-        select(document.c.patient_id, document.c.document_id, document.c.content_name)
-        .where(over)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    found = rows.all()
-    for each in found:
-        await tenant.contents.delete(each.content_name)
-        await connection.execute(
-            update(document)
-            .where(document.c.patient_id == each.patient_id, document.c.document_id == each.document_id)
-            .values(content_name="", copy_until=None)
+    key = (document.c.patient_id, document.c.document_id)
+    async with tenant.database.transaction() as connection:
+        rows = await connection.execute(
+            select(*key, document.c.content_name).where(over).limit(limit).with_for_update(skip_locked=True)
         )
+        found = rows.all()
+        for each in found:
+            await tenant.contents.delete(each.content_name)
+        if found:
+            ended = tuple_(*key).in_([(each.patient_id, each.document_id) for each in found])
+            await connection.execute(update(document).where(ended).values(content_name="", copy_until=None))
     return len(found)
 
 

@@ -6,8 +6,8 @@ Who is meant is said by INS, within what is sealed: a pseudonym is a network's o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from passerelle.audit.transactions import Act
@@ -68,6 +69,10 @@ def values(act: Act, from_tenant: str, items: str) -> dict[str, Any]:
         "actor_kind": actor.kind.value,
         "actor_id": actor.id,
     }
+
+
+#: Of patients, those of whom the network that sent a bundle decides.
+DecidedBy: TypeAlias = Callable[[AsyncConnection, Collection[UUID]], Awaitable[set[UUID]]]
 
 
 def given(columns: Mapping[str, TypeEngine[Any]]) -> CTE:

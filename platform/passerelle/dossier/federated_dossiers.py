@@ -18,7 +18,7 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier import house_rules, lifecycle, remains
 from passerelle.dossier.events import DossierChanged
-from passerelle.dossier.federated_bundles import APPLIED, LATER
+from passerelle.dossier.federated_bundles import APPLIED, LATER, DecidedBy
 from passerelle.dossier.tables import dossier, dossier_act
 from passerelle.identities import patients
 from passerelle.kernel.database import rendered
@@ -35,18 +35,20 @@ async def gather(connection: AsyncConnection, patient_ids: Sequence[UUID], versi
     return str(found.scalar_one())
 
 
-async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
+async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -> Mapping[UUID, str]:
     """Close, reopen or purge as home did; by patient (of the other network) what became of it.
 
-    `later` while the patient is not known here. Where there was no record there is none to open any more.
+    `later` while the patient is not known here, or the sender is not known to be his home. Where there was no record
+    there is none to open any more.
     """
     people = bundles.values(act, from_tenant, items)
     await act.connection.exec_driver_sql(_LOCKED, people)
     rows = (await act.connection.exec_driver_sql(_FOUND, people)).all()
+    his = await decided_by(act.connection, {row.patient_id for row in rows if row.patient_id is not None})
     for row in rows:
-        if row.becomes is not None and row.becomes != row.state:
+        if row.becomes is not None and row.becomes != row.state and row.patient_id in his:
             await _to(act, row)
-    return {row.id: row.answer for row in rows}
+    return {row.id: row.answer if row.patient_id is None or row.patient_id in his else LATER for row in rows}
 
 
 def _gathered() -> Select[Any]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier import federated_withholdings, marks
-from passerelle.dossier.federated_bundles import APPLIED, LATER
+from passerelle.dossier.federated_bundles import APPLIED, LATER, DecidedBy
 from passerelle.dossier.tables import document, document_mark, document_twin
 from passerelle.identities import patients
 from passerelle.kernel.database import rendered
@@ -34,8 +34,9 @@ async def gather(
     return str(found.scalar_one())
 
 
-async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
-    """Let what home decided be in force here; by document what became of it. `later` while it is not known here.
+async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -> Mapping[UUID, str]:
+    """Let what home decided be in force here; by document what became of it. `later` while it is not known here, or the
+    sender is not known to be the patient's home: the caller undoes what was written of it.
 
     A network that has just become the patient's home takes its registers over from the one before.
     """
@@ -44,7 +45,8 @@ async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     rows = (await act.connection.exec_driver_sql(_APPLIED, bundles.values(act, from_tenant, items))).all()
     await marks.settle(act, [each.document_id for each in rows if each.document_id is not None])
     await federated_withholdings.merge(act, from_tenant, items)
-    return {each.id: each.answer for each in rows}
+    his = await decided_by(act.connection, {each.patient_id for each in rows if each.patient_id is not None})
+    return {each.id: each.answer if each.patient_id is None or each.patient_id in his else LATER for each in rows}
 
 
 def _gathered() -> Select[Any]:
@@ -111,7 +113,8 @@ def _applied() -> Select[Any]:
         where=document_mark.c.version < said.excluded.version,
     ).cte("registered")
     answer = case((func.coalesce(here.c.gone, False) | here.c.patient_id.is_not(None), APPLIED), else_=LATER)
-    return select(here.c.id, here.c.document_id, answer.label("answer")).add_cte(kept, registered)
+    shown = (here.c.id, here.c.document_id, here.c.patient_id, answer.label("answer"))
+    return select(*shown).add_cte(kept, registered)
 
 
 def _as_row() -> list[Any]:

@@ -80,11 +80,13 @@ async def _record(question: Question) -> dict[str, Any]:
     }
 
 
-async def _content(question: Question) -> tuple[dict[str, Any], AsyncIterator[bytes]]:
+async def _content(question: Question) -> tuple[dict[str, Any], AsyncIterator[bytes] | None]:
     said = question.said
     opened = await documents.open_content(question.context, UUID(said["document"]), continues=bool(said["continues"]))
     about = {name: opened.document[name] for name in ("mime_type", "sha256")}
-    return {**about, "size": opened.size}, opened.read(int(said["start"]), said["stop"])
+    # Who asks about it alone is not sent, nor has it fetched, a single octet.
+    octets = None if said["stop"] == 0 else opened.read(int(said["start"]), said["stop"])
+    return {**about, "size": opened.size}, octets
 
 
 async def _patient(context: Context, said: Mapping[str, str]) -> UUID:

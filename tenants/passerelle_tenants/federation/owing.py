@@ -80,12 +80,6 @@ async def owe_whole(connection: AsyncConnection, to: Audience, pairs: Sequence[P
             await connection.execute(_STATEMENTS[whole], _values(pairs, now))
 
 
-async def owe_everything(connection: AsyncConnection, patient_id: UUID, to_tenant: str, now: datetime) -> None:
-    """Owe a network everything of a patient, whatever it is to him."""
-    for to in (Audience.EVERYWHERE, Audience.PLACES, Audience.HOME):
-        await owe_whole(connection, to, [(patient_id, to_tenant)], now)
-
-
 async def owe_no_more(connection: AsyncConnection, pairs: Sequence[Pair], now: datetime) -> None:
     """What those networks were owed as the home of patients, they are owed no more: home is elsewhere."""
     kinds = [whole.kind for whole in WHOLE if whole.to is Audience.HOME]

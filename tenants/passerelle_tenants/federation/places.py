@@ -7,7 +7,7 @@ believed. A new place, or a new home, is owed the patient's whole state by the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -195,6 +195,24 @@ async def away_from_home(connection: AsyncConnection, patient_ids: Sequence[UUID
         patient_place.c.patient_id.in_(patient_ids), patient_place.c.is_home
     )
     return set(await connection.scalars(held))
+
+
+def decided_by(tenant_id: str) -> Callable[[AsyncConnection, Collection[UUID]], Awaitable[set[UUID]]]:
+    """Of patients, those of whom that network decides, and nobody else: it is their home, or handed them on to here."""
+
+    async def those(connection: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
+        at_home = select(patient_place.c.patient_id).where(
+            patient_place.c.patient_id.in_(patient_ids),
+            patient_place.c.tenant_id == tenant_id,
+            patient_place.c.is_home,
+            patient_place.c.until.is_(None),
+        )
+        handed_on = select(home_move.c.patient_id).where(
+            home_move.c.patient_id.in_(patient_ids), home_move.c.from_tenant == tenant_id
+        )
+        return set(await connection.scalars(at_home.union(handed_on)))
+
+    return those
 
 
 def _said(found: Whereabouts, here: str, moving_to: str | None) -> dict[str, bool]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_marks
 from passerelle.dossier.events import DocumentMetadataChanged, DocumentWithholdingChanged, TwinDecided
+from passerelle_tenants.federation.places import decided_by
 from passerelle_tenants.federation.travellers import Addressed, Audience, Owed, Priority
 
 
@@ -34,5 +35,5 @@ class DocumentMarks:
         return await federated_marks.gather(connection, to_tenant, ids, versions)
 
     async def apply(self, act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
-        """`Traveller.apply`."""
-        return await federated_marks.apply(act, from_tenant, items)
+        """`Traveller.apply`. `later` of a patient whose home is not the sender, as far as is known here."""
+        return await federated_marks.apply(act, from_tenant, items, decided_by(from_tenant))
