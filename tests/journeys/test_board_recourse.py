@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from starlette.applications import Starlette
 
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import InvalidInput
+from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.routes import routes
 from passerelle_ops.elsewhere import OtherNetworks
 from passerelle_ops.recourse import bind_recourse
@@ -108,7 +110,8 @@ async def test_experts_elsewhere_give_an_opinion_and_keep_nothing(network: Netwo
     assert (read.status_code, read.content) == (200, octets)
     part = await surgeon.client.get(paper["contentUrl"], headers={"range": "bytes=2-3"})
     assert (part.status_code, part.content) == (206, octets[2:4])
-    for other in (paper["contentUrl"].replace(EXPERTS, TENANT), paper["contentUrl"][:-1] + "A"):
+    unknown = node_id(Node.DOCUMENT, uuid4())
+    for other in (paper["contentUrl"].replace(EXPERTS, TENANT), paper["contentUrl"].rpartition("/")[0] + f"/{unknown}"):
         assert (await surgeon.client.get(other)).status_code in {403, 404}
 
     # They open that case, and not the record.
