@@ -57,18 +57,26 @@ _FIRST = ("tests/running/", "tests/proofs/", "tests/journeys/", "tests/compiled/
 _UNMEASURED = (*_FIRST, "tests/bench/", "tests/house/", "tests/subscriptions/")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what is marked `long`")
+
+
 def pytest_configure() -> None:
     """No setting of the person who runs the tests reaches them, but the choice of PostgreSQL binaries."""
     for name in [name for name in os.environ if name.startswith("PASSERELLE_") and name != "PASSERELLE_PG_BINDIR"]:
         del os.environ[name]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is tried example after example is not measured either: others pass the same lines. So do the slowest of the
     rest, which are marked where they stand.
 
     The files that take minutes begin (`ops/test` keeps this order), so that no worker waits for another at the end.
     """
+    if not config.getoption("long"):
+        left = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
     for item in items:
         is_tried = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
