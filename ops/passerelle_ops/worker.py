@@ -6,6 +6,7 @@ work to one event loop, which owns the installation's connections. `schedule` sa
 
 One worker serves all networks of an installation, or only the one of PASSERELLE_WORKER_TENANT: at the broker it then is
 that network's user, and needs its database, its key file and the directory, nothing of the others (decision 0134).
+With PASSERELLE_BEAT=false the clock is a process of its own (`beat`): many workers then send no turn twice.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import warnings
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -46,6 +48,7 @@ _THREADS = "12"
 _log = structlog.get_logger("passerelle.worker")
 _T = TypeVar("_T")
 
+ALIVE_SECONDS = 10.0
 
 class Loop:
     """One event loop in a thread of its own."""
@@ -62,6 +65,15 @@ class Loop:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+    def say_alive(self, file: Path) -> None:
+        """Touch the file now, and every ten seconds as long as the loop turns."""
+
+        def touch() -> None:
+            file.touch()
+            self._loop.call_later(ALIVE_SECONDS, touch)
+
+        self._loop.call_soon_threadsafe(touch)
+
         self._loop.close()
 
 
@@ -96,6 +108,10 @@ class Turns:
         self._federation.close()
         self._loop.run(self._installation.close())
         self._loop.close()
+    def say_alive(self, file: Path) -> None:
+        """Touch the file now and from then on, as `Loop.say_alive`."""
+        self._loop.say_alive(file)
+
 
     async def _networks(self) -> list[str]:
         # Read anew each time: a network may have been set up since.
@@ -199,13 +215,15 @@ def _stale(task: Periodic) -> float:
     """After how long a turn that nobody took is not worth taking: another has been sent."""
     return max(task.every, 10.0)
 
+def first_turns(app: Celery, turns: Turns) -> None:
+    """A turn of each task now: what became due while no clock ran waits no more."""
+    for name in turns.tasks:
+        app.send_task("turns.all", (name,))
 
-def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> int:
-    """Work until SIGTERM: finish what is under way, then stop."""
-    settings = Settings()
-    logs.configure(settings)
-    # Its reason, pickled messages run as root, does not hold here: only JSON is accepted.
-    warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+
+
+def opened(settings: Settings, subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> Turns:
+    """The turns of the installation that the settings name, over its databases."""
     installation, listening = Installation(settings, pool_size=16), subscribers or Subscribers()
     bind_recalls(listening, lambda: installation.directory, installation.clock)
 
@@ -223,24 +241,33 @@ def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> 
         installation.clock,
         kinds,
     )
-    turns = Turns(installation, listening, federation)
+    return Turns(installation, listening, federation)
+
+
+def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> int:
+    """Work until SIGTERM: finish what is under way, then stop."""
+    settings = Settings()
+    logs.configure(settings)
+    # Its reason, pickled messages run as root, does not hold here: only JSON is accepted.
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
+    turns, addresses = opened(settings, subscribers, kinds), Addresses(settings)
     if turns.only is None:
         for each in turns.networks():  # those that were set up before the broker had users
             addresses.admit_to_broker(each)
-    broker_url = addresses.broker_url() if turns.only is None else addresses.tenant_broker_url(turns.only)
-    app = create_app(broker_url, turns)
-    clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
+    app = create_app(addresses.own_broker_url(), turns)
+    clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler) if settings.beat else None
 
     def ready(**_: object) -> None:
-        for name in turns.tasks:  # a first turn now: what became due while we were away waits no more
-            app.send_task("turns.all", (name,))
-        clock.start()
+        if clock is not None:
+            first_turns(app, turns)
+            clock.start()
         if settings.ready_file is not None:
-            settings.ready_file.touch()
+            turns.say_alive(settings.ready_file)
         _log.info("started", networks=turns.networks())
 
     def stopping(**_: object) -> None:
-        clock.stop()
+        if clock is not None:
+            clock.stop()
 
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_shutting_down.connect(stopping, weak=False)

@@ -18,6 +18,7 @@ from passerelle_ops.cli import (
     home,
     ingest,
     journal,
+    migrate,
     patient,
     pharmacy,
     policy,
@@ -61,6 +62,8 @@ def application() -> typer.Typer:
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(demo.demo)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(serve.serve)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(worker.worker)
+    app.command(cls=FrenchCommand, rich_help_panel=_RUN)(worker.beat)
+    app.command(cls=FrenchCommand, rich_help_panel=_RUN)(migrate.migrate)
     app.add_typer(federation.app, rich_help_panel=_RUN)
     app.add_typer(tenant.app, rich_help_panel=_FEED)
     app.add_typer(token.app, rich_help_panel=_FEED)

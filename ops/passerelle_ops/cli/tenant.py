@@ -1,4 +1,4 @@
-"""`passerelle tenant create|list|show`: the networks of this installation."""
+"""`passerelle tenant create|list|show|key`: the networks of this installation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ Declared = Annotated[
     str,
     typer.Argument(metavar="RÉSEAU", help="Identifiant d’un réseau déclaré, ou chemin du fichier TOML qui le déclare."),
 ]
+New = Annotated[Path, typer.Argument(metavar="FICHIER", dir_okay=False, help="Fichier de clé à créer.")]
 Known = Annotated[str, typer.Argument(metavar="RÉSEAU", help="Identifiant du réseau.")]
 
 
@@ -97,6 +98,19 @@ def show(network: Known, state: State = None, as_json: Json = False) -> None:
     ]
     rules.append(["Alimentation", "ouvre le dossier absent" if found.ingest.opens_dossier else "n’ouvre aucun dossier"])
     output().print(table("Règles propres", ["Règle", "Valeur"], rules))
+
+
+@app.command(cls=FrenchCommand)
+def key(file: New) -> None:
+    """Tirer une clé dans un fichier neuf : celle d’un réseau (<réseau>.key) ou du répertoire (locator.key).
+
+    « create » tire celles qui manquent ; cette commande sert où les clés sont déposées d’avance, comme sur Kubernetes.
+    """
+    from passerelle.kernel.keys import Keys
+    from passerelle_ops.terminal import say
+
+    Keys.create(file.absolute())
+    say("KEY_DRAWN", file=str(file))
 
 
 def _recorded(state: Path | None) -> dict[str, Network]:

@@ -56,6 +56,10 @@ class History:
         """The newest revision."""
         return _head(self.name)
 
+    def is_behind(self, revision: str | None) -> bool:
+        """Whether a database that stands there lacks something of this version; one that is ahead of it does not."""
+        return revision != self.head() and (revision is None or revision in _known(self.name))
+
 
 DIRECTORY = History("directory", metadata.directory)
 TENANT = History("tenant", metadata.tenant)
@@ -73,10 +77,10 @@ def upgrade_tenant(owner_url: str) -> str:
 
 
 def upgrade(history: History, owner_url: str) -> str:
-    """Upgrade in one transaction. Done already: nothing happens."""
+    """Upgrade in one transaction. Done already, or by a newer version than this one: nothing happens."""
     with _ALEMBIC, connected(owner_url) as connection:
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-        if MigrationContext.configure(connection).get_current_revision() != history.head():
+        if history.is_behind(MigrationContext.configure(connection).get_current_revision()):
             config = history.config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -107,6 +111,11 @@ def connected(url: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+@cache
+def _known(name: str) -> frozenset[str]:
+    return frozenset(each.revision for each in ScriptDirectory.from_config(HISTORIES[name].config()).walk_revisions())
 
 
 @cache

@@ -93,13 +93,18 @@ class Addresses:
         if self._settings.worker_tenant not in (None, tenant_id):
             raise Conflict("TENANT_URL_MISSING", tenant=tenant_id)
         if self._settings.broker_url is not None:
+    def own_broker_url(self) -> str:
+        """The broker as this process works there: the user of the one network that it serves, or the installation's."""
+        only = self._settings.worker_tenant
+        return self.broker_url() if only is None else self.tenant_broker_url(only)
+
             return self._settings.broker_url.get_secret_value()
         port = self._running().valkey_port
         return f"redis://{user_of(tenant_id)}:{password_of(tenant_id, self._state)}@127.0.0.1:{port}/0"
 
     def admit_to_broker(self, tenant_id: str) -> None:
-        """Have our own broker know a network's user; to one that others run, its operator admits it."""
-        if self._settings.broker_url is None:
+        """Have our own broker know a network's user, where it runs; to one that others run, its operator admits it."""
+        if self._settings.broker_url is None and (self._info or self._state.running()) is not None:
             admit(self.broker_url(), tenant_id, self._state)
 
     def _refuse_unplaced(self, tenant_id: str) -> None:
