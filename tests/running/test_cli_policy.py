@@ -1,21 +1,21 @@
-"""`passerelle policy` through the real command: its answers, its faults, its exit codes."""
+"""`passerelle policy`, the command: its answers, its faults, its exit codes."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from passerelle_ops import terminal
 from passerelle_ops.cli import main
+from passerelle_policies import cases, decision, enforcement, packs
 
-BASE, RULING = "2023-10-26-habilitations", "2025-10-15-team-consent"
+BASE, BEFORE, RULING = "2023-10-26-habilitations", "2023-12-01-referentiel-rcp", "2025-10-15-team-consent"
 DISPENSED, DISPENSING = ("--action", "lire les dispensations"), "dispensation-present"
 READING = ["--relation", "care_team", "--type", "11488-4", "--action", "READ"]
 
@@ -33,7 +33,7 @@ def test_the_packs_hold_and_their_cases_get_their_answers(capsys: pytest.Capture
         "2021-mon-espace-sante",
         "2023-04-05-dp-sans-accord",
         BASE,
-        "2023-12-01-referentiel-rcp",
+        BEFORE,
         RULING,
     ]
     for each in reports:
@@ -111,15 +111,14 @@ def test_a_prudent_choice_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_two_packs_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
-    before = "2023-12-01-referentiel-rcp"
-    changes = asked(capsys, "diff", before, RULING)
+    changes = asked(capsys, "diff", BEFORE, RULING)
 
     assert changes["rights"] == []
     assert [(each["name"], each["before"], each["after"]) for each in changes["parameters"]] == [
         ("care_team.requires_consent", False, True)
     ]
     assert {each["change"] for each in changes["lines"]} == {"reworded"}
-    assert main(["policy", "diff", before, RULING]) == 0
+    assert main(["policy", "diff", BEFORE, RULING]) == 0
     assert "Personne ne gagne ni ne perd de droit." in capsys.readouterr().out
 
 
@@ -171,89 +170,95 @@ def test_a_question_that_makes_no_sense_is_refused(
 
 
 @pytest.fixture
-def rules(tmp_path: Path) -> Path:
-    """A copy of the rules of the distribution, which `policy` in a process of its own finds first."""
+def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the rules of the distribution, which `policy` reads instead; nothing of them is kept afterwards.
+
+    What was compiled of the packs before BASE, which no test changes, serves again.
+    """
     with as_file(files("passerelle_policies")) as folder:
-        return Path(shutil.copytree(folder, tmp_path / "passerelle_policies"))
-
-
-def policy(rules: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "passerelle_ops", "policy", *words],
-        env={**os.environ, "PYTHONPATH": str(rules.parent), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        copied = Path(shutil.copytree(folder, tmp_path / "passerelle_policies"))
+    for reader in (packs, cases):
+        monkeypatch.setattr(reader, "files", lambda _: copied)
+    tables = {key: kept for key, kept in enforcement._tables.items() if str(key[0]) < BASE or key[0] == BEFORE}
+    for module, name, kept in (
+        (packs, "_kept_by_day", {}),
+        (decision, "_kept", {}),
+        (enforcement, "_tables", tables),
+        (enforcement, "_matrices", {}),
+    ):
+        monkeypatch.setattr(module, name, kept)
+    monkeypatch.setenv("COLUMNS", "200")
+    kept_once = (packs.packs, cases.cases, terminal.output, terminal.notices)
+    for each in kept_once:
+        each.cache_clear()
+    yield copied
+    for each in kept_once:
+        each.cache_clear()
 
 
 def append(path: Path, line: str) -> None:
     path.write_text(path.read_text("utf-8") + line + "\n", "utf-8")
 
 
-def test_a_dead_line_and_a_case_astray_are_told_and_the_exit_code_says_so(rules: Path) -> None:
+def test_a_dead_line_a_line_that_no_case_tries_and_a_case_astray_are_told_and_the_exit_code_says_so(
+    rules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     idle = "x-idle,physician,care_team,*,document,11488-4,read,normal,,open,,allow,yes,texte,Phrase.,Vous."
     append(rules / "packs" / RULING / "matrix.csv", idle)
+    new = "x-new,dentist,care_team|authorized,*,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,"
+    append(rules / "packs" / RULING / "matrix.csv", new)
     astray = '- article: "Essai"\n  cas: [{qui: médecin, fait: consulter le dossier, attendu: autorisé}]'
     (rules / "cases" / "99-essai.yaml").write_text(astray, "utf-8")
 
-    done = policy(rules, "check", "--json")
+    assert main(["policy", "check", "--json"]) == 1
 
-    assert done.returncode == 1, done.stderr
-    by_name = {each["name"]: each for each in json.loads(done.stdout)["packs"]}
-    assert [(each["code"], each["about"]) for each in by_name[RULING]["faults"]] == [("LINE_UNREACHABLE", "x-idle")]
-    (case,) = by_name[RULING]["cases_astray"]
+    by_name = {each["name"]: each for each in json.loads(capsys.readouterr().out)["packs"]}
+    found = by_name.pop(RULING)
+    assert [(each["code"], each["about"]) for each in found["faults"]] == [
+        ("LINE_UNREACHABLE", "x-idle"),
+        ("LINE_WITHOUT_CASE", "x-new"),
+    ]
+    (case,) = found["cases_astray"]
     assert case["article"] == "Essai"
     assert case["got"] == {"code": "ACCESS_REFUSED", "rule": "default-deny"}
-    assert by_name[BASE]["faults"] == []
-    assert policy(rules, "check", BASE).returncode == 0
-    shown = policy(rules, "check", RULING)
-    assert shown.returncode == 1
-    assert "aucune question ne l’atteint" in shown.stdout
-    assert "refusé (default-deny)" in shown.stdout
-    assert "✗ 1 faute, 1 cas sans sa réponse." in shown.stdout
+    assert not any(each["faults"] or each["cases_astray"] for each in by_name.values())
+    assert main(["policy", "check", BASE]) == 0
+    capsys.readouterr()
+    assert main(["policy", "check", RULING]) == 1
+    shown = capsys.readouterr().out
+    assert "aucune question ne l’atteint" in shown
+    assert "refusé (default-deny)" in shown
+    assert "✗ 2 fautes, 1 cas sans sa réponse." in shown
 
 
-def test_a_line_that_no_case_tries_is_told_of(rules: Path) -> None:
-    new = "x-new,dentist,care_team|authorized,*,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,"
-    append(rules / "packs" / BASE / "matrix.csv", new)
-
-    done = policy(rules, "check", "--json")
-
-    assert done.returncode == 1, done.stderr
-    faults = {each["name"]: each["faults"] for each in json.loads(done.stdout)["packs"]}
-    assert [(each["code"], each["about"]) for each in faults.pop(RULING)] == [("LINE_WITHOUT_CASE", "x-new")]
-    assert not any(faults.values())
-
-
-def test_what_cannot_be_read_is_a_fault_not_a_crash(rules: Path) -> None:
+def test_what_cannot_be_read_is_a_fault_not_a_crash(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append(rules / "packs" / RULING / "matrix.csv", "x-rule,physician")
     (rules / "cases" / "99-essai.yaml").write_text("- article: X\n  cas: [{qui: voisin}]", "utf-8")
 
-    done = policy(rules, "check", "--json")
-
-    assert done.returncode == 1, done.stderr
-    by_name = {each["name"]: each for each in json.loads(done.stdout)["packs"]}
-    assert [each["code"] for each in by_name[RULING]["faults"]] == ["PACK_UNREADABLE"]
-    assert [each["code"] for each in by_name[BASE]["faults"]] == ["CASES_UNREADABLE"]
-    assert policy(rules, "check").returncode == 1
+    for name, code in ((RULING, "PACK_UNREADABLE"), (BASE, "CASES_UNREADABLE")):
+        assert main(["policy", "check", name, "--json"]) == 1
+        (report,) = json.loads(capsys.readouterr().out)["packs"]
+        assert [each["code"] for each in report["faults"]] == [code]
+    assert main(["policy", "check", RULING]) == 1
+    capsys.readouterr()
     for words in (["diff", BASE, RULING], ["explain", "--role", "physician", *READING]):
-        refused = policy(rules, *words)
-        assert refused.returncode == 1
-        assert "PACK_UNREADABLE" in refused.stderr
-        assert "Traceback" not in refused.stderr
+        assert main(["policy", *words]) == 1
+        assert "PACK_UNREADABLE" in capsys.readouterr().err
 
 
-def test_a_comparison_names_the_profession_the_relation_and_the_types(rules: Path) -> None:
+def test_a_comparison_names_the_profession_the_relation_and_the_types(
+    rules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     loss = "x-loss,dentist,care_team|authorized,*,document,11488-4,read,*,*,open,,deny,yes,texte,Phrase.,Vous."
     append(rules / "packs" / RULING / "matrix.csv", loss)
 
-    (change,) = json.loads(policy(rules, "diff", BASE, RULING, "--json").stdout)["rights"]
+    (change,) = asked(capsys, "diff", BEFORE, RULING)["rights"]
 
     assert (change["role"], change["action"], change["relations"]) == ("dentist", "read", ["care_team", "authorized"])
     assert change["types_lost"] == [{"code": "11488-4", "label": "CR ou fiche de consultation ou de visite"}]
     assert change["types_gained"] == []
-    shown = policy(rules, "diff", RULING, BASE).stdout
+    assert main(["policy", "diff", RULING, BEFORE]) == 0
+    shown = capsys.readouterr().out
     for word in (
         "chirurgien-dentiste",
         "équipe de soins, autorisé",
@@ -262,12 +267,13 @@ def test_a_comparison_names_the_profession_the_relation_and_the_types(rules: Pat
         assert word in shown
 
 
-def test_many_types_are_told_by_their_classes(rules: Path) -> None:
+def test_many_types_are_told_by_their_classes(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loss = "x-loss,dentist,care_team|authorized,*,document,class:10|REMB,read,*,*,open,,deny,yes,texte,Phrase.,Vous."
     append(rules / "packs" / RULING / "matrix.csv", loss)
     append(rules / "packs" / RULING / "pack.toml", 'removed = ["dossier-open-consent"]')
 
-    shown = policy(rules, "diff", BASE, RULING).stdout
+    assert main(["policy", "diff", BEFORE, RULING]) == 0
 
+    shown = capsys.readouterr().out
     for words in ("tout mode ; visible", "Compte rendu (33 sur 35)", "tous sauf", "secrétaire", "cet acte"):
         assert words in shown

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import io
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psycopg
 import pytest
 
 from passerelle.identities.revocations import id_mark, subject_mark, token_mark
+from passerelle_ops.cli import main
 from tests.conftest import Cloned
 
 _URL = "https://issuer.test"
@@ -28,24 +28,25 @@ _TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJleHAiOjE4MDAwMDAwMDB9.c2ln"
     ],
 )
 def test_what_is_named_is_denied(
-    options: tuple[str, ...], said: str, mark: str | None, directory_database: Cloned, tmp_path: Path
+    options: tuple[str, ...],
+    said: str,
+    mark: str | None,
+    directory_database: Cloned,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    servers = {"PASSERELLE_DIRECTORY_URL": directory_database.url, "PASSERELLE_BROKER_URL": "redis://127.0.0.1:1/0"}
+    monkeypatch.setenv("PASSERELLE_DIRECTORY_URL", directory_database.url)
+    monkeypatch.setenv("PASSERELLE_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(said))
     before = _lines(directory_database)
 
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "passerelle_ops", "token", "revoke", *options],
-        env={**os.environ, **servers, "PASSERELLE_STATE": str(tmp_path)},
-        input=said,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    code = main(["token", "revoke", *options, "--state", str(tmp_path)])
 
-    assert (done.returncode == 0) is (mark is not None), done.stderr
+    shown = capsys.readouterr()
+    assert (code == 0) is (mark is not None), shown.err
     assert _lines(directory_database) - before == ({mark} if mark else set())
-    assert _TOKEN not in done.stdout + done.stderr
+    assert _TOKEN not in shown.out + shown.err
 
 
 def _lines(directory: Cloned) -> set[str]:

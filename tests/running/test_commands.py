@@ -52,7 +52,8 @@ def test_a_stray_file_stops_pytest_too(checkout: Path) -> None:
     (checkout / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "conftest.py", checkout / "tests")
     (checkout / "graphql" / "__init__.py").touch()
-    done = run(checkout, sys.executable, "-P", "-m", "pytest", "-c", "/dev/null", "tests")
+    pytest_alone = (sys.executable, "-P", "-m", "pytest", "-c", "/dev/null", "tests")
+    done = run(checkout, *pytest_alone, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="-p no:cacheprovider")
     assert done.returncode == 4
     assert "shadows" in done.stderr
 
