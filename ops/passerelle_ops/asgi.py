@@ -22,7 +22,7 @@ from passerelle.identities.bearers import BearerKind
 from passerelle.identities.issuers import Issuer
 from passerelle.identities.revocations import Revocations
 from passerelle.identities.tokens import TokenVerifier
-from passerelle.kernel.context import NothingElsewhere, Tenant
+from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology.formats.schemas import Official
@@ -108,7 +108,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         clock=installation.clock,
         elsewhere_experts=elsewhere,
         boards_elsewhere=elsewhere,
-        records_elsewhere=NothingElsewhere() if settings.federation_url is None else reads.asking(),
+        records_elsewhere=reads.asking(),
         answers=reads.answer,
         introspection=settings.environment == "development",
         executor=Executor(settings.executor),

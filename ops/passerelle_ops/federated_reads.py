@@ -9,11 +9,11 @@ import httpx2
 
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock
-from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.context import Context
 from passerelle.kernel.errors import TryLater
+from passerelle_ops.offices import Offices
 from passerelle_tenants.federation import answering
 from passerelle_tenants.federation.asking import Asking
-from passerelle_tenants.federation.keys import Keyring, publish
 from passerelle_tenants.federation.office import Office
 from passerelle_tenants.federation.travellers import Kinds
 from passerelle_tenants.registry import Registry
@@ -30,26 +30,21 @@ class NoCarrier:
 
 
 class FederatedReads:
-    """The networks of one gateway, asking and answering. `url`: where the gateway that serves a network is reached."""
+    """The networks of one gateway, asking and answering. `url`: where the gateway that serves a network is reached;
+    without one nobody is asked."""
 
     def __init__(
         self, registry: Callable[[], Awaitable[Registry]], directory: Directory, clock: Clock, url: str | None
     ) -> None:
         self._registry = registry
-        self._directory = directory
-        self._clock = clock
-        self._url = url
-        self._offices: dict[str, Office] = {}
+        self._url = url.rstrip("/") if url is not None else None
+        self._offices = Offices(lambda: directory, clock, lambda _: Kinds(()), lambda _: NoCarrier())
 
     @cached_property
     def _http(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
             timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS), follow_redirects=False
         )
-
-    @cached_property
-    def _keyring(self) -> Keyring:
-        return Keyring(self._directory.database, self._clock)
 
     def asking(self) -> Asking:
         """What a request asks other networks with. Its connections are made by the first question."""
@@ -58,29 +53,15 @@ class FederatedReads:
     async def answer(self, tenant_id: str, question: bytes) -> answering.Answer:
         """`answering.Answers`, in the name of a network of here. Refused: TENANT_UNKNOWN."""
         registry = await self._registry()
-        return await answering.answer(await self._office(await registry.tenant(tenant_id)), question)
+        return await answering.answer(await self._offices.of(await registry.tenant(tenant_id)), question)
 
     async def close(self) -> None:
         """Close the connections to other gateways, if there are any."""
         if "_http" in self.__dict__:
             await self._http.aclose()
 
-    def _endpoint(self, network: str) -> str:
-        return f"{self._url}/{network}/federation/questions"
+    def _endpoint(self, network: str) -> str | None:
+        return f"{self._url}/{network}/federation/questions" if self._url is not None else None
 
     async def _office_of(self, context: Context) -> Office:
-        return await self._office(context.tenant)
-
-    async def _office(self, tenant: Tenant) -> Office:
-        if (known := self._offices.get(tenant.id)) is not None:
-            return known
-        await publish(tenant, self._directory.database, self._clock)
-        made = Office(
-            tenant=tenant,
-            directory=self._directory,
-            keyring=self._keyring,
-            kinds=Kinds(()),
-            carrier=NoCarrier(),
-            clock=self._clock,
-        )
-        return self._offices.setdefault(tenant.id, made)
+        return await self._offices.of(context.tenant)

@@ -10,9 +10,9 @@ from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
 from passerelle_ops.federating_carrier import CeleryCarrier
+from passerelle_ops.offices import Offices
 from passerelle_tenants.federation.addressing import AT_ONCE, address
 from passerelle_tenants.federation.home_moves import turn_of_places
-from passerelle_tenants.federation.keys import Keyring, publish
 from passerelle_tenants.federation.kinds.dispensations import Dispensations
 from passerelle_tenants.federation.kinds.document_marks import DocumentMarks
 from passerelle_tenants.federation.kinds.documents import Documents
@@ -67,14 +67,12 @@ class Federation:
         clock: Clock,
         kinds: Kinds | None = None,
     ) -> None:
-        self._directory = directory
         self._locator = locator
         self._broker_url = broker_url
-        self._clock = clock
-        self._kinds = kinds
-        self._keyring: Keyring | None = None
-        self._offices: dict[str, Office] = {}
         self._carriers: dict[str, CeleryCarrier] = {}
+        self._offices = Offices(
+            directory, clock, lambda tenant: kinds or travelling(tenant, self._locator()), self._carrier
+        )
 
     async def turn(self, tenant: Tenant, _clock: Clock) -> None:
         """Find who is where and who moves, address what happened, send what is due, and signs of life to everyone.
@@ -110,19 +108,8 @@ class Federation:
             each.close()
 
     async def office(self, tenant: Tenant) -> Office:
-        """The post office of a network; what it publishes of its keys stands in the directory from then on."""
-        if (known := self._offices.get(tenant.id)) is not None:
-            return known
-        if self._keyring is None:
-            self._keyring = Keyring(self._directory().database, self._clock)
-        await publish(tenant, self._directory().database, self._clock)
-        carrier = self._carriers.setdefault(tenant.id, CeleryCarrier(self._broker_url(tenant.id)))
-        made = Office(
-            tenant=tenant,
-            directory=self._directory(),
-            keyring=self._keyring,
-            kinds=self._kinds or travelling(tenant, self._locator()),
-            carrier=carrier,
-            clock=self._clock,
-        )
-        return self._offices.setdefault(tenant.id, made)
+        """The post office of a network."""
+        return await self._offices.of(tenant)
+
+    def _carrier(self, tenant_id: str) -> CeleryCarrier:
+        return self._carriers.setdefault(tenant_id, CeleryCarrier(self._broker_url(tenant_id)))

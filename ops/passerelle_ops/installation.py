@@ -16,6 +16,8 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict
+
 from passerelle.identities.directory import Directory
 from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.clock import Clock, SystemClock
@@ -28,7 +30,14 @@ from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
 from passerelle_tenants.locator import Locator, is_used
 from passerelle_tenants.locator_key import FILE_NAME, LocatorKey
-from passerelle_tenants.onboarding import Site, Step, onboard, prepare_database, refuse_taken
+from passerelle_tenants.onboarding import (
+    Site,
+    Step,
+    admit_to_directory,
+    onboard,
+    prepare_database,
+    refuse_taken,
+)
 from passerelle_tenants.registry import Network, Premises, Registry, recorded_networks
 
 
@@ -98,13 +107,8 @@ class Installation:
         # Alembic takes a third of a second to load, and only what migrates needs it.
         from passerelle_ops.migrations import upgrade_directory
 
-        site = Site(
-            owner_url=self._addresses.directory_owner_url(),
-            serving_url=self._addresses.directory_url(),
-            admin_url=self._administrator_url(),
-        )
         with outages_told():
-            await prepare_database(site, upgrade_directory)
+            await prepare_database(self._directory_site(), upgrade_directory)
 
     async def set_up(self, network: Network, on_step: Callable[[Step], None] = lambda _: None) -> bool:
         """Set a network up, or finish or refresh it; true when it is new. Refusals: `onboarding.onboard`."""
@@ -127,6 +131,7 @@ class Installation:
                 clock=self.clock,
                 on_step=on_step,
             )
+            await self._admit_to_directory(network.id)
             await asyncio.to_thread(self._addresses.admit_to_broker, network.id)
             if network.is_test:
                 # A real network loads published lists, or is told that it has none.
@@ -147,6 +152,19 @@ class Installation:
             await load_starter(database, self.clock)
         finally:
             await database.close()
+
+    async def _admit_to_directory(self, tenant_id: str) -> None:
+        """Where the network has a role of its own there."""
+        site, own = self._directory_site(), self._addresses.tenant_directory_url(tenant_id)
+        if own != site.serving_url:
+            await admit_to_directory(site, tenant_id, str(conninfo_to_dict(own)["user"]))
+
+    def _directory_site(self) -> Site:
+        return Site(
+            owner_url=self._addresses.directory_owner_url(),
+            serving_url=self._addresses.directory_url(),
+            admin_url=self._administrator_url(),
+        )
 
     def _administrator_url(self) -> str | None:
         return self._addresses.administrator_url() if self._addresses.is_embedded else None

@@ -3,7 +3,7 @@
 External servers are settings: with `PASSERELLE_DIRECTORY_URL` no PostgreSQL is embedded, with
 `PASSERELLE_BROKER_URL` no Valkey. `PASSERELLE_TENANT_<ID>_URL` (dashes of the id as underscores) places one
 tenant's database; `…_OWNER_URL` is the same database under the role that migrates it, `…_BROKER_URL` the broker under
-that tenant's own user.
+that tenant's own user, `…_DIRECTORY_URL` the directory under a role of its own.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_TENANT = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)(_OWNER|_BROKER)?_URL")
+from passerelle.kernel.errors import InvalidInput
+
+_TENANT = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)(_OWNER|_BROKER|_DIRECTORY)?_URL")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,8 +34,24 @@ def _tenant_urls(of: str | None) -> dict[str, SecretStr]:
     return {match[1].lower(): SecretStr(value) for match, value in found if match and match[2] == of}
 
 
+def _is_closed_way(url: str) -> bool:
+    try:
+        said = urlsplit(url)
+    except ValueError:
+        return False
+    if said.scheme != "http":
+        return said.scheme == "https" and bool(said.hostname)
+    try:
+        return ip_address(said.hostname or "").is_loopback
+    except ValueError:
+        return said.hostname == "localhost"
+
+
 class Settings(BaseSettings):
-    """The settings of this process, read once. DSNs hold passwords: they are secrets and are never shown."""
+    """The settings of this process, read once. DSNs hold passwords: they are secrets and are never shown.
+
+    Refused: FEDERATION_URL_INSECURE, `http://` to another machine.
+    """
 
     model_config = SettingsConfigDict(env_prefix="PASSERELLE_", frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -60,7 +80,7 @@ class Settings(BaseSettings):
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
     executor: Literal["compiled", "strawberry"] = "compiled"  # strawberry: the reference answers everything
     locator_key: Path | None = None  # None: state/locator.key; the key file that all processes of an installation share
-    federation_url: str | None = None  # where networks reach each other's gateway; None: nobody is asked elsewhere
+    federation_url: str | None = None  # of the networks' gateway: https, or this machine; None: nobody is asked
     metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
     operations_folder: Path | None = None  # *.graphql of the installation's own
     cisis_dir: Path | None = None  # the public set of the CI-SIS: official schemas for the documents of oncology
@@ -68,6 +88,15 @@ class Settings(BaseSettings):
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(None))
     tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_OWNER"))
     tenant_broker_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_BROKER"))
+    tenant_directory_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_DIRECTORY"))
+
+    @field_validator("federation_url")
+    @classmethod
+    def _no_clear_way(cls, url: str | None) -> str | None:
+        """Contents follow their sealed answer in clear: the way is TLS, or does not leave the machine."""
+        if url is not None and not _is_closed_way(url):
+            raise InvalidInput("FEDERATION_URL_INSECURE")
+        return url
 
     def tenant_url(self, tenant_id: str) -> str | None:
         """The DSN the environment gives for a tenant, if it does."""
@@ -80,4 +109,8 @@ class Settings(BaseSettings):
 
     def tenant_broker_url(self, tenant_id: str) -> str | None:
         given = self.tenant_broker_urls.get(tenant_id.replace("-", "_"))
+        return given.get_secret_value() if given else None
+
+    def tenant_directory_url(self, tenant_id: str) -> str | None:
+        given = self.tenant_directory_urls.get(tenant_id.replace("-", "_"))
         return given.get_secret_value() if given else None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import LiteralString
 
 from psycopg import AsyncConnection, errors, sql
 from psycopg.conninfo import conninfo_to_dict
@@ -56,7 +57,40 @@ async def prepare_database(site: Site, migrate: Callable[[str], object]) -> None
     if site.admin_url is not None:
         await _create(site, site.admin_url)
     await asyncio.to_thread(migrate, site.owner_url)
-    await _admit(site)
+    await admit(site)
+
+
+async def admit_to_directory(directory: Site, tenant_id: str, role: str) -> None:
+    """Let a network's own role into the directory, bound to that network: it publishes no other's keys there.
+
+    Refused: DIRECTORY_ROLE_TAKEN when it is the installation's role, or another network's.
+    """
+    if role == conninfo_to_dict(directory.serving_url)["user"]:
+        raise Conflict("DIRECTORY_ROLE_TAKEN", role=role)
+    connection = await AsyncConnection.connect(directory.owner_url)
+    async with connection:  # bound and let in at once, or neither
+        bound = await connection.execute(
+            "insert into tenant_role (role, tenant_id) values (%s, %s)"
+            " on conflict (role) do update set role = excluded.role returning tenant_id",
+            (role, tenant_id),
+        )
+        if await bound.fetchone() != (tenant_id,):
+            raise Conflict("DIRECTORY_ROLE_TAKEN", role=role)
+        database = sql.Identifier(str(conninfo_to_dict(directory.owner_url)["dbname"]))
+        await connection.execute(sql.SQL("grant connect on database {} to {}").format(database, sql.Identifier(role)))
+
+
+async def make_shut(site: Site) -> None:
+    """Make a database and its two roles where they are missing, and let nobody in but the role that owns it: what is
+    put into it serves nobody until `admit`."""
+    if site.admin_url is not None:
+        await _create(site, site.admin_url)
+    await _grant(site, "revoke connect on database {} from {}")
+
+
+async def admit(site: Site) -> None:
+    """Let a network's own serving role connect to its database, and nobody else but the owner."""
+    await _grant(site, "grant connect on database {} to {}")
 
 
 async def onboard(
@@ -86,7 +120,7 @@ async def onboard(
         await _create(site, site.admin_url)
     on_step(Step.SCHEMA)
     await asyncio.to_thread(migrate, site.owner_url)
-    await _admit(site)
+    await admit(site)
     on_step(Step.KEYS)
     await asyncio.to_thread(_ensure_keys, keys_path)
     on_step(Step.DIRECTORY)
@@ -146,14 +180,13 @@ async def _ensure_role(connection: AsyncConnection, name: str, password: str | N
         )
 
 
-async def _admit(site: Site) -> None:
-    """Only the owner and this network's own serving role connect to its database."""
+async def _grant(site: Site, serving_role: LiteralString) -> None:
     database = sql.Identifier(str(conninfo_to_dict(site.owner_url)["dbname"]))
     serving = sql.Identifier(str(conninfo_to_dict(site.serving_url)["user"]))
     connection = await AsyncConnection.connect(site.owner_url, autocommit=True)
     async with connection:
         await connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(database))
-        await connection.execute(sql.SQL("grant connect on database {} to {}").format(database, serving))
+        await connection.execute(sql.SQL(serving_role).format(database, serving))
 
 
 def _ensure_keys(path: Path) -> None:

@@ -76,3 +76,20 @@ tenant_key = Table(
     CheckConstraint("use in ('sig','enc')", name="use"),
     comment="What the other networks verify a network's envelopes with and seal theirs to.",
 )
+
+tenant_role = Table(
+    "tenant_role",
+    metadata.directory,
+    Column("role", Text, primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    comment="Roles that serve one network alone: whose keys they may publish. Written by the owner.",
+)
+
+tenant_address = Table(
+    "tenant_address",
+    metadata.directory,
+    Column("address", Text, primary_key=True, comment="as it stands in a path"),
+    Column("tenant_id", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    comment="What a network is called by besides its id; the one of the newest instant is its address now.",
+)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert, literal, select, text, update
 from starlette.applications import Starlette
 
+from passerelle.audit import journal
 from passerelle.dossier import copies
 from passerelle.dossier.tables import document
 from passerelle.kernel.actors import Actor
@@ -20,7 +21,7 @@ from passerelle.kernel.errors import InvalidInput
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.routes import routes
 from passerelle_policies.vocabulary import ActorKind
-from passerelle_tenants.federation import answering, keys
+from passerelle_tenants.federation import answering, keys, questions
 from passerelle_tenants.federation.asking import Asking
 from passerelle_tenants.federation.keys import Keyring
 from passerelle_tenants.federation.office import Office
@@ -45,6 +46,8 @@ QUERY = """query ($id: ID!, $first: Int, $after: String) {
   }
 }"""
 
+_ASKED: dict[str, Any] = {"filter": {}, "first": None, "after": None, "with_total": False}
+
 
 class _Nowhere:
     async def carry(self, to_tenant: str, envelope: bytes) -> None:
@@ -58,12 +61,15 @@ class Region:
     serving: Serving
     home: builders.World
     tenants: dict[str, Tenant]
-    url: str
+    url: str | None
 
     async def tenant(self, tenant_id: str) -> Tenant:
         if tenant_id not in self.tenants:
             raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id)
         return self.tenants[tenant_id]
+
+    def endpoint(self, network: str) -> str | None:
+        return f"{self.url}/{network}/federation/questions" if self.url is not None else None
 
     def office(self, tenant: Tenant) -> Office:
         clock, directory = self.serving.gateway.clock, self.serving.directory
@@ -125,7 +131,7 @@ async def region(
         return region.office(context.tenant)
 
     async with httpx2.AsyncClient() as http:
-        asking = Asking(office, lambda network: f"{region.url}/{network}/federation/questions", lambda: http)
+        asking = Asking(office, region.endpoint, lambda: http)
         serving.gateway = replace(serving.gateway, registry=region, answers=answers, records_elsewhere=asking)
         serving.app = Starlette(routes=routes(serving.gateway))
         async with listening(serving.app) as url:
@@ -214,6 +220,43 @@ async def test_the_patient_asks_under_his_own_ins(region: Region) -> None:
 async def test_who_is_no_network_is_told_nothing(region: Region, question: bytes) -> None:
     response = await region.serving.client().post(f"/{HOME}/federation/questions", content=question)
     assert (response.status_code, response.content) == (401, b"")
+
+
+async def test_nobody_is_told_whether_home_knows_a_patient(region: Region) -> None:
+    """Unknown there or closed to the actor: as many octets, and a line of the journal."""
+    known, patient_id = await region.visit(authorized=False)
+    unknown = await new_record(region.serving)
+    here = region.serving.world.context(known.doctor_actor)
+    answers = []
+    for ins in (known.ins, unknown.ins):
+        said = {"patient": {"oid": ins.oid, "value": ins.value}, **_ASKED}
+        asking = region.office(region.tenants[TENANT])
+        question = await questions.asked(asking, HOME, here, questions.RECORD, said)
+        answer = await answering.answer(region.office(region.home.tenant), question)
+        answers.append((len(answer.envelope), await questions.read_answer(asking, HOME, answer.envelope)))
+    assert answers[0] == answers[1]
+    async with region.home.tenant.database.transaction() as connection:
+        refused = "select patient_id from journal where actor_id = :who and outcome = 'refused' order by line_id"
+        lines = await connection.scalars(text(refused), {"who": known.doctor_actor.id})
+        assert list(lines) == [patient_id, journal.NOBODY]
+
+
+async def test_without_a_way_there_nobody_is_asked_and_every_network_is_listed(region: Region) -> None:
+    record, patient_id = await region.visit()
+    document_id = await region.home.publish(patient_id, builders.document())
+    new = {"tenant_id": "bourgogne", "name": "e-Santé Bourgogne", "is_test": True, "settings": {}}
+    async with region.serving.directory.database.transaction() as connection:
+        await connection.execute(insert(recorded).values(created_at=region.serving.gateway.clock.now(), **new))
+    url, region.url = region.url, None
+    try:
+        answer = await _elsewhere(record.doctor, record)
+        assert answer["documents"] == []
+        assert _states(answer) == {TENANT: "ANSWERED", HOME: "NOT_ASKED", "bourgogne": "NOT_ASKED"}
+        away = await record.doctor.get(f"/{TENANT}/elsewhere/{HOME}/documents/{node_id(Node.DOCUMENT, document_id)}")
+        assert (away.status_code, away.json()["code"]) == (503, "NETWORK_AWAY")
+    finally:
+        region.url = url
+    assert _states(await _elsewhere(record.doctor, record))["bourgogne"] == "NOT_ASKED"
 
 
 async def test_a_content_kept_elsewhere_is_fetched_once_and_forgotten_once_masked(region: Region) -> None:

@@ -42,7 +42,7 @@ _APPEND_ONLY = {
     "shortage",
     "token_revocation",
 }
-_ONLY_READ = {"journal_pruned_fact", "pharmacy_storage_end"}
+_ONLY_READ = {"journal_pruned_fact", "pharmacy_storage_end", "tenant_role"}
 
 
 @pytest.fixture(params=[DIRECTORY, TENANT], ids=lambda history: history.name)

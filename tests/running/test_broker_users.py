@@ -112,7 +112,7 @@ def test_a_worker_of_one_network_is_given_nothing_of_the_others(
     assert "theirs" not in " ".join(given.values())
     secrets = [file.read_text() for file in (stack.state.path / "secrets").iterdir()]
     held = [each for each in secrets if each in " ".join(given.values())]
-    assert len(held) == 3  # of the directory, of its database and of its user of the broker
+    assert len(held) == 2  # of its role, in its database and in the directory, and of its user of the broker
 
     for name in given:
         if name.startswith("PASSERELLE_"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from passerelle.kernel.errors import Conflict
+from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo
@@ -46,3 +46,18 @@ def test_settings_never_show_a_password(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PASSERELLE_DIRECTORY_URL", EXTERNAL)
     monkeypatch.setenv("PASSERELLE_TENANT_A_URL", EXTERNAL)
     assert "hush" not in repr(Settings())
+
+
+@pytest.mark.parametrize(
+    "url", ["http://gateway.invalid", "http://10.0.0.8:8000", "ftp://127.0.0.1", "https://", "[", ""]
+)
+def test_contents_do_not_go_between_networks_in_clear(url: str) -> None:
+    with pytest.raises(InvalidInput, match="FEDERATION_URL_INSECURE"):
+        Settings(federation_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", [None, "https://gateway.invalid", "http://127.0.0.1:8000", "http://[::1]", "http://localhost"]
+)
+def test_the_way_is_tls_or_stays_on_the_machine(url: str | None) -> None:
+    assert Settings(federation_url=url).federation_url == url

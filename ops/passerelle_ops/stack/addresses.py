@@ -6,7 +6,9 @@ One code path for both: who asks for a DSN cannot tell which it got. In an embed
     owner     passerelle_owner           (migrations, both kinds)
     serving   passerelle_directory       passerelle_<id>      (members of the group passerelle_serving)
 
-and each role's password is the secret of its name in the state. `broker_users` says who is who at the broker.
+A network's role serves its own database, and in the directory, when a worker works for that network alone, it
+publishes that network's keys and no other's. Each role's password is the secret of its name in the state;
+`broker_users` says who is who at the broker.
 """
 
 from __future__ import annotations
@@ -64,6 +66,14 @@ class Addresses:
             return self._embedded(OWNER, DIRECTORY)
         return (self._settings.directory_owner_url or self._settings.directory_url).get_secret_value()
 
+    def tenant_directory_url(self, tenant_id: str) -> str:
+        """The directory under a network's own role; where others run it and name no such role, as `directory_url`."""
+        if given := self._settings.tenant_directory_url(tenant_id):
+            return given
+        if not self.is_embedded:
+            return self.directory_url()
+        return self._embedded(tenant_role(tenant_id), DIRECTORY)
+
     def tenant_url(self, tenant_id: str) -> str:
         """A tenant's database under its serving role. External and not given: TENANT_URL_MISSING."""
         if given := self._settings.tenant_url(tenant_id):
@@ -83,6 +93,11 @@ class Addresses:
         port = self._running().valkey_port
         return f"redis://:{self._state.secret('valkey')}@127.0.0.1:{port}/0"
 
+    def own_broker_url(self) -> str:
+        """The broker as this process works there: the user of the one network that it serves, or the installation's."""
+        only = self._settings.worker_tenant
+        return self.broker_url() if only is None else self.tenant_broker_url(only)
+
     def tenant_broker_url(self, tenant_id: str) -> str:
         """The broker under a network's own user; where others run it and name no such user, as `broker_url`.
 
@@ -93,11 +108,6 @@ class Addresses:
         if self._settings.worker_tenant not in (None, tenant_id):
             raise Conflict("TENANT_URL_MISSING", tenant=tenant_id)
         if self._settings.broker_url is not None:
-    def own_broker_url(self) -> str:
-        """The broker as this process works there: the user of the one network that it serves, or the installation's."""
-        only = self._settings.worker_tenant
-        return self.broker_url() if only is None else self.tenant_broker_url(only)
-
             return self._settings.broker_url.get_secret_value()
         port = self._running().valkey_port
         return f"redis://{user_of(tenant_id)}:{password_of(tenant_id, self._state)}@127.0.0.1:{port}/0"

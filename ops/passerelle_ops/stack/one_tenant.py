@@ -1,4 +1,5 @@
-"""What a worker of one network is given, and nothing more: its database, its user of the broker, the directory.
+"""What a worker of one network is given, and nothing more: its database, its user of the broker, the directory under
+its own role.
 
 Its process gets addresses in its environment, as from servers that others run: it draws no secret of the state. On a
 host of its own, `state` holds two files, `keys/<network>.key` and `locator.key`, which all share, and the documents are
@@ -26,7 +27,7 @@ def environment_of_one(settings: Settings, tenant_id: str, info: StackInfo | Non
         **kept,
         "PASSERELLE_STATE": str(settings.state.absolute()),
         "PASSERELLE_WORKER_TENANT": tenant_id,
-        "PASSERELLE_DIRECTORY_URL": addresses.directory_url(),
+        "PASSERELLE_DIRECTORY_URL": addresses.tenant_directory_url(tenant_id),
         f"{_OF_A_NETWORK}{name}_URL": addresses.tenant_url(tenant_id),
         f"{_OF_A_NETWORK}{name}_BROKER_URL": addresses.tenant_broker_url(tenant_id),
     }

@@ -19,7 +19,7 @@ from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import Refused, TryLater
 from passerelle.kernel.records_elsewhere import Part, RecordElsewhere, Span
-from passerelle_tenants.federation import manifest, questions
+from passerelle_tenants.federation import manifest, peers, questions
 from passerelle_tenants.federation.envelopes import Unopened, Unsealable
 from passerelle_tenants.federation.manifest import SourceState
 from passerelle_tenants.federation.office import Office
@@ -29,6 +29,12 @@ _LINE_OCTETS: Final = 64_000_000
 _AGAIN_SECONDS: Final = 30
 _PATIENT: Final = bindparam("patient_id", type_=Uuid())
 _HOME: Final = Statement(select(manifest.home_elsewhere(_PATIENT).label("home")))
+
+
+class _NoWay(OSError):
+    """Nothing says where a network is asked."""
+
+
 _AWAY: Final = (httpx2.HTTPError, OSError, TimeoutError, Unopened, Unsealable)
 
 
@@ -37,15 +43,17 @@ class Asking:
     """Implements `kernel.records_elsewhere.RecordsElsewhere`.
 
     `office` gives the post office of the network that asks, `endpoint` where another one is asked
-    (`…/{network}/federation/questions`), `http` the connections, which are verified (TLS) unless on the loopback.
+    (`…/{network}/federation/questions`; null: no way leads there, and it is not asked), `http` the connections. Where
+    an endpoint is not on this machine it is TLS, and verified: `passerelle_ops.settings` takes no other.
     """
 
     office: Callable[[Context], Awaitable[Office]]
-    endpoint: Callable[[str], str]
+    endpoint: Callable[[str], str | None]
     http: Callable[[], httpx2.AsyncClient]
 
     async def record(self, context: Context, patient_id: UUID, asked: Mapping[str, Any], /) -> RecordElsewhere:
         """`RecordsElsewhere.record`: one question to the patient's home; nobody is asked where that is here."""
+        await peers.sync(await self.office(context))  # a network that came a moment ago has its part too
         ((home,),) = await context.tenant.database.fetch(_HOME, {"patient_id": patient_id})
         parts = [
             Part(network=each.network, name=each.name, state=each.state.value, as_of=each.as_of)
@@ -57,6 +65,8 @@ class Asking:
             said = await self._asked(context, home, RECORD, {"patient": await _ins(context, patient_id), **asked})
         except Refused:
             return _nothing(home, _with(parts, home, SourceState.REFUSED))
+        except _NoWay:
+            return _nothing(home, _with(parts, home, SourceState.NOT_ASKED))
         except _AWAY:
             return _nothing(home, _with(parts, home, SourceState.TIMED_OUT))
         if "refused" in said:
@@ -104,9 +114,12 @@ class Asking:
         self, context: Context, network: str, what: str, asked: Mapping[str, Any]
     ) -> AsyncIterator[tuple[Mapping[str, Any], AsyncIterator[bytes]]]:
         """The opened answer, and the octets after it."""
+        endpoint = self.endpoint(network)
+        if endpoint is None:
+            raise _NoWay
         office = await self.office(context)
         question = await questions.asked(office, network, context, what, asked)
-        async with self.http().stream("POST", self.endpoint(network), content=question) as response:
+        async with self.http().stream("POST", endpoint, content=question) as response:
             response.raise_for_status()
             octets = response.aiter_bytes()
             line, rest = await _line(octets)

@@ -1,0 +1,44 @@
+"""Roles of networks, which write their own keys alone, and addresses of networks."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from passerelle_ops.migrations import grants
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+# Of a role that is bound to a network; the installation's own role has no line and serves them all.
+_ITS_OWN = (
+    "not exists (select from tenant_role where tenant_role.role = session_user"
+    " and tenant_role.tenant_id <> tenant_key.tenant_id)"
+)
+
+
+def upgrade() -> None:
+    """Histories only go forward (docs/decisions/0051)."""
+    op.create_table(
+        "tenant_role",
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("role", name=op.f("pk_tenant_role")),
+        comment="Roles that serve one network alone: whose keys they may publish. Written by the owner.",
+    )
+    op.create_table(
+        "tenant_address",
+        sa.Column("address", sa.Text(), nullable=False, comment="as it stands in a path"),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("address", name=op.f("pk_tenant_address")),
+        comment="What a network is called by besides its id; the one of the newest instant is its address now.",
+    )
+    grants.read("tenant_role")
+    grants.read_add_and_change("tenant_address")
+    op.execute("alter table tenant_key enable row level security")
+    op.execute("create policy tenant_key_read on tenant_key for select using (true)")
+    op.execute(f"create policy tenant_key_add on tenant_key for insert with check ({_ITS_OWN})")
+    op.execute(f"create policy tenant_key_change on tenant_key for update using ({_ITS_OWN}) with check ({_ITS_OWN})")
