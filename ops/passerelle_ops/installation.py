@@ -102,6 +102,11 @@ class Installation:
             keys_path=self.state.path / "keys" / f"{tenant_id}.key",
         )
 
+    def ledger_url(self, tenant_id: str) -> str:
+        """Where one network's ledger lies: outside its database, and in production outside its contents' store."""
+        ledgers = self.settings.ledger_url or (self.state.path / "ledger").as_uri()
+        return f"{ledgers.rstrip('/')}/{tenant_id}"
+
     async def prepare_directory(self) -> None:
         """Create the directory's database where it is missing, and bring it to its newest revision."""
         # Alembic takes a third of a second to load, and only what migrates needs it.

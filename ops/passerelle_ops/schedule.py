@@ -59,8 +59,11 @@ def beat_context(tenant: Tenant, clock: Clock) -> Context:
     )
 
 
-def periodic_tasks(subscribers: Subscribers, seal_every: float, federated: Run | None = None) -> tuple[Periodic, ...]:
-    """The table. `federated` is the turn of what travels between networks, where something does."""
+def periodic_tasks(
+    subscribers: Subscribers, seal_every: float, federated: Run | None = None, ledger: Run | None = None
+) -> tuple[Periodic, ...]:
+    """The table. `federated` is the turn of what travels between networks, where something does; `ledger`, of what is
+    written down outside the database, where there is a place for it."""
     sealer = Sealer()
 
     async def relayed(tenant: Tenant, clock: Clock) -> None:
@@ -78,6 +81,7 @@ def periodic_tasks(subscribers: Subscribers, seal_every: float, federated: Run |
         Periodic("relay", 2.0, relayed),
         *([] if federated is None else [Periodic("federation", 1.0, federated)]),
         Periodic("seal", seal_every, sealed),
+        *([] if ledger is None else [Periodic("ledger", 2.0, ledger)]),
         Periodic("announcements", MINUTE, _announced),
         Periodic("copies", MINUTE, _dropped_copies),
         Periodic("readers", MINUTE, _told_of_readers),

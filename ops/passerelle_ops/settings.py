@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     directory_owner_url: SecretStr | None = None
     broker_url: SecretStr | None = None
     contents_url: str | None = None  # None: state/contents; else file:///… or s3://…, each tenant in its folder
+    ledger_url: str | None = None  # None: state/ledger; else as contents_url: what narrowed, outside the databases
     networks: Path = ROOT / "tenants"  # the TOML of each network
     issuer: str | None = None  # None: the demo's issuer
     person_issuer: str | None = None  # of citizens' tokens; None: `issuer` vouches for everyone

@@ -27,6 +27,9 @@ from celery.beat import EmbeddedService, Scheduler
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
+from passerelle_ops.backup.keeping import Keeper
+from passerelle_ops.backup.ledger import Ledger
+from passerelle_ops.backup.places import Place
 from passerelle_ops.erasing import bind_erasing
 from passerelle_ops.federating import Federation
 from passerelle_ops.federating_carrier import TAKE
@@ -85,7 +88,8 @@ class Turns:
         self._federation = federation
         self._loop = Loop()
         seal_every = self._loop.run(self._seal_every())
-        self.tasks = {task.name: task for task in periodic_tasks(subscribers, seal_every, federation.turn)}
+        keeper = Keeper(lambda tenant: Ledger(Place(installation.ledger_url(tenant.id)), tenant))
+        self.tasks = {task.name: task for task in periodic_tasks(subscribers, seal_every, federation.turn, keeper.turn)}
 
     @property
     def only(self) -> str | None:

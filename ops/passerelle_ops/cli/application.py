@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from passerelle_ops.cli import (
+    backup,
     bench,
     board,
     demo,
@@ -24,6 +25,7 @@ from passerelle_ops.cli import (
     policy,
     recall,
     reference,
+    restore,
     serve,
     tenant,
     token,
@@ -65,6 +67,9 @@ def application() -> typer.Typer:
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(worker.beat)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(migrate.migrate)
     app.add_typer(federation.app, rich_help_panel=_RUN)
+    app.command("backup-key", cls=FrenchCommand, rich_help_panel=_RUN)(backup.backup_key)
+    app.command(cls=FrenchCommand, rich_help_panel=_RUN)(backup.backup)
+    app.command(cls=FrenchCommand, rich_help_panel=_RUN)(restore.restore)
     app.add_typer(tenant.app, rich_help_panel=_FEED)
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)

@@ -139,3 +139,17 @@ outbox = Table(
     Index("ix_outbox_unaddressed", "at", postgresql_where=text("addressed_at is null")),
     Index("ix_outbox_waiting", "at", postgresql_where=text("relayed_at is null")),
 )
+
+narrowing = Table(
+    "narrowing",
+    metadata.tenant,
+    Column("narrowing_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("what", Text, nullable=False, comment="the table of the row that changed"),
+    Column("said", JSONB(none_as_null=True), comment="what the row says since; null once the ledger outside has it"),
+    Column(
+        "at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()"), comment="of the server"
+    ),
+    Column("kept_at", DateTime(timezone=True), comment="when the ledger outside had it"),
+    Index("ix_narrowing_waiting", "narrowing_id", postgresql_where=text("kept_at is null")),
+    comment="What a restore must not undo, on its way out of this database. Triggers write it, in the act itself.",
+)

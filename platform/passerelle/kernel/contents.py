@@ -68,7 +68,7 @@ class Contents:
         Refused: CONTENT_NAME, CONTENT_EXISTS, CONTENT_TOO_LARGE; CONTENT_STORE_AWAY when the store does not
         answer.
         """
-        path = _path(name)
+        path = path_of(name)
         if len(data) > _INLINE_BYTES:
             sealed = await asyncio.to_thread(segments.encrypt, data, key, binding)
         else:
@@ -116,7 +116,7 @@ class Contents:
         """Remove an orphan: an object that no document points to. Removing what is gone changes nothing."""
         try:
             with _failures(name):
-                await self._store.delete_async(_path(name))
+                await self._store.delete_async(path_of(name))
         except BrokenIntegrity as gone:
             if gone.code != "CONTENT_MISSING":
                 raise
@@ -134,7 +134,7 @@ class Contents:
 
     async def _head(self, name: str, length: int) -> tuple[bytes, int]:
         """The first `length` bytes of an object, or all it has, and its whole size: one exchange."""
-        path = _path(name)
+        path = path_of(name)
         with _failures(name):
             try:
                 result = await self._store.get_async(path, options={"range": (0, length)})
@@ -147,7 +147,7 @@ class Contents:
 
     async def _range(self, name: str, start: int, stop: int) -> bytes:
         with _failures(name):
-            return bytes(await self._store.get_range_async(_path(name), start=start, end=stop))
+            return bytes(await self._store.get_range_async(path_of(name), start=start, end=stop))
 
 
 def _s3(url: str, settings: Mapping[str, str]) -> ObjectStore:
@@ -169,8 +169,8 @@ def _s3(url: str, settings: Mapping[str, str]) -> ObjectStore:
         raise InvalidInput("CONTENT_STORE_URL", scheme="s3") from refused
 
 
-def _path(name: str) -> str:
-    """Spread over 256 folders by the random end of the UUID. Refused: CONTENT_NAME."""
+def path_of(name: str) -> str:
+    """Where an object lies in its store: over 256 folders by the random end of the UUID. Refused: CONTENT_NAME."""
     if not _NAME.fullmatch(name):
         raise InvalidInput("CONTENT_NAME")
     return f"{name[-2:]}/{name}"

@@ -1,6 +1,6 @@
 """One tenant's keys: what wraps dossier keys, what turns an INS into a pseudonym, what signs for the network.
 
-One random root of 256 bits lies in a file that only its owner reads. Five keys are derived from it by HKDF
+One random root of 256 bits lies in a file that only its owner reads. Six keys are derived from it by HKDF
 (RFC 5869, SHA-256), each with its own label, so that none tells anything of another or of the root.
 A dossier key is wrapped with AES-256-GCM (NIST SP 800-38D); tenant and patient are its additional data, so
 that a wrapped key copied to another row does not open. See docs/decisions/0020.
@@ -89,7 +89,7 @@ class FederationKeys(_Secret):
 class Keys(_Secret):
     """One tenant's keys. Made once by `create`, read at start by `load`."""
 
-    __slots__ = ("_federation", "_marking", "_person", "_signing", "_wrapping", "public_key")
+    __slots__ = ("_federation", "_ledger", "_marking", "_person", "_signing", "_wrapping", "public_key")
 
     def __init__(self, root: bytes) -> None:
         if len(root) != KEY_BYTES:
@@ -98,6 +98,7 @@ class Keys(_Secret):
         self._person = derive(root, info=b"passerelle/tenant/person/1")
         self._marking = derive(root, info=b"passerelle/tenant/marking/1")
         self._federation = derive(root, info=b"passerelle/tenant/federation/1")
+        self._ledger = derive(root, info=b"passerelle/tenant/ledger/1")
         self._signing = Ed25519PrivateKey.from_private_bytes(derive(root, info=b"passerelle/tenant/signing/1"))
         self.public_key: bytes = self._signing.public_key().public_bytes_raw()
         """What anyone verifies this tenant's signatures with (32 bytes, RFC 8032)."""
@@ -171,6 +172,10 @@ class Keys(_Secret):
             Ed25519PrivateKey.from_private_bytes(derive(self._federation, info=joined(b"signing", number))),
             X25519PrivateKey.from_private_bytes(derive(self._federation, info=joined(b"opening", number))),
         )
+
+    def ledger_key(self) -> DossierKey:
+        """What the ledger of what narrowed is sealed under, outside the database that it protects."""
+        return DossierKey(self._ledger)
 
     def mark(self, *parts: bytes) -> bytes:
         """A mark of 128 bits that only this tenant can put on these parts: a row that was changed is told by it."""

@@ -1,0 +1,143 @@
+"""The ledger since a backup, put back into what was restored from it, before anybody is served.
+
+Of each row the newest word counts, by the clock of the database that noted it. Erasures come last and are carried
+through: keys, words, stored contents, certificate, and what the oncology and pharmacy records had of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import erasure
+from passerelle.dossier import restored as dossier
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.clock import Clock
+from passerelle.kernel.context import Context, Tenant
+from passerelle.oncology import erasing as oncology_erasing
+from passerelle.oncology import restored as oncology
+from passerelle.pharmacy import erasing as pharmacy_erasing
+from passerelle.pharmacy import restored as pharmacy
+from passerelle_ops.backup.ledger import Entry
+from passerelle_policies.vocabulary import ActorKind, DossierState, Purpose
+
+_AT_ONCE: Final = 500
+#: Who puts what back, table by table; records come last, as erasing them takes the words out of the others.
+_ORDER: Final[tuple[tuple[str, ModuleType], ...]] = (
+    *((each, oncology) for each in oncology.TABLES),
+    *((each, pharmacy) for each in pharmacy.TABLES),
+    *((each, dossier) for each in dossier.TABLES),
+)
+#: By what a row of each table is known.
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "board_case": ("patient_id", "case_id"),
+    "case_attachment": ("patient_id", "case_id", "document_id"),
+    "pharmacy_record": ("patient_id",),
+    "block": ("block_id",),
+    "document_withholding": ("withholding_id",),
+    "team_exclusion": ("exclusion_id",),
+    "emergency_objection": ("objection_id",),
+    "heirs_objection": ("objection_id",),
+    "relation": ("relation_id",),
+    "team_consent": ("consent_id",),
+    "care_team_member": ("team_id", "subject", "valid_from"),
+    "emergency_access": ("access_id",),
+    "document_mark": ("document_id", "side"),
+    "document": ("document_id",),
+    "erasure_request": ("request_id",),
+    "dossier": ("patient_id",),
+}
+
+
+@dataclass(slots=True)
+class Words:
+    """What a ledger says since a backup: the newest word on each row, what was filed, and the newest head."""
+
+    newest: dict[str, dict[tuple[str, ...], tuple[datetime, Mapping[str, Any]]]] = field(default_factory=dict)
+    filed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    head: Mapping[str, Any] | None = None
+    entries: int = 0
+
+    def narrowed(self) -> set[str]:
+        """The documents that were masked, hidden or ended."""
+        return {
+            said["document_id"]
+            for _, said in self.newest.get("document", {}).values()
+            if said["status"] != "current"
+            or any(said[name] for name in ("masked", "hidden_from_patient", "hidden_from_representatives"))
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many rows changed, by table, and how many records were erased again."""
+
+    changed: Mapping[str, int]
+    erased: int
+
+
+async def read(entries: AsyncIterator[Entry]) -> Words:
+    """Gather what the entries say."""
+    words = Words()
+    async for entry in entries:
+        words.entries += 1
+        words.head = entry.head or words.head
+        words.filed |= {each["document_id"]: each for each in entry.filed}
+        for each in entry.narrowed:
+            at, said = datetime.fromisoformat(each["at"]), each["said"]
+            if said is None or each["what"] not in _KEYS:
+                continue
+            key = tuple(str(said[name]) for name in _KEYS[each["what"]])
+            of_table = words.newest.setdefault(each["what"], {})
+            if key not in of_table or of_table[key][0] <= at:
+                of_table[key] = (at, said)
+    return words
+
+
+async def replay(
+    tenant: Tenant, clock: Clock, words: Words, on_progress: Callable[[int, int], None] = lambda _d, _t: None
+) -> Replayed:
+    """Put back what narrowed. Safe to interrupt and to repeat: what is so already changes nothing."""
+    context = _context(tenant, clock)
+    erased = {
+        said["patient_id"]
+        for _, said in words.newest.get("dossier", {}).values()
+        if said["state"] == DossierState.PURGED.value
+    }
+    total, done = sum(len(each) for each in words.newest.values()), 0
+    changed: dict[str, int] = {}
+    for what, domain in _ORDER:
+        said = [each for _, each in words.newest.get(what, {}).values()]
+        if what != "dossier":
+            said = [each for each in said if each.get("patient_id") not in erased]
+        for batch in _batches(said):
+            async with transaction(context) as act:
+                changed[what] = changed.get(what, 0) + await domain.put_back(act, what, batch)
+            done += len(batch)
+            on_progress(done, total)
+    for patient_id in sorted(erased):
+        # What the worker would do when it hears of it: nothing of it is to be served before.
+        await oncology_erasing.erase(context, UUID(patient_id))
+        await pharmacy_erasing.erase(context, UUID(patient_id))
+        await erasure.conclude(context, UUID(patient_id))
+    on_progress(total, total)
+    return Replayed({name: count for name, count in changed.items() if count}, len(erased))
+
+
+def _batches(said: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
+    return [said[at : at + _AT_ONCE] for at in range(0, len(said), _AT_ONCE)]
+
+
+def _context(tenant: Tenant, clock: Clock) -> Context:
+    return Context(
+        tenant=tenant,
+        actor=Actor(kind=ActorKind.SYSTEM, id="restore", name="Passerelle (restauration)"),
+        clock=clock,
+        request_id=f"restore-{uuid4().hex}",
+        purpose=Purpose.ADMINISTRATION,
+    )

@@ -1,0 +1,268 @@
+"""A network is backed up, lives on, is destroyed and restored: equal, and nowhere wider than it was at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from sqlalchemy import text
+
+from passerelle.audit import narrowings
+from passerelle.audit.sealing import seal
+from passerelle.audit.transactions import transaction
+from passerelle.audit.verification import verify_journal
+from passerelle.dossier import erasure, lifecycle, objections, relations, visibility
+from passerelle.dossier.erasure_verification import verify_erasures
+from passerelle.dossier.verification import acts_without_line, orphans, verify_contents
+from passerelle.kernel.actors import Actor
+from passerelle.kernel.database import Database
+from passerelle.kernel.errors import BrokenIntegrity, Conflict
+from passerelle_ops.backup import restoring
+from passerelle_ops.backup.envelope import Opener, Recipient, create_keys
+from passerelle_ops.backup.keeping import keep
+from passerelle_ops.backup.ledger import Ledger
+from passerelle_ops.backup.making import Made, back_up, newest
+from passerelle_ops.backup.places import Place
+from passerelle_ops.backup.rehearsing import rehearse
+from passerelle_ops.backup.replaying import _KEYS, read, replay
+from passerelle_ops.backup.restoring import Archive, restore
+from passerelle_ops.backup.sources import Source
+from passerelle_ops.migrations import TENANT
+from passerelle_policies.vocabulary import ActorKind
+from passerelle_tenants.onboarding import Site
+from tests.builders import World, document, network, professional
+from tests.conftest import Cloned
+
+SYSTEM = Actor(kind=ActorKind.SYSTEM, id="erasure", name="Effacement")
+
+
+class CutOff(Exception):
+    """Stands for a kill."""
+
+
+@dataclass(slots=True)
+class House:
+    """A network over a database that may be destroyed, where its backups go, and who opens them."""
+
+    world: World
+    source: Source
+    place: Place
+    recipient: Recipient
+    opener: Opener
+    ledger: Ledger
+    premises: Path
+
+    async def kept(self) -> int:
+        await seal(self.world.tenant, self.world.clock)
+        return await keep(self.world.tenant, self.ledger, self.world.clock)
+
+    async def backed_up(self) -> Made:
+        return await back_up(self.source, self.place, self.recipient, self.world.clock)
+
+    async def archive(self) -> Archive:
+        return Archive(self.place, await newest(self.place, "essai"), self.opener)
+
+    async def serves(self) -> bool:
+        try:
+            await (await AsyncConnection.connect(self.source.site.serving_url)).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    async def one(self, sql: str, **values: Any) -> Any:
+        async with self.world.tenant.database.transaction() as connection:
+            return (await connection.execute(text(sql), values)).one()
+
+
+@pytest.fixture
+async def house(tenant_database: Cloned, postgres: Any, world: World, tmp_path: Path) -> AsyncIterator[House]:
+    owner = Database(tenant_database.owner_url, pool_size=2)
+    tenant = replace(world.tenant, database=owner)
+    create_keys(tmp_path / "operator", tmp_path / "operator.pub")
+    ledger = Ledger(Place(str(tmp_path / "ledger")), tenant)
+    source = Source(
+        name="essai",
+        site=Site(owner_url=tenant_database.owner_url, serving_url=tenant_database.url, admin_url=postgres.url()),
+        history=TENANT,
+        keys=tenant.keys,
+        tenant=tenant,
+        ledger=ledger,
+    )
+    yield House(
+        world=world,
+        source=source,
+        place=Place(str(tmp_path / "backups")),
+        recipient=Recipient.load(tmp_path / "operator.pub"),
+        opener=Opener.load(tmp_path / "operator"),
+        ledger=ledger,
+        premises=Path(urlsplit(tenant.contents.url).path),
+    )
+    await owner.close()
+
+
+@pytest.fixture
+def world(tenant_database: Cloned, tmp_path: Path, clock: Any) -> World:
+    return World(tenant=network(tenant_database.database, tmp_path), clock=clock)
+
+
+@dataclass(slots=True)
+class Happened:
+    """What a network lived through after its backup."""
+
+    patient_id: UUID
+    erased_id: UUID
+    masked: UUID
+    lost: UUID
+    blocked: str
+
+
+async def _before(house: House) -> tuple[Any, ...]:
+    world, doctor = house.world, professional()
+    patient_id, person = await world.patient()
+    erased_id, other = await world.patient()
+    await world.authorize(patient_id, person, doctor)
+    masked = await world.publish(patient_id, document(author=doctor))
+    await world.publish(erased_id, document(content=b"Xanthochromie"))
+    return patient_id, person, erased_id, other, doctor, masked
+
+
+async def _after(house: House, before: tuple[Any, ...]) -> Happened:
+    world = house.world
+    patient_id, person, erased_id, other, doctor, masked = before
+    blocked = professional()
+    async with transaction(world.context(person)) as act:
+        await visibility.mask(act, masked)
+        await relations.block_professional(act, patient_id, blocked.id)
+        await relations.withdraw_authorization(act, patient_id, doctor.id)
+        await objections.object_to_emergencies(act, patient_id)
+    lost = await world.publish(patient_id, document())
+    async with transaction(world.context(other)) as act:
+        await lifecycle.close(act, erased_id, reason="au revoir")
+        await erasure.request_erasure(act, erased_id, proof="courrier")
+    await erasure.erase_now(world.context(SYSTEM), erased_id)
+    return Happened(patient_id, erased_id, masked, lost, blocked.subject)
+
+
+async def _destroy(house: House) -> None:
+    """Its database and its contents are gone, whoever was connected."""
+    await house.world.tenant.database.close()
+    await house.source.tenant.database.close() if house.source.tenant else None
+    name = house.source.site.owner_url.rpartition("/")[2]
+    async with await AsyncConnection.connect(str(house.source.site.admin_url), autocommit=True) as admin:
+        await admin.execute(f"drop database {name} with (force)".encode())
+    await asyncio.to_thread(shutil.rmtree, house.premises)
+
+
+async def test_what_narrowed_is_in_force_and_what_was_erased_stays_so(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = house.world
+    before = await _before(house)
+    assert await house.kept() > 0
+    made = await house.backed_up()
+    assert (made.contents, made.copied) == (2, 2)
+    happened = await _after(house, before)
+    async with world.tenant.database.transaction() as connection:
+        assert (await narrowings.waiting(connection)).changes > 0
+    await house.kept()
+    async with world.tenant.database.transaction() as connection:
+        assert (await narrowings.waiting(connection)).changes == 0
+
+    # The rehearsal finds all equal, and what would be lost; nothing of the network that serves has changed.
+    rehearsed = await rehearse(await house.archive(), house.source, world.clock)
+    assert rehearsed.holds, (rehearsed.findings, [each for each in rehearsed.compared if not each.is_equal])
+    assert rehearsed.contents == 2
+    assert rehearsed.replayed is not None
+    assert rehearsed.replayed.erased == 1
+    assert rehearsed.loss is not None
+    assert [each.document_id for each in rehearsed.loss.documents] == [happened.lost]
+    with pytest.raises(Conflict, match="RESTORE_NOT_EMPTY"):
+        await restore(await house.archive(), house.source, world.clock)
+    assert await house.serves()
+    assert [name async for name in world.tenant.contents.names()]
+
+    await _destroy(house)
+
+    async def cut_off(*_: Any) -> None:
+        raise CutOff
+
+    # Cut off before the replay it serves nobody; running it again goes on.
+    archive = await house.archive()
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "replay", cut_off)
+        with pytest.raises(CutOff):
+            await restore(archive, house.source, world.clock)
+    assert not await house.serves()
+    restored = await restore(await house.archive(), house.source, world.clock)
+    assert await house.serves()
+
+    assert restored.replayed is not None
+    assert restored.replayed.erased == 1
+    of_document = await house.one("select masked from document where document_id = :id", id=happened.masked)
+    assert of_document.masked
+    blocks = await house.one("select subject, valid_until from block where patient_id = :id", id=happened.patient_id)
+    assert tuple(blocks) == (happened.blocked, None)
+    lets_in = "select count(*) from relation where patient_id = :id and valid_until is null"
+    assert (await house.one(lets_in, id=happened.patient_id))[0] == 0
+    objected = "select count(*) from emergency_objection where patient_id = :id and valid_until is null"
+    assert (await house.one(objected, id=happened.patient_id))[0] == 1
+    record = await house.one("select state, wrapped_key from dossier where patient_id = :id", id=happened.erased_id)
+    assert tuple(record) == ("purged", None)
+    assert (await house.one("select count(*) from document where sha256 = '' and content_name = ''"))[0] == 1
+    assert await orphans(world.tenant) == []
+    assert restored.loss is not None
+    (lost,) = restored.loss.documents
+    assert (lost.document_id, lost.code, lost.narrowed) == (happened.lost, "DOCUMENT_ENTRY_LOST", False)
+    assert restored.loss.journal_lines > 0
+
+    await seal(world.tenant, world.clock)
+    assert (await verify_journal(world.tenant, world.clock)).findings == ()
+    assert await acts_without_line(world.tenant) == []
+    assert await verify_erasures(world.tenant) == (1, [])
+    assert [each async for each in verify_contents(world.tenant)] == [None]
+    # Once more changes nothing: what is so already stays so.
+    words = await read(house.ledger.since(int(restored.opening["ledger"])))
+    assert house.source.tenant is not None
+    assert (await replay(house.source.tenant, world.clock, words)).changed == {}
+
+
+async def test_a_ledger_that_lost_an_entry_is_not_believed(world: World, tmp_path: Path) -> None:
+    ledger = Ledger(Place(str(tmp_path / "ledger")), world.tenant)
+    other = Ledger(Place(str(tmp_path / "ledger")), world.tenant)
+    for number, each in enumerate((ledger, ledger, other, ledger, other), 1):  # two workers, one chain
+        assert await each.append(world.clock) == number
+    assert [each.number async for each in other.since(1)] == [2, 3, 4, 5]
+    gone, another = (tmp_path / "ledger" / "000000000" / f"{number:012d}" for number in (3, 4))
+    octets = gone.read_bytes()
+    for spoilt in (None, octets[:-1] + bytes([octets[-1] ^ 1]), another.read_bytes()):
+        gone.unlink(missing_ok=True)
+        if spoilt is not None:
+            gone.write_bytes(spoilt)
+        with pytest.raises(BrokenIntegrity, match="LEDGER_BROKEN"):
+            await read(ledger.since(1))
+    with pytest.raises(BrokenIntegrity, match="LEDGER_BROKEN"):
+        await read(ledger.since(6))  # shorter than the backup says
+    gone.write_bytes(octets)
+    assert (await read(ledger.since(0))).entries == 5
+
+
+async def test_each_table_that_narrows_is_noted_and_put_back(tenant_database: Cloned) -> None:
+    async with tenant_database.database.transaction() as connection:
+        rows = await connection.execute(
+            text(
+                "select tgrelid::regclass::text as name, encode(tgargs, 'escape') as noted from pg_trigger"
+                " where tgname = 'note_narrowing'"
+            )
+        )
+        noted = {row.name: {each for each in row.noted.split("\\000") if each} for row in rows}
+    assert noted.keys() == _KEYS.keys()
+    assert all(set(key) <= noted[table] for table, key in _KEYS.items())
