@@ -1,6 +1,6 @@
 """A whole installation to kill: `passerelle serve` over one network, what is fed to it, and what it holds.
 
-Every process is real and its own: the supervisor, PostgreSQL, Valkey, web and worker, and the commands.
+Every process is real and its own: the supervisor, PostgreSQL, Valkey, web and worker, and what is killed of commands.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from passerelle.dossier.formats.recognise import gather, read
 from passerelle.identities.ins import Ins
 from passerelle.kernel.clock import PARIS
+from passerelle_ops.cli import main
 from passerelle_ops.demo.corpus.exchange import Enclosed, pdf, sidecar_octets, xdm_files, zipped
 from passerelle_ops.demo.corpus.people import patient, structure, writer
 from passerelle_ops.demo.corpus.write import Paper, unique_id, write
@@ -40,11 +43,15 @@ WRITER = writer("house")
 _TYPES = ("11488-4", "34112-3", "11502-2", "18748-4", "60591-5")
 
 
-def eventually(holds: Callable[[], bool], what: str) -> None:
+SLOWLY, AT_ONCE = 0.25, 0.02
+
+
+def eventually(holds: Callable[[], bool], what: str, *, every: float = SLOWLY) -> None:
+    """Look `AT_ONCE` where a blow must fall in the middle of what is done: each look costs as much as what it sees."""
     end = time.monotonic() + SECONDS
     while not holds():
         assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Corpus:
@@ -128,7 +135,13 @@ class Ingest:
             assert self._process.poll() is None, self._process.communicate()
             return len(self.acknowledged()) >= count
 
-        eventually(are_there, f"{count} documents are acknowledged")
+        eventually(are_there, f"{count} documents are acknowledged", every=AT_ONCE)
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()
@@ -150,7 +163,8 @@ class House:
         networks = folder / "networks"
         networks.mkdir()
         shutil.copy(ROOT / "tenants" / f"{TENANT}.toml", networks)
-        self._environment = {**os.environ, "PASSERELLE_NETWORKS": str(networks)}
+        # One server: several behind one port are a matter of their own.
+        self._settings = {"PASSERELLE_NETWORKS": str(networks), "PASSERELLE_WEB_PROCESSES": "1"}
         self._supervisor: subprocess.Popen[str] | None = None
         self._killed: set[int] = set()
 
@@ -176,16 +190,19 @@ class House:
         except psycopg.OperationalError:
             return False
 
-    def close(self) -> None:
-        if self._supervisor is not None and self._supervisor.poll() is None:
+    def close(self) -> int | None:
+        """Ask it to stop, if it runs; the exit code."""
+        if self._supervisor is None:
+            return None
+        if self._supervisor.poll() is None:
             self._supervisor.send_signal(signal.SIGTERM)
-            self._supervisor.wait(SECONDS)
+        return self._supervisor.wait(SECONDS)
 
     def command(self, *words: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
-        """`passerelle …` over this state."""
+        """`passerelle …` over this state, in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "passerelle_ops", *words, "--state", str(self.settings.state)],
-            env=self._environment,
+            env={**os.environ, **self._settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -193,9 +210,16 @@ class House:
         )
 
     def run(self, *words: str) -> Done:
-        process = self.command(*words)
-        out, err = process.communicate(timeout=SECONDS)
-        return Done(process.returncode, out, err)
+        """The same in this process, to its end: nobody kills it."""
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(StringIO()) as err,
+        ):
+            for name, value in self._settings.items():
+                patch.setenv(name, value)
+            code = main([*words, "--state", str(self.settings.state)])
+        return Done(code, out.getvalue(), err.getvalue())
 
     def info(self) -> StackInfo:
         assert self._supervisor is not None
@@ -234,6 +258,15 @@ class House:
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
             return connection.execute(statement.encode(), values).fetchall()
+
+    def rings(self) -> None:
+        """An event that nobody listens to goes through the outbox."""
+        self.rows(
+            "insert into outbox (event_id, name, patient_id, payload, at)"
+            " values (gen_random_uuid(), 'house.bell_rang', gen_random_uuid(), '{}', now()) returning event_id"
+        )
+        waiting = "select count(*) from outbox where relayed_at is null"
+        eventually(lambda: self.rows(waiting) == [(0,)], "the event is relayed")
 
     def holds(self, corpus: Corpus, acknowledged: Mapping[str, str]) -> None:
         """Every acknowledged document (its id by uniqueId) is there once, with its hash; nothing is half there."""
