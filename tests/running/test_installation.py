@@ -107,7 +107,7 @@ def test_an_ingest_waits_for_the_database_and_goes_on(house: House, corpus: Call
     _goes_on(house, files, ingest, before)
 
 
-def test_without_a_platform_one_ingest_waits_another_says_what_is_done_and_other_commands_that_none_runs(
+def test_without_a_platform_who_waits_goes_on_and_who_does_not_is_told(
     house: House, corpus: Callable[..., Corpus]
 ) -> None:
     patient, hasty = corpus(80, "patient"), corpus(80, "hasty")
@@ -192,7 +192,7 @@ async def test_a_pool_outlives_its_server(house: House) -> None:
         await database.close()
 
 
-def test_without_its_broker_it_goes_on_and_the_broker_holds_ids_of_networks_and_nothing_else(house: House) -> None:
+def test_it_goes_on_without_its_broker_which_holds_ids_of_networks_alone(house: House) -> None:
     """A dump of what Celery sends: the two tasks, with no argument but the name of one and the id of a network."""
     house.kill("valkey")
     house.serves()
@@ -233,7 +233,7 @@ async def installation(house: House) -> AsyncIterator[Installation]:
     await installation.close()
 
 
-async def _hidden(world: World, house: House, days: dict[UUID, int]) -> None:
+def _hidden(house: House, days: dict[UUID, int]) -> None:
     """The document of each was hidden from its patient so many days ago, as far as the database knows."""
     with house.connect() as connection, connection.transaction():
         for patient_id, since in days.items():
@@ -269,7 +269,7 @@ async def test_what_is_recalled_or_due_is_told_once_though_the_worker_dies(
     house.kill("worker")
     delivered = house.rows(DELIVERED)[0][0]
     assert 0 < delivered < PHARMACIES, f"killed too late to show anything: {delivered}"
-    await _hidden(world, house, {shown: 40, early: 13} | dict.fromkeys(patients, 15))
+    _hidden(house, {shown: 40, early: 13} | dict.fromkeys(patients, 15))
     eventually(lambda: _told(house, patients) > 0, "some are told", every=AT_ONCE)
     house.kill("worker")
 
