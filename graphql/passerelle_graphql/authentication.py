@@ -30,6 +30,7 @@ from passerelle.kernel.context import Context, RecordsElsewhere, Tenant, Treatme
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
 from passerelle.kernel.experts import ElsewhereExperts
+from passerelle.kernel.tracing import REQUEST
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import Action, Kind, Mode, Purpose
@@ -156,8 +157,10 @@ async def admit(door: Door, tenant_id: str, head: Heading, request_id: str) -> C
 
 
 def new_request_id() -> str:
-    """A fresh id, that the answer, the journal and the log carry."""
-    return os.urandom(16).hex()
+    """A fresh id, that the answer, the journal and the log carry, and what this task does from here on."""
+    request_id = os.urandom(16).hex()
+    REQUEST.set(request_id)
+    return request_id
 
 
 async def _actor(door: Door, bearer: Bearer, tenant: Tenant, structure: str | None) -> Actor:

@@ -14,6 +14,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from passerelle.dossier.formats import rendering
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, Refused
 from passerelle.oncology import attachments, lent_documents
-from passerelle_graphql import problem_details, ranges, standing
+from passerelle_graphql import metrics, problem_details, ranges, standing
 from passerelle_graphql.authentication import REQUEST_ID, enter, new_request_id
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.ids import Node, is_of, key_of
@@ -116,18 +117,24 @@ class ViewEndpoint:
 async def guarded(
     gateway: Gateway, request: Request, answer: Callable[[Request, Context], Awaitable[Response]]
 ) -> Response:
-    """The answer, or the failure as `application/problem+json` (RFC 9457)."""
-    request_id = new_request_id()
+    """The answer, or the failure as `application/problem+json` (RFC 9457); counted by the name of `answer`."""
+    request_id, began = new_request_id(), perf_counter()
     context: Context | None = None
+    outcome = metrics.ANSWERED
     try:
         context = await enter(gateway, request, request_id)
         response = await answer(request, context)
     except PasserelleError as error:
+        outcome = metrics.outcome_of(error)
         is_range = error.code == "RANGE_NOT_SATISFIABLE"
         headers = {"Content-Range": f"bytes */{error.fields['size']}"} if is_range else {}
         response = problem_details.expected(error, request_id, headers)
     except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
+        outcome = metrics.FAILED
         response = problem_details.unexpected(unexpected, request_id)
+    operation = answer.__name__.removeprefix("_")
+    metrics.REQUESTS.add("" if context is None else context.tenant.id, operation, outcome)
+    metrics.SECONDS.add(perf_counter() - began, operation)
     response.headers.update({REQUEST_ID: request_id, **standing.headers(context)})
     return response
 

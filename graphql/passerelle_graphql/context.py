@@ -9,6 +9,7 @@ from strawberry.types import Info
 
 from passerelle.dossier.emergencies import EmergencyAccess
 from passerelle.kernel.context import Context
+from passerelle_graphql.metrics import ANSWERED, FAILED
 from passerelle_graphql.preparation import Prepared
 
 
@@ -16,18 +17,25 @@ from passerelle_graphql.preparation import Prepared
 class Asked:
     """One request at the gateway. `context` says who, where and why; `path` is the tenant's own root.
 
-    `emergencies` are the actor's own, under which the operation has opened something.
+    `emergencies` are the actor's own, under which the operation has opened something; `outcomes` say what was not done
+    (`metrics.outcome_of`).
     """
 
     context: Context
     prepared: Prepared
     path: str = field(default="")
     emergencies: list[EmergencyAccess] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
 
     def opened(self, emergency: EmergencyAccess | None) -> None:
         """Keep the emergency under which something was opened, so that the whole answer shows it."""
         if emergency is not None and emergency not in self.emergencies:
             self.emergencies.append(emergency)
+
+    @property
+    def outcome(self) -> str:
+        """What came of the operation, in one word of `metrics`."""
+        return FAILED if FAILED in self.outcomes else next(iter(self.outcomes), ANSWERED)
 
 
 ResolverInfo: TypeAlias = Info[Asked, None]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from graphql import GraphQLError, GraphQLFormattedError
 from strawberry.extensions import SchemaExtension
@@ -22,7 +22,7 @@ from passerelle_graphql.compiler import running
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.context import Asked
-from passerelle_graphql.metrics import OPERATIONS
+from passerelle_graphql.metrics import OPERATIONS, outcome_of
 
 
 class AlreadyPrepared(SchemaExtension):
@@ -70,9 +70,6 @@ class Executor(StrEnum):
     STRAWBERRY = "strawberry"
 
 
-_COMPILED: Final = OPERATIONS.labels(Executor.COMPILED, "")
-
-
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The body of an answer; `why_not_compiled` says why Strawberry gave it where the compiler might have."""
@@ -93,10 +90,10 @@ async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: 
         except NotCompiled as reason:
             why_not = reason
         else:
-            _COMPILED.inc()
+            OPERATIONS.add(Executor.COMPILED, "")
             return Answered(body)
     said = (await execute(schema, asked, seconds=seconds)).body
-    OPERATIONS.labels(Executor.STRAWBERRY, str(why_not or "")).inc()
+    OPERATIONS.add(Executor.STRAWBERRY, str(why_not or ""))
     return Answered(as_json(said), str(why_not) if why_not and not why_not.is_expected else None)
 
 
@@ -111,7 +108,14 @@ async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
                 operation_name=asked.prepared.name,
             )
     request_id = asked.context.request_id
+    asked.outcomes.extend(_outcome(each) for each in result.errors or ())
     return Answer(result.data, [errors.execution_error(each, request_id) for each in result.errors or ()])
+
+
+def _outcome(error: GraphQLError) -> str:
+    """An argument that graphql-core refuses has no cause of ours."""
+    cause = error.original_error
+    return "invalid" if cause is None or isinstance(cause, GraphQLError) else outcome_of(cause)
 
 
 @contextmanager

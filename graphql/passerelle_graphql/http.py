@@ -13,14 +13,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Final
 
 from graphql import GraphQLFormattedError, OperationType
 from starlette.types import Receive, Scope, Send
 
+from passerelle.kernel import tracing
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import InvalidInput, LimitExceeded, PasserelleError, TryLater
-from passerelle_graphql import errors, requests, standing
+from passerelle_graphql import errors, metrics, requests, standing
 from passerelle_graphql.authentication import REQUEST_ID, admit, new_request_id
 from passerelle_graphql.bodies import read_body, with_more
 from passerelle_graphql.compression import LEAST_BYTES, gzipped, takes_gzip
@@ -29,7 +31,7 @@ from passerelle_graphql.execution import answer
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_graphql.negotiation import MediaType, answer_type, is_json
-from passerelle_graphql.preparation import RequestErrors
+from passerelle_graphql.preparation import Prepared, RequestErrors
 from passerelle_graphql.requests import Parameters
 from passerelle_graphql.subscriptions.event_stream import EventStreams, wants_events
 
@@ -56,6 +58,15 @@ class Response:
     status: int
     body: bytes
     headers: Mapping[str, str]
+    outcome: str
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known of a request so far. The name of an operation that is not registered is its client's: not told."""
+
+    context: Context | None = None
+    operation: str = metrics.OTHER
 
 
 class GraphQLEndpoint:
@@ -75,7 +86,7 @@ class GraphQLEndpoint:
             return
         media_type = answer_type(said(head, b"accept"))
         shown_as = media_type or MediaType.JSON
-        response = await self._answer(scope, receive, head, media_type, request_id)
+        response = await self._answered(scope, receive, head, media_type, request_id)
         body = response.body
         headers = [*_ALWAYS[shown_as], (_REQUEST_ID, request_id.encode("ascii"))]
         if len(body) >= LEAST_BYTES and takes_gzip(said(head, b"accept-encoding") or ""):
@@ -87,33 +98,53 @@ class GraphQLEndpoint:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(
+    async def _answered(
         self, scope: Scope, receive: Receive, head: Heading, media_type: MediaType | None, request_id: str
     ) -> Response:
-        """The answer to one request; never raises."""
-        context: Context | None = None
+        """The answer to one request, counted; never raises."""
+        began = perf_counter()
+        run = _Run()
+        response = await self._answer(scope, receive, head, media_type, request_id, run)
+        network = "" if run.context is None else run.context.tenant.id
+        metrics.REQUESTS.add(network, run.operation, response.outcome)
+        metrics.SECONDS.add(perf_counter() - began, run.operation)
+        return response
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        head: Heading,
+        media_type: MediaType | None,
+        request_id: str,
+        run: _Run,
+    ) -> Response:
         try:
             if scope["method"] not in ("GET", "POST"):
                 refused = errors.formatted(InvalidInput("METHOD_NOT_ALLOWED", methods="GET et à POST"))
-                return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, [refused], context, {"Allow": ALLOWED})
+                return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, [refused], run.context, "invalid", {"Allow": ALLOWED})
             self._refuse_when_full()
-            context = await admit(self._gateway, scope["path_params"]["tenant"], head, request_id)
+            run.context = context = await admit(self._gateway, scope["path_params"]["tenant"], head, request_id)
             if media_type is None:
                 raise InvalidInput("NOT_ACCEPTABLE")
             parameters = await self._parameters(scope, receive, head)
-            return await self._executed(parameters, context)
+            prepared = self._gateway.preparation.prepare(parameters, (context.tenant.id, context.actor.id))
+            if prepared.name is not None and prepared.document.text in self._gateway.registered.texts:
+                run.operation = prepared.name
+            with tracing.span(run.operation, **{"passerelle.network": context.tenant.id}):
+                return await self._executed(prepared, context)
         except RequestErrors as wrong:
             status = HTTPStatus.BAD_REQUEST if media_type is MediaType.RESPONSE else HTTPStatus.OK
-            return _refusal(status, wrong.shown, context)
+            return _refusal(status, wrong.shown, run.context, "invalid")
         except PasserelleError as error:
-            return _refusal(errors.status_of(error), [errors.formatted(error)], context, errors.headers_of(error))
+            status, headers = errors.status_of(error), errors.headers_of(error)
+            return _refusal(status, [errors.formatted(error)], run.context, metrics.outcome_of(error), headers)
         except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
             shown = errors.internal(unexpected, request_id)
-            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, [shown], context)
+            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, [shown], run.context, metrics.FAILED)
 
-    async def _executed(self, parameters: Parameters, context: Context) -> Response:
+    async def _executed(self, prepared: Prepared, context: Context) -> Response:
         gateway = self._gateway
-        prepared = gateway.preparation.prepare(parameters, (context.tenant.id, context.actor.id))
         if prepared.operation.operation is OperationType.SUBSCRIPTION:
             raise InvalidInput("SUBSCRIPTION_NEEDS_STREAM")
         asked = Asked(context, prepared, gateway.path_of(context.tenant.id))
@@ -126,7 +157,7 @@ class GraphQLEndpoint:
         more = standing.extensions(context, asked.emergencies)
         if gateway.introspection and answered.why_not_compiled is not None:
             more = {"extensions": {**more.get("extensions", {}), "notCompiled": answered.why_not_compiled}}
-        return Response(HTTPStatus.OK.value, with_more(answered.body, more), standing.headers(context))
+        return Response(HTTPStatus.OK.value, with_more(answered.body, more), standing.headers(context), asked.outcome)
 
     def _refuse_when_full(self) -> None:
         """Raises GATEWAY_BUSY (TryLater) at once: whoever waits does it in his own memory."""
@@ -164,6 +195,7 @@ def _refusal(
     status: HTTPStatus,
     shown: Sequence[GraphQLFormattedError],
     context: Context | None,
+    outcome: str,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     body: dict[str, Any] = {"errors": shown}
@@ -171,4 +203,5 @@ def _refusal(
         status.value,
         with_more(body, standing.extensions(context)),
         {**standing.headers(context), **(headers or {})},
+        outcome,
     )

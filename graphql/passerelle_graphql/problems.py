@@ -10,7 +10,9 @@ from passerelle.audit.journal import Line
 from passerelle.kernel import errors, messages
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
+from passerelle_graphql.context import Asked
 from passerelle_graphql.directives import ListSize
+from passerelle_graphql.metrics import ANSWERED, outcome_of
 from passerelle_policies.explanations import WITH_WAYS_IN, how_to_get_access
 from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
@@ -63,25 +65,49 @@ class AsRefusal(strawberry.ExceptionHandler[errors.Refused, Refusal]):
     """A refusal by its code alone: the rule could tell of a block or of a masked document (docs/decisions/0061)."""
 
     def handle(self, exception: errors.Refused, *, field: StrawberryField, info: Info) -> Refusal:  # noqa: ARG002 - Strawberry's signature
-        return refusal(exception, info.context.context)
+        return refusal(exception, _noted(exception, info).context)
 
 
 class AsConflict(strawberry.ExceptionHandler[errors.Conflict, Conflict]):
     def handle(self, exception: errors.Conflict, *, field: StrawberryField, info: Info) -> Conflict:  # noqa: ARG002 - Strawberry's signature
+        _noted(exception, info)
         return Conflict(code=exception.code, message=exception.message)
 
 
 class AsInvalidInput(strawberry.ExceptionHandler[errors.InvalidInput, InvalidInput]):
     def handle(self, exception: errors.InvalidInput, *, field: StrawberryField, info: Info) -> InvalidInput:  # noqa: ARG002 - Strawberry's signature
+        _noted(exception, info)
         return InvalidInput(code=exception.code, message=exception.message)
 
 
 class AsTryLater(strawberry.ExceptionHandler[errors.TryLater, TryLater]):
     def handle(self, exception: errors.TryLater, *, field: StrawberryField, info: Info) -> TryLater:  # noqa: ARG002 - Strawberry's signature
+        _noted(exception, info)
         return try_later(exception)
 
 
+def _noted(error: errors.PasserelleError, info: Info) -> Asked:
+    """The request, told what came of it."""
+    asked: Asked = info.context
+    asked.outcomes.append(outcome_of(error))
+    return asked
+
+
 HANDLERS = (AsRefusal(), AsConflict(), AsInvalidInput(), AsTryLater())
+
+
+def outcome_shown(problem: Problem) -> str:
+    """The outcome that a type says (`metrics`): what is not there is an answer."""
+    match problem:
+        case Refusal():
+            return "refused"
+        case Conflict():
+            return "conflict"
+        case InvalidInput():
+            return "invalid"
+        case TryLater():
+            return "later"
+    return ANSWERED
 
 
 def problem_of(error: errors.PasserelleError, context: Context) -> Problem | None:

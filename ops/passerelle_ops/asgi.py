@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy import literal, select
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from passerelle.identities.bearers import BearerKind
 from passerelle.identities.issuers import Issuer
 from passerelle.identities.revocations import Revocations
 from passerelle.identities.tokens import TokenVerifier
+from passerelle.kernel import tracing
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import InvalidInput
@@ -36,13 +33,15 @@ from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
 from passerelle_ops.elsewhere import OtherNetworks
 from passerelle_ops.federated_reads import FederatedReads
-from passerelle_ops.federating_status import exposition, standings
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_ops.stopping import streams_end_first
+from passerelle_ops.watching import traces
+from passerelle_ops.watching.gateway import RESPONSES, Exposed
 
 _log = structlog.get_logger("passerelle.web")
 _REQUEST_ID = REQUEST_ID.lower().encode("ascii")
+_METHODS = frozenset(HTTPMethod)
 _SIGN_OF_LIFE = Statement(select(literal(1)))
 
 
@@ -73,11 +72,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """
     settings = settings or Settings()
     logs.configure(settings)
+    traces.trace(settings, "gateway")
     if settings.issuer is None:
         raise InvalidInput("ISSUER_MISSING")
     if settings.cisis_dir is not None:
         Official(settings.cisis_dir).schema_file()
     installation = Installation(settings)
+    exposed = Exposed(installation)
 
     async def directory_answers() -> None:
         await installation.directory.database.fetch(_SIGN_OF_LIFE, {})
@@ -86,10 +87,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         registry = await installation.registry()
         _log.info("started", networks=sorted(registry.networks))
-        async with streams_end_first(gateway.streams):
+        async with exposed.shared(), streams_end_first(gateway.streams):
             yield
         await reads.close()
         await installation.close()
+        traces.stop()
 
     async def networks() -> tuple[Tenant, ...]:
         registry = await installation.registry()
@@ -117,14 +119,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
         checks={"directory": directory_answers},
     )
 
-    async def metrics(_: Request) -> Response:
-        registry = await installation.registry()
-        found = await standings(registry.tenant, sorted(registry.networks), installation.clock)
-        text = _counted() + exposition(found, installation.clock.now())
-        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
-
     gateway.warm()
-    return assembled(gateway, lifespan, also=[Route("/metrics", metrics)] if settings.metrics else [])
+    return assembled(gateway, lifespan, also=exposed.routes())
 
 
 def assembled(
@@ -136,15 +132,6 @@ def assembled(
     application.add_middleware(FrontDoor, graphql=graphql)
     application.add_middleware(AccessLog)
     return application
-
-
-def _counted() -> bytes:
-    """What every process of this gateway has counted, where they share a folder, else this one (Prometheus text)."""
-    registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
 
 
 class _Networks:
@@ -170,6 +157,10 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with tracing.span("http", "server", came=_traceparent(scope)) as span:
+            await self._counted(scope, receive, send, span)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, span: tracing.Span) -> None:
         began = time.perf_counter()
         status, request_id = 0, None
 
@@ -187,14 +178,32 @@ class AccessLog:
             if status == 0:
                 await JSONResponse({"code": "INTERNAL_ERROR"}, status_code=500)(scope, receive, sending)
         finally:
+            RESPONSES.add(str(int(status)))
+            method, path = _method(scope), _told(scope, status)
+            span.says("http.request.method", method)
+            span.says("http.response.status_code", int(status))
+            span.says("url.path", path)
+            span.says("passerelle.request_id", request_id or "")
             if not scope["path"].startswith("/health/"):
                 logs.request(
-                    method=scope["method"],
-                    path=_told(scope, status),
+                    method=method,
+                    path=path,
                     status=int(status),
                     milliseconds=round((time.perf_counter() - began) * 1000, 1),
                     request_id=request_id,
                 )
+
+
+def _method(scope: Scope) -> str:
+    """The method, when it is one of HTTP's: a client may write anything there."""
+    method = str(scope["method"])
+    return method if method in _METHODS else "other"
+
+
+def _traceparent(scope: Scope) -> str | None:
+    if tracing.tracer is None:
+        return None
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
 
 
 def _told(scope: Scope, status: int) -> str:

@@ -11,6 +11,7 @@ from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
 from passerelle_ops.federating_carrier import CeleryCarrier
 from passerelle_ops.offices import Offices
+from passerelle_ops.watching.worked import ENVELOPES, SENT
 from passerelle_tenants.federation.addressing import AT_ONCE, address
 from passerelle_tenants.federation.home_moves import turn_of_places
 from passerelle_tenants.federation.kinds.dispensations import Dispensations
@@ -84,6 +85,8 @@ class Federation:
         while True:
             addressed = await address(office)
             sent = await send_due(office)
+            SENT.add(tenant.id, "sent", by=sent.states)
+            SENT.add(tenant.id, "failed", by=sent.failed)
             if sent.states or sent.failed:
                 _log.info("sent", tenant=tenant.id, bundles=sent.bundles, states=sent.states, failed=sent.failed)
             if addressed.events < AT_ONCE:
@@ -91,7 +94,12 @@ class Federation:
 
     async def take(self, tenant: Tenant, envelope: str) -> None:
         """Take in one envelope. Raises what the database raises: nothing was taken in then."""
-        taken = await take_in(await self.office(tenant), envelope.encode("ascii", "replace"))
+        try:
+            taken = await take_in(await self.office(tenant), envelope.encode("ascii", "replace"))
+        except Exception:
+            ENVELOPES.add(tenant.id, "failed")
+            raise
+        ENVELOPES.add(tenant.id, "unopened" if taken.reason else "refused" if taken.refused else "taken")
         if taken.reason or taken.refused:
             _log.warning(
                 "not all taken in",

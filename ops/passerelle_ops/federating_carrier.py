@@ -15,6 +15,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.exceptions import OperationalError
 
+from passerelle.kernel import tracing
 from passerelle.kernel.errors import TryLater
 from passerelle_ops.stack.broker_users import FEDERATION, key_prefix
 
@@ -66,6 +67,7 @@ class CeleryCarrier:
                     add_to_parent=False,
                     argsrepr="…",  # else Celery writes the arguments a second time, for people
                     kwargsrepr="",
+                    headers=tracing.sent_on(),
                 )
             except (OperationalError, OSError) as away:
                 self._forget(to_tenant)

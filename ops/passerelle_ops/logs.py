@@ -19,6 +19,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 from passerelle.kernel.errors import PasserelleError
+from passerelle.kernel.tracing import REQUEST
 from passerelle_ops.settings import Settings
 
 # 13 or 15 characters of a NIR or NIA, Corsica included; in one piece, or in groups as people write them.
@@ -41,6 +42,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             placed,
+            asked_for,
             struck_out,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
@@ -77,6 +79,13 @@ def placed(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
         error = error[1]
     if isinstance(error, BaseException):
         event.update(place(error))
+    return event
+
+
+def asked_for(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say which request, or turn of a task, it is of."""
+    if "request_id" not in event and (request_id := REQUEST.get()) is not None:
+        event["request_id"] = request_id
     return event
 
 
@@ -129,4 +138,5 @@ class _Library(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             event.update(place(record.exc_info[1]))
-        return str(structlog.processors.JSONRenderer(ensure_ascii=False)(None, "", struck_out(None, "", event)))
+        told = struck_out(None, "", asked_for(None, "", event))
+        return str(structlog.processors.JSONRenderer(ensure_ascii=False)(None, "", told))

@@ -18,9 +18,11 @@ from uuid import UUID
 import structlog
 
 from passerelle.audit.outbox import Waiting, mark_attempted, mark_relayed, waiting
+from passerelle.kernel import tracing
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
+from passerelle_ops.watching.worked import RELAYED
 
 _log = structlog.get_logger("passerelle.relay")
 AT_ONCE: Final = 100
@@ -69,23 +71,26 @@ async def relay(
         for event in await waiting(connection, clock.now(), limit):
             if time.monotonic() > end:
                 break
-            error = await _deliver(tenant, event, subscribers.of(event.name), silent, patience)
-            if error is None:
-                delivered.append(event.event_id)
-                continue
-            failed += 1
-            _log.warning(
-                "not delivered",
-                tenant=tenant.id,
-                event_name=event.name,
-                event_id=str(event.event_id),
-                attempts=event.attempts + 1,
-                **logs.place(error),
-            )
+            with tracing.as_request(event.request_id or tracing.request_id()):
+                error = await _deliver(tenant, event, subscribers.of(event.name), silent, patience)
+                if error is None:
+                    delivered.append(event.event_id)
+                    continue
+                failed += 1
+                _log.warning(
+                    "not delivered",
+                    tenant=tenant.id,
+                    event_name=event.name,
+                    event_id=str(event.event_id),
+                    attempts=event.attempts + 1,
+                    **logs.place(error),
+                )
             again = clock.now() + delay_after(event.attempts + 1)
             await mark_attempted(connection, event.event_id, again)
         if delivered:
             await mark_relayed(connection, delivered, clock.now())
+    RELAYED.add(tenant.id, "delivered", by=len(delivered))
+    RELAYED.add(tenant.id, "failed", by=failed)
     return Relayed(len(delivered), failed)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from uuid import uuid4
 
 import structlog
 from sqlalchemy import func, select
@@ -20,6 +19,7 @@ from passerelle.dossier.majority import come_of_age
 from passerelle.dossier.newcomers import tell_of_readers
 from passerelle.dossier.openings import open_due
 from passerelle.dossier.suspensions import close_suspended
+from passerelle.kernel import tracing
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
@@ -54,7 +54,7 @@ def beat_context(tenant: Tenant, clock: Clock) -> Context:
         tenant=tenant,
         actor=Actor(kind=ActorKind.SYSTEM, id="beat", name="Passerelle (tâche automatique)"),
         clock=clock,
-        request_id=uuid4().hex,
+        request_id=tracing.request_id(),
         purpose=Purpose.ADMINISTRATION,
     )
 

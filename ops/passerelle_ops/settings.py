@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     locator_key: Path | None = None  # None: state/locator.key; the key file that all processes of an installation share
     federation_url: str | None = None  # of the networks' gateway: https, or this machine; None: nobody is asked
     metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
+    metrics_port: int | None = None  # the same of a worker, on a port of its own at `host`; None: nowhere
+    metrics_folder: Path | None = None  # what the servers of one gateway counted; None: the web process makes one
+    traces_url: str | None = None  # OTLP over HTTP: http://collector:4318/v1/traces; None: nothing is traced
+    traces_share: float = Field(default=1.0, ge=0, le=1)  # of the requests that are traced
     operations_folder: Path | None = None  # *.graphql of the installation's own
     cisis_dir: Path | None = None  # the public set of the CI-SIS: official schemas for the documents of oncology
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -15,9 +15,10 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final
 
@@ -49,7 +50,13 @@ def main() -> None:
     if count == 1:
         _Server(given.host, given.port, ready=None, said=settings.ready_file).run_until_told()
     else:
-        sys.exit(_Leader(given.host, given.port, count, settings.ready_file).run())
+        with ExitStack() as kept:
+            if settings.metrics and settings.metrics_folder is None:
+                # The servers read their settings themselves.
+                folder = kept.enter_context(TemporaryDirectory(prefix="passerelle-counted-"))
+                os.environ["PASSERELLE_METRICS_FOLDER"] = folder
+            code = _Leader(given.host, given.port, count, settings.ready_file).run()
+        sys.exit(code)
 
 
 def processes(settings: Settings) -> int:

@@ -15,15 +15,18 @@ import asyncio
 import sys
 import threading
 import warnings
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import structlog
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.beat import EmbeddedService, Scheduler
 
+from passerelle.kernel import tracing
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
@@ -41,6 +44,8 @@ from passerelle_ops.schedule import Periodic, periodic_tasks, run_alone
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.broker_users import FEDERATION, KEY_PREFIX, TURNS, key_prefix
+from passerelle_ops.watching import traces, worked
+from passerelle_ops.watching.messages import taken
 from passerelle_policies.packs import pack_on
 from passerelle_tenants.federation.kinds.recourse import OverFederation
 from passerelle_tenants.federation.travellers import Kinds
@@ -48,10 +53,10 @@ from passerelle_tenants.registry import recorded_networks
 
 # They only wait for the loop. With few, long turns in as many networks would stop the seals and the relay of all.
 _THREADS = "12"
+ALIVE_SECONDS = 10.0
 _log = structlog.get_logger("passerelle.worker")
 _T = TypeVar("_T")
 
-ALIVE_SECONDS = 10.0
 
 class Loop:
     """One event loop in a thread of its own."""
@@ -65,9 +70,6 @@ class Loop:
         """Have the work done there and wait for what it gives."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
     def say_alive(self, file: Path) -> None:
         """Touch the file now, and every ten seconds as long as the loop turns."""
 
@@ -77,6 +79,9 @@ class Loop:
 
         self._loop.call_soon_threadsafe(touch)
 
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
 
 
@@ -108,14 +113,14 @@ class Turns:
         """Take in what another network sent. What cannot be done is logged: whoever sent it sends it again."""
         self._loop.run(self._take(to_tenant, envelope))
 
-    def close(self) -> None:
-        self._federation.close()
-        self._loop.run(self._installation.close())
-        self._loop.close()
     def say_alive(self, file: Path) -> None:
         """Touch the file now and from then on, as `Loop.say_alive`."""
         self._loop.say_alive(file)
 
+    def close(self) -> None:
+        self._federation.close()
+        self._loop.run(self._installation.close())
+        self._loop.close()
 
     async def _networks(self) -> list[str]:
         # Read anew each time: a network may have been set up since.
@@ -129,10 +134,16 @@ class Turns:
         return float(min(rules.number("journal.seal_seconds", each) for each in overrides))
 
     async def _run(self, name: str, tenant_id: str) -> None:
+        began, known = perf_counter(), ""
         try:
-            tenant = await (await self._installation.registry()).tenant(tenant_id)
-            await run_alone(self.tasks[name], tenant, self._installation.clock)
+            task, tenant = self.tasks[name], await (await self._installation.registry()).tenant(tenant_id)
+            known = tenant.id
+            is_done = await run_alone(task, tenant, self._installation.clock)
+            worked.TURNS.add(known, name, "done" if is_done else "held")
+            if is_done:
+                worked.TURN_SECONDS.add(perf_counter() - began, name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks and networks go on
+            worked.TURNS.add(known, name if name in self.tasks else "", "failed")
             _log.warning("task failed", task=name, tenant=tenant_id, **logs.place(error))
 
     async def _take(self, to_tenant: str, envelope: str) -> None:
@@ -160,6 +171,11 @@ class Queues:
 
     def federation(self, tenant_id: str) -> str:
         return self._of(tenant_id, FEDERATION)
+
+    def by_network(self, networks: Iterable[str]) -> Mapping[tuple[str, str], str]:
+        """Each queue of these networks, by network and name."""
+        own = {(each, TURNS): self.turns(each) for each in networks}
+        return own | {(each, FEDERATION): self.federation(each) for each, _ in own}
 
     def _of(self, tenant_id: str, name: str) -> str:
         """The same key whoever serves the network."""
@@ -194,36 +210,43 @@ def create_app(broker_url: str, turns: Turns) -> Celery:
     )
     heard = set(turns.networks())
 
-    def turn_of_one(name: str, tenant_id: str) -> None:
-        turns.run(name, tenant_id)
+    def turn_of_one(task: Task, name: str, tenant_id: str) -> None:
+        with taken(task, f"turn {name}", tenant_id):
+            turns.run(name, tenant_id)
 
-    def turn_of_all(name: str) -> None:
+    def turn_of_all(task: Task, name: str) -> None:
+        with taken(task, f"turns {name}"):
+            send_to_all(name)
+
+    def send_to_all(name: str) -> None:
         for tenant_id in turns.networks():
             if tenant_id not in heard:  # set up since we started
                 app.control.add_consumer(queues.turns(tenant_id))
                 app.control.add_consumer(queues.federation(tenant_id))
                 heard.add(tenant_id)
-            one.apply_async((name, tenant_id), queue=queues.turns(tenant_id), expires=_stale(turns.tasks[name]))
+            stale, queue = _stale(turns.tasks[name]), queues.turns(tenant_id)
+            one.apply_async((name, tenant_id), queue=queue, expires=stale, headers=tracing.sent_on())
 
-    def take(to_tenant: str, envelope: str) -> None:
-        turns.take(to_tenant, envelope)
+    def take(task: Task, to_tenant: str, envelope: str) -> None:
+        with taken(task, TAKE):
+            turns.take(to_tenant, envelope)
 
-    one = app.task(name="turns.one")(turn_of_one)
-    app.task(name="turns.all")(turn_of_all)
+    one = app.task(name="turns.one", bind=True)(turn_of_one)
+    app.task(name="turns.all", bind=True)(turn_of_all)
     # Acknowledged first: the sender's database sends again what was not applied, in seconds and whatever we did.
-    app.task(name=TAKE, acks_late=False)(take)
+    app.task(name=TAKE, bind=True, acks_late=False)(take)
     return app
 
-
-def _stale(task: Periodic) -> float:
-    """After how long a turn that nobody took is not worth taking: another has been sent."""
-    return max(task.every, 10.0)
 
 def first_turns(app: Celery, turns: Turns) -> None:
     """A turn of each task now: what became due while no clock ran waits no more."""
     for name in turns.tasks:
         app.send_task("turns.all", (name,))
 
+
+def _stale(task: Periodic) -> float:
+    """After how long a turn that nobody took is not worth taking: another has been sent."""
+    return max(task.every, 10.0)
 
 
 def opened(settings: Settings, subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> Turns:
@@ -252,6 +275,7 @@ def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> 
     """Work until SIGTERM: finish what is under way, then stop."""
     settings = Settings()
     logs.configure(settings)
+    traces.trace(settings, "worker")
     # Its reason, pickled messages run as root, does not hold here: only JSON is accepted.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     turns, addresses = opened(settings, subscribers, kinds), Addresses(settings)
@@ -277,15 +301,20 @@ def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> 
     signals.worker_shutting_down.connect(stopping, weak=False)
     queues, networks = Queues(turns.only), turns.networks()
     heard = [queues.common, *map(queues.turns, networks), *map(queues.federation, networks)]
-    try:
+    with ExitStack() as watched:
+        watched.callback(traces.stop)
+        watched.callback(turns.close)
+        if settings.metrics_port is not None:
+            # Only here: what Prometheus reads takes its time to load.
+            from passerelle_ops.watching.worker import exposed
+
+            watched.enter_context(exposed(settings.host, settings.metrics_port, app, queues.by_network(networks)))
         app.worker_main(
             [
                 *("--quiet", "worker", "--pool", "threads", "--concurrency", _THREADS, "--queues", ",".join(heard)),
                 *("--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
             ]
         )
-    finally:
-        turns.close()
     return 0
 
 

@@ -69,7 +69,7 @@ async def test_each_pair_is_told_to_people_and_to_prometheus(capsys: pytest.Capt
         shown = (await client.get("/metrics")).text
     for name, value in (("waiting", 1), ("in_flight", 1), ("dead", 1), ("away", 1), ("acknowledged_total", 40)):
         assert f'passerelle_federation_{name}{{network="oncomip",peer="oncopl"}} {value:.1f}' in shown
-    assert 'passerelle_federation_answers{network="oncomip"} 1.0' in shown
+    assert 'passerelle_network_answers{network="oncomip"} 1.0' in shown
     assert "passerelle_graphql_operations" in shown
 
 

@@ -340,11 +340,9 @@ def _comparable(answer: Answer, ranks: Mapping[bytes, bytes]) -> tuple[int, list
 def _counted() -> Counter[tuple[str, str]]:
     """The answers of the side that compiles so far, by executor and reason: the reference says none."""
     found = Counter[tuple[str, str]]()
-    for metric in OPERATIONS.collect():
-        for each in metric.samples:
-            executor, reason = each.labels.get("executor", ""), each.labels.get("reason", "")
-            if each.name.endswith("_total") and (executor == Executor.COMPILED or reason):
-                found[executor, reason] = int(each.value)
+    for (executor, reason), number in OPERATIONS.counted.items():
+        if executor == Executor.COMPILED or reason:
+            found[executor, reason] = number
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 
@@ -39,11 +38,6 @@ def gateway(stack: Stack, name: str, *, host: str = "127.0.0.1") -> Process:
         "PASSERELLE_READY_FILE": str(said),
         "PASSERELLE_FEDERATION_URL": stack.settings.federation_url or f"http://127.0.0.1:{port}",
     }
-    if stack.settings.metrics:
-        counted = stack.state.path / f"{name}.metrics"  # what each of its servers counts, to be summed
-        shutil.rmtree(counted, ignore_errors=True)
-        counted.mkdir()
-        more["PROMETHEUS_MULTIPROC_DIR"] = str(counted)
     answer = answers(port, "/health/ready")
     return Process(
         name=name,
@@ -81,12 +75,13 @@ def worker(stack: Stack, tenant_id: str | None = None) -> Process:
     name = "worker" if tenant_id is None else f"worker-{tenant_id}"
     said = stack.state.path / f"{name}.ready"
     said.unlink(missing_ok=True)
+    more = {"PASSERELLE_METRICS_PORT": str(stack.port(f"{name}-metrics"))} if stack.settings.metrics else {}
     given = environment(stack) if tenant_id is None else environment_of_one(stack.settings, tenant_id, stack.publish())
     return Process(
         name=name,
         command=Command(
             argv=[sys.executable, "-P", "-m", "passerelle_ops.worker"],
-            environment={**given, "PASSERELLE_READY_FILE": str(said)},
+            environment={**given, **more, "PASSERELLE_READY_FILE": str(said)},
         ),
         is_ready=said.exists,
     )

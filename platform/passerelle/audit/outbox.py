@@ -10,10 +10,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     ScalarSelect,
     Select,
     Text,
+    cast,
     func,
     insert,
     literal,
@@ -24,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle.audit.tables import outbox
+from passerelle.audit.tables import journal, outbox
 from passerelle.audit.transactions import Act
 
 
@@ -38,7 +40,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """An event as the relay reads it back."""
+    """An event as the relay reads it back; `request_id`: of the request that published it, as its journal has it."""
 
     event_id: UUID
     name: str
@@ -46,6 +48,10 @@ class Waiting:
     payload: Mapping[str, Any]
     at: datetime
     attempts: int
+    request_id: str | None = None
+
+
+_KEPT = tuple(name for name in Waiting.__dataclass_fields__ if name != "request_id")
 
 
 async def publish(act: Act, event: Event) -> UUID:
@@ -102,16 +108,29 @@ async def waiting(connection: AsyncConnection, now: datetime, limit: int = 100) 
     Those that failed come after those that did not: however many fail, they hold up nothing else.
     """
     rows = await connection.execute(
-        select(*(outbox.c[name] for name in Waiting.__dataclass_fields__))
+        select(*(outbox.c[name] for name in _KEPT), _request_id().label("request_id"))
         .where(
             outbox.c.relayed_at.is_(None),
             or_(outbox.c.next_attempt_at.is_(None), outbox.c.next_attempt_at <= now),
         )
         .order_by(outbox.c.attempts, outbox.c.at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=outbox, skip_locked=True)
     )
     return [Waiting(**row) for row in rows.mappings()]
+
+
+def _request_id() -> ScalarSelect[str | None]:
+    """SQL: the request in whose transaction an event was written: the line that it wrote there about that patient."""
+    return (
+        select(journal.c.request_id)
+        .where(
+            cast(journal.c.transaction_id, BigInteger) == outbox.c.transaction_id,
+            journal.c.patient_id == outbox.c.patient_id,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def unaddressed(at: ColumnElement[datetime], limit: ColumnElement[int]) -> CTE:

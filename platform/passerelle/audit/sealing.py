@@ -37,6 +37,7 @@ from passerelle.audit.heads import Head, head_of
 from passerelle.audit.leaves import columns_of_line, leaf_of, mark_of
 from passerelle.audit.merkle import Frontier
 from passerelle.audit.tables import journal, journal_leaf, journal_seal
+from passerelle.audit.tallies import tell
 from passerelle.audit.verifier import key_id_of
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
@@ -84,14 +85,15 @@ async def seal(tenant: Tenant, clock: Clock, *, sweep: bool = False, at_once: in
     while True:
         async with tenant.database.transaction() as connection:
             taken, size = await _seal_batch(connection, tenant, clock.now(), sweep=sweep, limit=at_once)
-        lines, sweep = lines + taken, False
-        if taken < at_once:
+        tell(tenant.id, taken)
+        lines, sweep = lines + len(taken), False
+        if len(taken) < at_once:
             return Sealed(lines, size)
 
 
 async def _seal_batch(
     connection: AsyncConnection, tenant: Tenant, now: datetime, *, sweep: bool, limit: int
-) -> tuple[int, int]:
+) -> tuple[Sequence[Row[Any]], int]:
     await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     await connection.execute(_PLANNER)
     last = (
@@ -100,7 +102,7 @@ async def _seal_batch(
     frontier, previous = _trusted(tenant, last)
     rows, notes = await _unsealed(connection, last, sweep=sweep, limit=limit)
     if not rows:
-        return 0, frontier.size
+        return rows, frontier.size
     await connection.execute(_ADD_LEAVES, await asyncio.to_thread(_leaves, tenant, frontier, rows))
     unsigned = Head(
         tenant=tenant.id,
@@ -124,7 +126,7 @@ async def _seal_batch(
             cluster=notes.cluster,
         )
     )
-    return len(rows), frontier.size
+    return rows, frontier.size
 
 
 def _trusted(tenant: Tenant, last: Row[Any] | None) -> tuple[Frontier, bytes]:

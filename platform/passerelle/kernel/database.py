@@ -21,6 +21,7 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from passerelle.kernel import tracing
 from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.outages import outages_told
 from passerelle.kernel.pipeline_pool import Pipelines
@@ -119,7 +120,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Commit on leaving, roll back on any exception. Raises `TryLater` (DATABASE_AWAY, DATABASE_BUSY)."""
-        with outages_told():
+        with outages_told(), tracing.sql_span("sql.transaction"):
             async with self._transactions.begin() as connection:
                 yield connection
 
@@ -129,16 +130,22 @@ class Database:
         A connection that died with an earlier server is found out by using it: the statement then runs once
         more on a living one. Should its first run have been committed unheard, its journal line stands twice.
         """
-        rows = await self._pipelines.ask(statement.sql, written(statement.values(parameters)), as_bytes=False)
-        return cast(list[TupleRow], rows)
+        asked = self._pipelines.ask(statement.sql, written(statement.values(parameters)), as_bytes=False)
+        if tracing.tracer is None:
+            return cast(list[TupleRow], await asked)
+        with tracing.sql_span("sql.statement", statement.sql.decode()):
+            return cast(list[TupleRow], await asked)
 
     async def fetch_raw(self, statement: Sendable, values: Sequence[Any]) -> tuple[bytes | None, ...]:
         """The same, for the one row of a statement, column by column in PostgreSQL's text format.
 
         `values` stand for `$1`, `$2`… (types: `pipeline_values`). Any other number of rows is a LookupError.
         """
-        row = await self._pipelines.ask(statement.sql, written(values), as_bytes=True)
-        return cast(tuple[bytes | None, ...], row)
+        asked = self._pipelines.ask(statement.sql, written(values), as_bytes=True)
+        if tracing.tracer is None:
+            return cast(tuple[bytes | None, ...], await asked)
+        with tracing.sql_span("sql.statement"):  # its text holds the names that a client gave to fields
+            return cast(tuple[bytes | None, ...], await asked)
 
     async def close(self) -> None:
         """Wait for the statements in flight, then close every connection."""

@@ -33,7 +33,7 @@ UNPREPARED_STATES: Final = ("26000", "0A000")
 class Request:
     """One call: what is sent, and who waits for it. `as_bytes`: the one row as it came, else rows of objects."""
 
-    __slots__ = ("as_bytes", "before", "failed", "future", "result", "sql", "values")
+    __slots__ = ("as_bytes", "before", "failed", "future", "result", "sql", "values", "waits_since")
 
     def __init__(self, sql: bytes, values: Sequence[bytes | None], future: asyncio.Future[Any], as_bytes: bool) -> None:
         self.sql = sql
@@ -41,6 +41,7 @@ class Request:
         self.future = future
         self.as_bytes = as_bytes
         self.before = 0  # commands of ours that stand before the statement itself
+        self.waits_since = 0.0  # where no line was free
         self.result: PGresult | None = None
         self.failed: PGresult | None = None
 

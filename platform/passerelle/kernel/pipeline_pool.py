@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import psycopg
@@ -18,6 +19,7 @@ from passerelle.kernel.ceiling import Share
 from passerelle.kernel.errors import TryLater
 from passerelle.kernel.outages import AWAY, BUSY, is_away, outages_told
 from passerelle.kernel.pipeline import UNPREPARED_STATES, Line, Request
+from passerelle.kernel.sql_tallies import FULL, SQL, WAITS
 
 # A line that was idle for so long may go to another database that wants one more.
 _QUIET_SECONDS: Final = 1.0
@@ -70,13 +72,17 @@ class Pipelines:
 
     async def ask(self, sql: bytes, values: Sequence[bytes | None], *, as_bytes: bool) -> Any:
         """One statement, as its own transaction. Raises `TryLater`, or psycopg's error of the statement."""
-        with outages_told():
-            try:
+        began = perf_counter()
+        try:
+            with outages_told():
+                try:
+                    return await self._asked(sql, values, as_bytes)
+                except psycopg.Error as failed:
+                    if not _is_worth_another(failed):
+                        raise
                 return await self._asked(sql, values, as_bytes)
-            except psycopg.Error as failed:
-                if not _is_worth_another(failed):
-                    raise
-            return await self._asked(sql, values, as_bytes)
+        finally:
+            SQL.add(perf_counter() - began, "statement")
 
     async def _asked(self, sql: bytes, values: Sequence[bytes | None], as_bytes: bool) -> Any:
         if self._is_closing:
@@ -95,7 +101,9 @@ class Pipelines:
 
     async def _waited(self, request: Request, loop: asyncio.AbstractEventLoop) -> Any:
         if len(self._waiting) >= self._room:
+            FULL.add("statements")
             raise TryLater(BUSY, retry_after=1)
+        request.waits_since = perf_counter()
         self._waiting.append(request)
         given_up = loop.call_later(self._timeout, self._dismiss, request)
         try:
@@ -107,6 +115,7 @@ class Pipelines:
 
     def _dismiss(self, request: Request) -> None:
         if request in self._waiting and not request.future.done():
+            FULL.add("statements")
             request.future.set_exception(TryLater(BUSY, retry_after=1))
 
     def _least_loaded(self) -> Line | None:
@@ -170,6 +179,7 @@ class Pipelines:
         while self._waiting and line.load < self._depth and not line.is_closed:
             request = self._waiting.popleft()
             if not request.future.done():
+                WAITS.add(perf_counter() - request.waits_since, "statements")
                 line.send(request)
         if not line.load and self._share.is_wanted and not line.is_closed:
             self._drop(line)

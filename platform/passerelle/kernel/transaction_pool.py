@@ -9,15 +9,18 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Final, cast
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
+from passerelle.kernel import tracing
 from passerelle.kernel.ceiling import Share
 from passerelle.kernel.errors import TryLater
 from passerelle.kernel.outages import BUSY
+from passerelle.kernel.sql_tallies import FULL, SQL, WAITS
 
 # Connections that were idle for so long may go to another database that wants one more.
 _QUIET_SECONDS: Final = 1.0
@@ -35,6 +38,7 @@ class Transactions:
             pool_pre_ping=True,
             hide_parameters=True,  # an error's text must not quote a row
         )
+        tracing.listen_to(self._engine.sync_engine)
         self._size = size
         self._room = room
         self._timeout = timeout
@@ -58,10 +62,12 @@ class Transactions:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Commit on leaving, roll back on any exception. Raises `TryLater` (DATABASE_BUSY), and SQLAlchemy's own."""
         await self._enter()
+        began = perf_counter()
         try:
             async with self._engine.begin() as connection:
                 yield connection
         finally:
+            SQL.add(perf_counter() - began, "transaction")
             self._active -= 1
             self.used_at = asyncio.get_running_loop().time()
             if not self._active and (self._is_yielding or self._share.is_wanted):
@@ -73,12 +79,15 @@ class Transactions:
             self._active += 1
             return
         if len(self._waiting) >= self._room:
+            FULL.add("transactions")
             raise TryLater(BUSY, retry_after=1)
+        began = perf_counter()
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             async with asyncio.timeout(self._timeout):
                 await turn
+            WAITS.add(perf_counter() - began, "transactions")
         except BaseException as left:
             if turn in self._waiting:
                 self._waiting.remove(turn)
@@ -88,6 +97,7 @@ class Transactions:
                     self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
                 self._start_waiting()
             if isinstance(left, TimeoutError):
+                FULL.add("transactions")
                 raise TryLater(BUSY, retry_after=1) from left
             raise
 
