@@ -131,6 +131,8 @@ class GraphQLEndpoint:
             prepared = self._gateway.preparation.prepare(parameters, (context.tenant.id, context.actor.id))
             if prepared.name is not None and prepared.document.text in self._gateway.registered.texts:
                 run.operation = prepared.name
+            if tracing.tracer is None:
+                return await self._executed(prepared, context)
             with tracing.span(run.operation, **{"passerelle.network": context.tenant.id}):
                 return await self._executed(prepared, context)
         except RequestErrors as wrong:

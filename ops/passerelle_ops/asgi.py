@@ -38,6 +38,7 @@ from passerelle_ops.settings import Settings
 from passerelle_ops.stopping import streams_end_first
 from passerelle_ops.watching import traces
 from passerelle_ops.watching.gateway import RESPONSES, Exposed
+from passerelle_tenants import home_acts
 
 _log = structlog.get_logger("passerelle.web")
 _REQUEST_ID = REQUEST_ID.lower().encode("ascii")
@@ -111,6 +112,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         elsewhere_experts=elsewhere,
         boards_elsewhere=elsewhere,
         records_elsewhere=reads.asking(),
+        homes=home_acts.Declaring(lambda: installation.locator),
         answers=reads.answer,
         introspection=settings.environment == "development",
         executor=Executor(settings.executor),
@@ -157,10 +159,13 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if tracing.tracer is None:
+            await self._counted(scope, receive, send, None)
+            return
         with tracing.span("http", "server", came=_traceparent(scope)) as span:
             await self._counted(scope, receive, send, span)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send, span: tracing.Span) -> None:
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, span: tracing.Span | None) -> None:
         began = time.perf_counter()
         status, request_id = 0, None
 
@@ -180,10 +185,11 @@ class AccessLog:
         finally:
             RESPONSES.add(str(int(status)))
             method, path = _method(scope), _told(scope, status)
-            span.says("http.request.method", method)
-            span.says("http.response.status_code", int(status))
-            span.says("url.path", path)
-            span.says("passerelle.request_id", request_id or "")
+            if span is not None:
+                span.says("http.request.method", method)
+                span.says("http.response.status_code", int(status))
+                span.says("url.path", path)
+                span.says("passerelle.request_id", request_id or "")
             if not scope["path"].startswith("/health/"):
                 logs.request(
                     method=method,
@@ -201,8 +207,6 @@ def _method(scope: Scope) -> str:
 
 
 def _traceparent(scope: Scope) -> str | None:
-    if tracing.tracer is None:
-        return None
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
 
 

@@ -70,10 +70,13 @@ def request_id() -> str:
 
 def sent_on() -> dict[str, str]:
     """What goes with a message to another process: who asked for it."""
-    said = {"passerelle_request": request_id()}
-    if tracer is not None and (parent := tracer.traceparent()) is not None:
-        said["traceparent"] = parent
-    return said
+    return {"passerelle_request": request_id(), **parent()}
+
+
+def parent() -> dict[str, str]:
+    """What goes with a question to another gateway: the span it is asked in (W3C Trace Context), if there is one."""
+    here = None if tracer is None else tracer.traceparent()
+    return {} if here is None else {"traceparent": here}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sqlalchemy import Uuid, bindparam, select
 
 from passerelle.audit.transactions import transaction
 from passerelle.identities import patients
+from passerelle.kernel import tracing
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import Refused, TryLater
@@ -119,7 +120,7 @@ class Asking:
             raise _NoWay
         office = await self.office(context)
         question = await questions.asked(office, network, context, what, asked)
-        async with self.http().stream("POST", endpoint, content=question) as response:
+        async with self.http().stream("POST", endpoint, content=question, headers=tracing.parent()) as response:
             response.raise_for_status()
             octets = response.aiter_bytes()
             line, rest = await _line(octets)
