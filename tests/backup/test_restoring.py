@@ -17,12 +17,14 @@ from psycopg import AsyncConnection
 from sqlalchemy import text
 
 from passerelle.audit import narrowings
+from passerelle.audit.followed import begin_again
 from passerelle.audit.sealing import seal
 from passerelle.audit.transactions import transaction
 from passerelle.audit.verification import verify_journal
 from passerelle.dossier import erasure, lifecycle, objections, relations, visibility
 from passerelle.dossier.erasure_verification import verify_erasures
 from passerelle.dossier.verification import acts_without_line, orphans, verify_contents
+from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import BrokenIntegrity, Conflict
@@ -33,13 +35,14 @@ from passerelle_ops.backup.ledger import Ledger
 from passerelle_ops.backup.making import Made, back_up, newest
 from passerelle_ops.backup.places import Place
 from passerelle_ops.backup.rehearsing import rehearse
+from passerelle_ops.backup.renumbering import renumber
 from passerelle_ops.backup.replaying import _KEYS, read, replay
 from passerelle_ops.backup.restoring import Archive, restore
 from passerelle_ops.backup.sources import Source
 from passerelle_ops.migrations import TENANT
 from passerelle_policies.vocabulary import ActorKind
 from passerelle_tenants.onboarding import Site
-from tests.builders import World, document, network, professional
+from tests.builders import World, document, ins_of, network, professional
 from tests.conftest import Cloned
 
 SYSTEM = Actor(kind=ActorKind.SYSTEM, id="erasure", name="Effacement")
@@ -123,6 +126,7 @@ class Happened:
     masked: UUID
     lost: UUID
     blocked: str
+    newcomer: Ins
 
 
 async def _before(house: House) -> tuple[Any, ...]:
@@ -145,11 +149,15 @@ async def _after(house: House, before: tuple[Any, ...]) -> Happened:
         await relations.withdraw_authorization(act, patient_id, doctor.id)
         await objections.object_to_emergencies(act, patient_id)
     lost = await world.publish(patient_id, document())
+    newcomer = ins_of(77_001)
+    newcomer_id, himself = await world.patient(newcomer)
+    async with transaction(world.context(himself)) as act:
+        await lifecycle.close(act, newcomer_id, reason="non")
     async with transaction(world.context(other)) as act:
         await lifecycle.close(act, erased_id, reason="au revoir")
         await erasure.request_erasure(act, erased_id, proof="courrier")
     await erasure.erase_now(world.context(SYSTEM), erased_id)
-    return Happened(patient_id, erased_id, masked, lost, blocked.subject)
+    return Happened(patient_id, erased_id, masked, lost, blocked.subject, newcomer)
 
 
 async def _destroy(house: House) -> None:
@@ -224,6 +232,14 @@ async def test_what_narrowed_is_in_force_and_what_was_erased_stays_so(
     assert (lost.document_id, lost.code, lost.narrowed) == (happened.lost, "DOCUMENT_ENTRY_LOST", False)
     assert restored.loss.journal_lines > 0
 
+    # Who was registered since is known by nothing but his pseudonym: coming back, he finds his record closed.
+    assert restored.replayed.unknown == ()
+    again, _ = await world.patient(happened.newcomer, open_=False)
+    shut = await house.one(
+        "select d.state, p.ins_value from dossier d join patient p using (patient_id) where patient_id = :id", id=again
+    )
+    assert tuple(shut) == ("closed", happened.newcomer.value)
+
     await seal(world.tenant, world.clock)
     assert (await verify_journal(world.tenant, world.clock)).findings == ()
     assert await acts_without_line(world.tenant) == []
@@ -253,6 +269,28 @@ async def test_a_ledger_that_lost_an_entry_is_not_believed(world: World, tmp_pat
         await read(ledger.since(6))  # shorter than the backup says
     gone.write_bytes(octets)
     assert (await read(ledger.since(0))).entries == 5
+
+
+async def test_after_a_restore_numbers_go_on(house: House) -> None:
+    owner = house.source.tenant
+    assert owner is not None
+    async with owner.database.transaction() as connection:
+        await connection.execute(
+            text(
+                "insert into outbox (event_id, name, patient_id, payload, at, transaction_id)"
+                " values (gen_random_uuid(), 'dossier.essai', gen_random_uuid(), '{}', now(), 1000000000000)"
+            )
+        )
+        before = (await connection.execute(text("select last_value from federation_version"))).scalar_one()
+    await renumber(owner)  # as when the dump came from a server that had counted further
+    async with owner.database.transaction() as connection:
+        furthest, now = (
+            await connection.execute(
+                text("select max(transaction_id), max(last_value) from outbox, federation_version")
+            )
+        ).one()
+        assert not await begin_again(connection)
+    assert (furthest, now > before + 1_000_000) == (0, True)
 
 
 async def test_each_table_that_narrows_is_noted_and_put_back(tenant_database: Cloned) -> None:

@@ -1,33 +1,41 @@
 """Numbers that mean something elsewhere, made to go on after a restore.
 
 Transactions are numbered by the server: in another one, rows that came with the dump may bear numbers that it has not
-reached, and whoever follows would wait for years. Other networks remember the number of the newest state that they were
-sent: a restored network's next one must be higher than any that it gave before.
+reached, and whoever follows would wait for years. What other networks remember is `passerelle_tenants`' to mend.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from psycopg import AsyncConnection
+from passerelle.audit.followed import begin_again
+from passerelle.kernel.context import Tenant
+from passerelle.kernel.errors import PasserelleError
+from passerelle.notices import watermarks
+from passerelle_ops.backup.keeping import WATERMARK
+from passerelle_ops.installation import Installation
+from passerelle_tenants.federation.places import WATERMARK as LOCATOR
+from passerelle_tenants.federation.restored import leap, owe_again
 
-from passerelle_ops.backup.sources import Source
-
-#: More states than a network sends between a backup and its loss.
-_LEAP: Final = 1_000_000_000
-_IS_AHEAD: Final = b"select coalesce(max(transaction_id), 0) > pg_current_xact_id()::text::bigint from outbox"
-_FOLLOWERS: Final = ["locator", "ledger"]
+_FOLLOWERS: Final = (LOCATOR, WATERMARK)
 
 
-async def renumber(source: Source) -> None:
-    """Once for each restore; done twice, it leaps twice, which costs nothing."""
-    if not source.is_tenant:
-        return
-    async with await AsyncConnection.connect(source.site.owner_url) as connection:
-        row = await (await connection.execute(_IS_AHEAD)).fetchone()
-        if row is not None and row[0]:
-            await connection.execute("update outbox set transaction_id = 0")
-            await connection.execute("update notice_watermark set position = -1 where name = any(%s)", (_FOLLOWERS,))
-        await connection.execute(
-            "select setval('federation_version', last_value + %s) from federation_version", (_LEAP,)
-        )
+async def renumber(tenant: Tenant) -> None:
+    """In the restored database, before it serves. Done twice, it leaps twice, which costs nothing."""
+    async with tenant.database.transaction() as connection:
+        if await begin_again(connection):
+            await watermarks.forget(connection, _FOLLOWERS)
+        await leap(connection)
+        await owe_again(connection)
+
+
+async def tell_others(installation: Installation, restored: str) -> list[str]:
+    """Have the other networks of this installation owe it everything again; those that could not be reached."""
+    registry, away = await installation.registry(), []
+    for each in sorted(registry.networks.keys() - {restored}):
+        try:
+            async with (await registry.tenant(each)).database.transaction() as connection:
+                await owe_again(connection, restored)
+        except PasserelleError:
+            away.append(each)
+    return away

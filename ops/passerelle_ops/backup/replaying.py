@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import erasure
 from passerelle.dossier import restored as dossier
+from passerelle.identities import patients
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
@@ -52,6 +53,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "erasure_request": ("request_id",),
     "dossier": ("patient_id",),
 }
+_SHUTTING: Final = ("block", "emergency_objection", "heirs_objection")
 
 
 @dataclass(slots=True)
@@ -62,6 +64,13 @@ class Words:
     filed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     head: Mapping[str, Any] | None = None
     entries: int = 0
+
+    def shutters(self) -> dict[UUID, str | None]:
+        """The patients who shut something, whatever document it is about, with their person keys."""
+        rows = (said for each in _SHUTTING for _, said in self.newest.get(each, {}).values())
+        states = (said for each in ("dossier", "pharmacy_record") for _, said in self.newest.get(each, {}).values())
+        shut = (said for said in states if said["state"] not in ("informed", "open"))
+        return {UUID(said["patient_id"]): said.get("person_key") for said in (*rows, *shut)}
 
     def narrowed(self) -> set[str]:
         """The documents that were masked, hidden or ended."""
@@ -75,10 +84,12 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many rows changed, by table, and how many records were erased again."""
+    """How many rows changed, by table, how many records were erased again, and the patients registered since the backup
+    whom nothing will recognise: they had no INS, what they had closed or blocked is theirs to say again."""
 
     changed: Mapping[str, int]
     erased: int
+    unknown: tuple[str, ...] = ()
 
 
 async def read(entries: AsyncIterator[Entry]) -> Words:
@@ -110,11 +121,11 @@ async def replay(
         if said["state"] == DossierState.PURGED.value
     }
     total, done = sum(len(each) for each in words.newest.values()), 0
+    async with tenant.database.transaction() as connection:
+        unknown = await patients.remembered(connection, words.shutters(), clock.now())
     changed: dict[str, int] = {}
     for what, domain in _ORDER:
         said = [each for _, each in words.newest.get(what, {}).values()]
-        if what != "dossier":
-            said = [each for each in said if each.get("patient_id") not in erased]
         for batch in _batches(said):
             async with transaction(context) as act:
                 changed[what] = changed.get(what, 0) + await domain.put_back(act, what, batch)
@@ -126,7 +137,11 @@ async def replay(
         await pharmacy_erasing.erase(context, UUID(patient_id))
         await erasure.conclude(context, UUID(patient_id))
     on_progress(total, total)
-    return Replayed({name: count for name, count in changed.items() if count}, len(erased))
+    return Replayed(
+        {name: count for name, count in changed.items() if count},
+        len(erased),
+        tuple(sorted(str(each) for each in unknown)),
+    )
 
 
 def _batches(said: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:

@@ -115,16 +115,38 @@ async def restore(archive: Archive, source: Source, clock: Clock, on_progress: P
     if not await _has_tables(source.site.owner_url):
         await dump.restored(source.site.owner_url, _told(archive.database(source), on_progress), source.bindir)
     await asyncio.to_thread(upgrade, source.history, source.site.owner_url)
-    await renumber(source)
-    contents, replayed, loss = 0, None, None
-    if source.tenant is not None and source.ledger is not None:
+    contents = 0
+    if source.tenant is not None:
         contents = await _contents(archive, source, source.tenant, on_progress)
+    replayed, loss = await _put_right(source, clock, words, archive.name, on_progress)
+    return Restored(opening, contents, replayed, loss)
+
+
+async def replay_alone(source: Source, clock: Clock, on_progress: Progress = lambda *_: None) -> Restored:
+    """After the database was brought back by other means (a point in time, a replica): shut it, put back all that the
+    ledger says narrowed, list what is lost, and admit again. Refused: LEDGER_BROKEN, LEDGER_NONE for the directory."""
+    if source.ledger is None:
+        raise InvalidInput("LEDGER_NONE")
+    words = await read(source.ledger.since(0))
+    await make_shut(source.site)
+    await asyncio.to_thread(upgrade, source.history, source.site.owner_url)
+    replayed, loss = await _put_right(source, clock, words, "", on_progress)
+    return Restored({"made_at": clock.now().isoformat()}, 0, replayed, loss)
+
+
+async def _put_right(
+    source: Source, clock: Clock, words: Words, name: str, on_progress: Progress
+) -> tuple[Replayed | None, Loss | None]:
+    """From a database that is whole and shut to one that serves."""
+    replayed, loss = None, None
+    if source.tenant is not None and source.ledger is not None:
+        await renumber(source.tenant)
         replayed = await replay(source.tenant, clock, words, lambda d, t: on_progress("replay", d, t))
         loss = await lost_documents(source.tenant, source.ledger, words=words)
-        await source.ledger.append(clock, restored=archive.name)
+        await source.ledger.append(clock, restored=name)
     await admit(source.site)
     await _comment(source, None)
-    return Restored(opening, contents, replayed, loss)
+    return replayed, loss
 
 
 async def _words(source: Source, opening: Mapping[str, Any]) -> Words:

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from passerelle_ops.backup.rehearsing import Rehearsed
     from passerelle_ops.backup.replaying import Replayed
     from passerelle_ops.backup.restoring import Restored
+    from passerelle_ops.backup.sources import Source
+    from passerelle_ops.installation import Installation
 
 _SHOWN = 200
 
-From = Annotated[str, typer.Option("--from", metavar="LIEU", help="Dossier, ou s3://seau/préfixe, des sauvegardes.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="LIEU", help="Dossier, ou s3://seau/préfixe, des sauvegardes.")
+]
 Key = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--key", envvar="PASSERELLE_BACKUP_KEY", metavar="FICHIER", dir_okay=False, help="Clé privée de sauvegarde."
     ),
@@ -31,15 +35,22 @@ Name = Annotated[
 Rehearse = Annotated[
     bool, typer.Option("--rehearse", help="Restaurer à côté, comparer, puis retirer. Sort avec 1 si rien n’est égal.")
 ]
+LedgerOnly = Annotated[
+    bool,
+    typer.Option(
+        "--ledger-only", help="La base a été ramenée autrement (à un instant donné) : ne remettre que le registre."
+    ),
+]
 
 
 def restore(
-    source: From,
-    key: Key,
+    source: From = None,
+    key: Key = None,
     tenant: OneTenant = None,
     directory: TheDirectory = False,
     archive: Name = None,
     rehearse: Rehearse = False,
+    ledger_only: LedgerOnly = False,
     state: State = None,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +64,12 @@ def restore(
     from passerelle_ops.terminal import print_json, say
 
     one_of(tenant, directory=directory)
-    name, done = asyncio.run(_restore(source, key, tenant, archive, rehearse=rehearse, state=state))
+    if ledger_only:
+        name, done = asyncio.run(_replay(tenant, state))
+    elif source is None or key is None:
+        raise typer.BadParameter("dites d’où restaurer, et avec quelle clé", param_hint="--from, --key")
+    else:
+        name, done = asyncio.run(_restore(source, key, tenant, archive, rehearse=rehearse, state=state))
     if as_json:
         print_json(_document(name, done))
     elif isinstance(done, Rehearsed):
@@ -88,6 +104,9 @@ def _tell(replayed: Replayed | None, loss: Loss | None) -> None:
 
     if replayed is not None:
         say("RESTORE_REPLAYED", changed=sum(replayed.changed.values()), erased=replayed.erased)
+        if replayed.unknown:
+            shown = ", ".join(replayed.unknown[:_SHOWN])
+            say("RESTORE_UNKNOWN", count=len(replayed.unknown), patients=shown)
     if loss is None:
         return
     if not loss.documents and not loss.journal_lines:
@@ -155,5 +174,28 @@ async def _restore(
     async with opened(settings_of(state), tenant) as (installation, source):
         archive = Archive(where, name or await newest(where, source.name), opener)
         with shown() as on_progress:
-            do = rehearsed if rehearse else restored
-            return source.name, await do(archive, source, installation.clock, on_progress)
+            if rehearse:
+                return source.name, await rehearsed(archive, source, installation.clock, on_progress)
+            done = await restored(archive, source, installation.clock, on_progress)
+        await _tell_others(installation, source)
+        return source.name, done
+
+
+async def _replay(tenant: str | None, state: Path | None) -> tuple[str, Rehearsed | Restored]:
+    from passerelle_ops.backup.progress import shown
+    from passerelle_ops.backup.restoring import replay_alone
+    from passerelle_ops.backup.sources import opened
+
+    async with opened(settings_of(state), tenant) as (installation, source):
+        with shown() as on_progress:
+            done = await replay_alone(source, installation.clock, on_progress)
+        await _tell_others(installation, source)
+        return source.name, done
+
+
+async def _tell_others(installation: Installation, source: Source) -> None:
+    from passerelle_ops.backup.renumbering import tell_others
+    from passerelle_ops.terminal import remark
+
+    if source.tenant is not None and (away := await tell_others(installation, source.name)):
+        remark("RESTORE_OTHERS_AWAY", networks=", ".join(away), name=source.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, cast, func, literal, select
+from sqlalchemy import BigInteger, Text, cast, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import outbox
@@ -54,6 +54,17 @@ async def since(connection: AsyncConnection, names: Sequence[str], after: int, l
         .order_by(outbox.c.transaction_id, outbox.c.at)
     )
     return Followed(events=[Told(**row) for row in rows.mappings()], until=until, is_full=is_full)
+
+
+async def begin_again(connection: AsyncConnection) -> bool:
+    """In a database that came from another server, whose numbers this one has not reached: place all events before any
+    that is to come. Says whether that was so: whoever follows then begins again."""
+    reached = cast(cast(func.pg_current_xact_id(), Text), BigInteger)
+    ahead = select(func.coalesce(func.max(outbox.c.transaction_id), 0) > reached)
+    if not (await connection.execute(ahead)).scalar_one():
+        return False
+    await connection.execute(update(outbox).values(transaction_id=0))
+    return True
 
 
 async def is_unaddressed(connection: AsyncConnection, patient_id: UUID) -> bool:

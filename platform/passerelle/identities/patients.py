@@ -6,7 +6,7 @@ Sources: référentiel INS (arrêté of 27 May 2021) for status and traits; CSP 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import journal
 from passerelle.audit.transactions import Act
@@ -129,6 +130,10 @@ async def register(
         patient_id = known.patient_id
     if known is not None:
         warnings |= await _merged(act, known, traits, status)
+        if known.ins_value is None and ins is not None:
+            await act.connection.execute(
+                update(patient).where(patient.c.patient_id == patient_id).values(ins_oid=ins.oid, ins_value=ins.value)
+            )
     for each in identifiers:
         await act.connection.execute(
             upsert(patient_identifier)
@@ -153,6 +158,20 @@ async def by_id(act: Act, patient_id: UUID) -> Patient | None:
     """The identity itself, for a use case that has already decided."""
     row = (await act.connection.execute(select(patient).where(patient.c.patient_id == patient_id))).one_or_none()
     return patient_of(row) if row else None
+
+
+async def remembered(connection: AsyncConnection, keys: Mapping[UUID, str | None], at: datetime) -> set[UUID]:
+    """Have patients who are not here any more, by id and person key and nothing else: whoever registers the INS again
+    finds them, with what they had decided. Gives the ids that are nobody's all the same, for want of a key."""
+    rows = [
+        {"patient_id": each, "person_key": key, "ins_status": IdentityStatus.PROVISIONAL.value, "registered_at": at}
+        for each, key in keys.items()
+        if key is not None
+    ]
+    if rows:
+        await connection.execute(upsert(patient).on_conflict_do_nothing(), rows)
+    known = await connection.scalars(select(patient.c.patient_id).where(patient.c.patient_id.in_(list(keys))))
+    return keys.keys() - set(known)
 
 
 async def of_person(act: Act, person_key: str) -> UUID | None:

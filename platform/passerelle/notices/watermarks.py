@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,3 +35,9 @@ async def reach(act: Act, name: str, position: int) -> None:
     await act.connection.execute(
         update(notice_watermark).where(notice_watermark.c.name == name).values(position=position)
     )
+
+
+async def forget(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """Have tasks begin again: what they look at was numbered anew."""
+    begun = update(notice_watermark).where(notice_watermark.c.name.in_(names))
+    await connection.execute(begun.values(position=BEGINNING))

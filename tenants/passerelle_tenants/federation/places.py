@@ -33,7 +33,7 @@ from passerelle_tenants.locator import Locator, Whereabouts
 
 PLACE: Final = "place"
 IDENTITY: Final = "identity"
-_WATERMARK: Final = "locator"
+WATERMARK: Final = "locator"
 _LOCK: Final = text("select pg_advisory_xact_lock(hashtextextended('federation/places', 0))")
 _AT_ONCE: Final = 500
 _OPENED: Final = DossierState.OPEN.value  # the pharmacy record says it with the same word
@@ -50,7 +50,7 @@ async def locate(office: Office, locator: Locator) -> int:
     names = (DossierChanged.name, PharmacyRecordChanged.name, InsReplaced.name)
     while True:
         async with transaction(context) as act:
-            after = await watermarks.reached(act, _WATERMARK)
+            after = await watermarks.reached(act, WATERMARK)
             found = await followed.since(act.connection, names, after, _AT_ONCE)
             opened = [each for each in found.events if each.payload.get("to_state", _OPENED) == _OPENED]
             openers: dict[UUID, bool] = {}
@@ -60,7 +60,7 @@ async def locate(office: Office, locator: Locator) -> int:
             if openers:
                 await enter(act, locator, openers)
             if found.until > after:
-                await watermarks.reach(act, _WATERMARK, found.until)
+                await watermarks.reach(act, WATERMARK, found.until)
             done += len(openers)
         if not found.is_full:
             return done

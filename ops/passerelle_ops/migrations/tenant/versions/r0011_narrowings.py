@@ -17,7 +17,13 @@ _FUNCTION = """
 create function note_narrowing() returns trigger language plpgsql as $$
 begin
   insert into narrowing (what, said)
-  select tg_table_name, jsonb_object_agg(key, value) from jsonb_each(to_jsonb(new)) where key = any(tg_argv);
+  select
+    tg_table_name,
+    jsonb_object_agg(key, value) || coalesce(
+      (select jsonb_build_object('person_key', p.person_key) from patient p
+        where p.patient_id = (to_jsonb(new) ->> 'patient_id')::uuid and p.person_key is not null),
+      '{}')
+  from jsonb_each(to_jsonb(new)) where key = any(tg_argv);
   return null;
 end $$
 """
