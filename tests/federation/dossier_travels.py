@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import transaction
-from passerelle.dossier import federated_dossiers, federated_marks
+from passerelle.dossier import federated_documents, federated_dossiers, federated_marks
 from passerelle.dossier.tables import document
 from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
@@ -68,6 +68,8 @@ async def taken(kind: Any, world: World, by: World, items: str) -> dict[UUID, st
     async with transaction(world.context(system)) as act:
         if kind in (federated_dossiers, federated_marks):
             return dict(await kind.apply(act, by.tenant.id, items, _all_of_them))
+        if kind is federated_documents:
+            return dict((await federated_documents.apply(act, by.tenant.id, items)).answers)
         return dict(await kind.apply(act, by.tenant.id, items))
 
 

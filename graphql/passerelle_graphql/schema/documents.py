@@ -69,7 +69,9 @@ def document_id(value: UUID | str) -> strawberry.ID:
     return node_id(Node.DOCUMENT, as_uuid(value))
 
 
-def _authors_in_sql(column: Sql) -> Shape:
+def author_fields() -> dict[str, Shape]:
+    """The fields of an author over `author.value`, as a document keeps him."""
+
     def of(name: str) -> Sql:
         return Sql(f"author.value ->> '{name}'")
 
@@ -77,7 +79,7 @@ def _authors_in_sql(column: Sql) -> Shape:
     specialties = {code: each.label for code, each in nomenclatures.specialties().items()}
     profession, specialty = Sql(f"({of('profession')})"), Sql(f"({of('specialty')})")
     label = Sql(f"coalesce(nullif({of('profession_label')}, ''), {shapes.label_in(professions, profession)})")
-    fields = {
+    return {
         "kind": leaf(shapes.free_text(of("kind"))),
         "rpps": leaf(
             shapes.free_text(Sql(f"case when {of('id_oid')} = {shapes.constant(RPPS_DOMAIN)} then {of('id')} end"))
@@ -90,8 +92,11 @@ def _authors_in_sql(column: Sql) -> Shape:
         "structureId": leaf(shapes.free_text(of("structure_id"))),
         "structureName": leaf(shapes.free_text(of("structure_name"))),
     }
+
+
+def _authors_in_sql(column: Sql) -> Shape:
     rows = Sql(f"jsonb_array_elements({column}) with ordinality as author(value, number)")
-    return listed("Author", fields, rows, Sql("author.number"))
+    return listed("Author", author_fields(), rows, Sql("author.number"))
 
 
 def _event_codes_in_sql(column: Sql) -> Shape:

@@ -145,7 +145,9 @@ async def _fill(connection: AsyncConnection, tenant: Tenant, size: Size, finess:
     await connection.commit()
     await connection.set_autocommit(True)
     # The others are empty: counted as such, they would be planned for as if they stayed so.
-    await connection.execute("vacuum (analyze) patient, dossier, submission_set, document, patient_place")
+    await connection.execute("vacuum (analyze) patient, dossier, submission_set, patient_place")
+    if name != HOME:
+        await connection.execute("vacuum (analyze) document")
 
 
 class Books:

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, MetaData, event
 from passerelle.dossier import tables as dossier
 from passerelle.kernel import metadata
 from passerelle_graphql.compiler.building import Builder
-from passerelle_graphql.compiler.selections import Selections
+from passerelle_graphql.compiler.selections import Selected, Selections
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.schema import schema
-from passerelle_graphql.schema.documents import KEPT, document_fields
+from passerelle_graphql.schema.documents import KEPT, author_fields, document_fields
 
 _TYPES = {"authors": "jsonb", "masked": "boolean", "by_patient": "boolean", "size": "bigint", "document_id": "uuid"}
 _INSTANTS = ("act_at", "filed_at")
@@ -23,13 +23,25 @@ def document_summary() -> str:
     Immutable as far as a row is concerned: its labels come from lists that change by publication, and then a
     revision replaces it and writes the rows anew (a test says when).
     """
-    builder = Builder(Selections(schema._schema, {}, {}))
+    builder, authors = Builder(Selections(schema._schema, {}, {})), ""
+
+    def one_by_one(within: Builder, selected: Selected) -> Sql:
+        nonlocal authors
+        authors = within.object("Author", author_fields(), selected)
+        return Sql("'[' || author.written || ']'")
+
     columns = {name: Sql(f"given_{name}") for name in dossier.SUMMARIZED}
-    text = builder.members("Document", document_fields({**columns}), KEPT.members(builder.selections))
+    fields = document_fields({**columns}) | {"authors": one_by_one}
+    text = builder.members("Document", fields, KEPT.members(builder.selections))
     given = ", ".join(f"given_{name} {_type_of(name)}" for name in dossier.SUMMARIZED)
+    # Expressions alone: PostgreSQL reads them once for each connection, and starts no query for each row.
     return (
         f"create or replace function document_summary({given}) returns text"
-        f" language sql immutable parallel safe as $body$ select {text} $body$"
+        f" language plpgsql immutable parallel safe as $body$"
+        f" <<author>> declare value jsonb; written text := '';"
+        f" begin for number in 0 .. jsonb_array_length(given_authors) - 1 loop value := given_authors -> number;"
+        f" written := written || case when number > 0 then ',' else '' end || {authors}; end loop;"
+        f" return {text}; end author $body$"
     )
 
 

@@ -28,12 +28,16 @@ from sqlalchemy import (
     column,
     func,
     select,
+    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause, NamedFromClause
 from sqlalchemy.types import TypeEngine
 
 from passerelle.audit.transactions import Act
 from passerelle.identities import patients
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import ActorKind
 
 APPLIED, LATER = "applied", "later"
@@ -50,9 +54,9 @@ _IDS = re.compile(r'"(?:id|held_as)"\s*:\s*"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9
 _INS = re.compile(r'"ins_oid"\s*:\s*"([^"\\]*)"\s*,\s*"ins_value"\s*:\s*"([^"\\]*)"')
 
 
-def ids_in(items: str) -> list[UUID]:
+def ids_in(items: str) -> list[str]:
     """The objects that a bundle is about, and perhaps more: only to lock them."""
-    return [UUID(each) for each in sorted(set(_IDS.findall(items)))]
+    return list(set(_IDS.findall(items)))
 
 
 def values(act: Act, from_tenant: str, items: str) -> dict[str, Any]:
@@ -105,11 +109,20 @@ def meant() -> TableValuedAlias:
 def people() -> CTE:
     """Those whom a bundle names and who are known here: `ins_oid`, `ins_value`, `patient_id`, `person_key`."""
     named, person = meant(), patients.identity()
+    person_row = its(person, person.c.person_key == named.c.key)
     return (
-        select(named.c.ins_oid, named.c.ins_value, person.c.patient_id, person.c.person_key)
-        .join_from(named, person, person.c.person_key == named.c.key)
+        select(named.c.ins_oid, named.c.ins_value, person_row.c.patient_id, person_row.c.person_key)
+        .join_from(named, person_row, true())
         .cte("people")
     )
+
+
+def its(row: NamedFromClause[Any], condition: ColumnElement[bool]) -> LateralFromClause:
+    """SQL: the one row of a table that belongs to what stands before it in a join.
+
+    Looked up for each, by index, whatever PostgreSQL believed of the table when it made the plan that it keeps.
+    """
+    return select(row).where(condition).limit(1).lateral(f"its_{row.name}")
 
 
 def is_said_of(given: CTE, people: CTE) -> ColumnElement[bool]:
@@ -125,6 +138,12 @@ def owed() -> TableValuedAlias:
         .table_valued(column("id", Uuid()), column("version", BigInteger()))
         .render_derived(name="owed")
     )
+
+
+async def gather(connection: AsyncConnection, statement: Statement, values: Mapping[str, Any]) -> str:
+    """What a statement over `gathered` gives."""
+    [(items,)] = await run(connection, statement, values)
+    return str(items)
 
 
 def owed_values(ids: Sequence[UUID], versions: Sequence[int]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ registered where it is looked for, and stays in its repository).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import array
@@ -35,7 +37,7 @@ from sqlalchemy.types import TypeEngine
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
-from passerelle.dossier import federated_chains, federated_withholdings, marks, twins
+from passerelle.dossier import federated_chains, federated_withholdings, handing_over, marks, twins
 from passerelle.dossier.events import DocumentPublished
 from passerelle.dossier.federated_bundles import APPLIED, LATER
 from passerelle.dossier.tables import (
@@ -49,7 +51,8 @@ from passerelle.dossier.tables import (
     submission_set,
 )
 from passerelle.identities import patients
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import DossierState
 
 #: The uniqueId names another content here, or a document of another patient.
@@ -75,11 +78,18 @@ async def gather(connection: AsyncConnection, document_ids: Sequence[UUID], vers
 
     What is kept elsewhere, was purged or is not there says `gone`: home has nothing to enter.
     """
-    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(document_ids, versions))
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, bundles.owed_values(document_ids, versions))
 
 
-async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """By document what became of it, and whose it is if it is an entry here."""
+
+    answers: Mapping[UUID, str]
+    whose: Mapping[UUID, UUID]
+
+
+async def apply(act: Act, from_tenant: str, items: str) -> Applied:
     """Enter, or change, what another network gathered; by document what became of it.
 
     `later` while the patient or his record is not known here; TAKEN; ANOTHERS. The same content under the same uniqueId
@@ -87,14 +97,17 @@ async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     """
     # A statement of its own: what a mask that it waited for decided is not in the snapshot of one that waits.
     await marks.lock(act, bundles.ids_in(items))
-    rows = (await act.connection.exec_driver_sql(_APPLIED, bundles.values(act, from_tenant, items))).all()
+    rows = await run(act.connection, _APPLIED, bundles.values(act, from_tenant, items))
     await marks.settle(act, [each.id for each in rows if each.is_marked])
     await federated_withholdings.merge(act, from_tenant, items)
     await federated_chains.join(act, [each.id for each in rows if each.is_version])
     for each in rows:
         if each.twin_of is not None:
             await twins.tell(act, each.patient_id, each.twin_of)
-    return {each.id: each.answer for each in rows}
+    await handing_over.hold(act, [each.id for each in rows if each.is_awaited])
+    return Applied(
+        {each.id: each.answer for each in rows}, {each.id: each.patient_id for each in rows if each.is_entry}
+    )
 
 
 def _gathered() -> Select[Any]:
@@ -139,17 +152,21 @@ def _types() -> dict[str, TypeEngine[Any]]:
 
 def _placed() -> CTE:
     """Each object of a bundle beside what is here: whose it is, what holds its id and its uniqueId, what to answer."""
-    given, people = bundles.given(_types()), bundles.people()
-    held, key, keyed = document.alias("held"), document_key, document.alias("keyed")
-    later, register = document.alias("later"), document_mark
+    given, people, its = bundles.given(_types()), bundles.people(), bundles.its
+    record = its(dossier, dossier.c.patient_id == people.c.patient_id)
+    entry, other, later = (document.alias(name) for name in ("held", "keyed", "later"))
+    held = its(entry, entry.c.document_id == given.c.id)
+    register = its(document_mark, marks.is_of(document_mark, held) & (document_mark.c.side == marks.ORIGIN))
+    key = its(document_key, document_key.c.unique_id == given.c.unique_id)
+    keyed = its(other, (other.c.document_id == key.c.document_id) & (other.c.patient_id == key.c.patient_id))
     is_another = or_(
         held.c.origin.is_distinct_from(bundles.FROM_TENANT), held.c.patient_id.is_distinct_from(people.c.patient_id)
     )
     is_moved = keyed.c.origin.is_not_distinct_from(bundles.FROM_TENANT)
     answer = case(
         (given.c.gone, APPLIED),
-        (dossier.c.state.is_(None), LATER),
-        (dossier.c.state == DossierState.PURGED.value, APPLIED),
+        (record.c.state.is_(None), LATER),
+        (record.c.state == DossierState.PURGED.value, APPLIED),
         (held.c.document_id.is_not(None), case((is_another, ANOTHERS), else_=_CHANGED)),
         (key.c.unique_id.is_(None), _NEW),
         (key.c.sha256 != given.c.sha256, TAKEN),
@@ -180,11 +197,11 @@ def _placed() -> CTE:
         )
         .select_from(given)
         .outerjoin(people, bundles.is_said_of(given, people))
-        .outerjoin(dossier, dossier.c.patient_id == people.c.patient_id)
-        .outerjoin(held, held.c.document_id == given.c.id)
-        .outerjoin(register, marks.is_of(register, held) & (register.c.side == marks.ORIGIN))
-        .outerjoin(key, key.c.unique_id == given.c.unique_id)
-        .outerjoin(keyed, (keyed.c.patient_id == key.c.patient_id) & (keyed.c.document_id == key.c.document_id))
+        .outerjoin(record, true())
+        .outerjoin(held, true())
+        .outerjoin(register, true())
+        .outerjoin(key, true())
+        .outerjoin(keyed, true())
         .cte("placed")
         .prefix_with("materialized", dialect="postgresql")
     )
@@ -211,7 +228,11 @@ def _applied() -> Select[Any]:
     renamed = (
         update(document_key)
         .values(patient_id=placed.c.patient_id, document_id=placed.c.id)
-        .where(document_key.c.unique_id == placed.c.unique_id, placed.c.answer == _MOVED)
+        .where(
+            document_key.c.unique_id == placed.c.unique_id,
+            placed.c.answer == _MOVED,
+            _is_one_of(document_key.c.unique_id, select(placed.c.unique_id).where(placed.c.answer == _MOVED)),
+        )
         .returning(document_key.c.document_id)
         .cte("renamed")
     )
@@ -224,6 +245,10 @@ def _applied() -> Select[Any]:
         (placed.c.answer.in_([_NEW, _MOVED]), case((claimed.c.document_id.is_(None), LATER), else_=APPLIED)),
         else_=placed.c.answer,
     )
+    decided = document_mark.alias("awaited")
+    is_his = (decided.c.patient_id == placed.c.patient_id) & (decided.c.document_id == placed.c.id)
+    awaited = bundles.its(decided, is_his & (decided.c.side == marks.HOME))
+    is_entry = (claimed.c.document_id.is_not(None)) | (placed.c.answer == _CHANGED)
     return (
         select(
             placed.c.id,
@@ -231,9 +256,11 @@ def _applied() -> Select[Any]:
             is_newer.label("is_marked"),
             (claimed.c.document_id.is_not(None) & placed.c.replaces.is_not(None)).label("is_version"),
             case((placed.c.answer == _TWIN, placed.c.known_as)).label("twin_of"),
+            is_entry.label("is_entry"),
+            (is_entry & awaited.c.document_id.is_not(None)).label("is_awaited"),
             placed.c.patient_id,
         )
-        .select_from(placed.outerjoin(claimed, claimed.c.document_id == placed.c.id))
+        .select_from(placed.outerjoin(claimed, claimed.c.document_id == placed.c.id).outerjoin(awaited, true()))
         .add_cte(*_entered(entering), _registered(placed, is_newer), _superseded(placed), _twinned(placed))
     )
 
@@ -324,19 +351,25 @@ def _twinned(placed: CTE) -> CTE:
 
 
 def _superseded(placed: CTE) -> CTE:
+    is_meant = (placed.c.answer == _CHANGED) & placed.c.superseded_by.is_not(None)
     return (
         update(document)
         .values(superseded_by=placed.c.superseded_by)
         .where(
-            placed.c.answer == _CHANGED,
-            placed.c.superseded_by.is_not(None),
+            is_meant,
             document.c.patient_id == placed.c.patient_id,
             document.c.document_id == placed.c.id,
             document.c.superseded_by.is_(None),
+            _is_one_of(document.c.document_id, select(placed.c.id).where(is_meant)),
         )
         .cte("superseded")
     )
 
 
-_GATHERED: Final = rendered(_gathered())
-_APPLIED: Final = rendered(_applied())
+def _is_one_of(value: ColumnElement[Any], values: Select[Any]) -> ColumnElement[bool]:
+    """SQL condition that has the rows of a table found by index, whatever they are joined with."""
+    return value == func.any(func.array(values.scalar_subquery()))
+
+
+_GATHERED: Final = Statement(_gathered())
+_APPLIED: Final = Statement(_applied())

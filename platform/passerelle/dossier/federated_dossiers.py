@@ -21,7 +21,8 @@ from passerelle.dossier.events import DossierChanged
 from passerelle.dossier.federated_bundles import APPLIED, LATER, DecidedBy
 from passerelle.dossier.tables import dossier, dossier_act
 from passerelle.identities import patients
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import Action, DossierState, Kind
 
 _CLOSED, _PURGED = DossierState.CLOSED.value, DossierState.PURGED.value
@@ -31,8 +32,7 @@ FEDERATION: Final = "federation:"
 
 async def gather(connection: AsyncConnection, patient_ids: Sequence[UUID], versions: Sequence[int]) -> str:
     """JSON text: of each patient, the state of his record here and what it rests on."""
-    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(patient_ids, versions))
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, bundles.owed_values(patient_ids, versions))
 
 
 async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -> Mapping[UUID, str]:
@@ -42,8 +42,8 @@ async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -
     there is none to open any more.
     """
     people = bundles.values(act, from_tenant, items)
-    await act.connection.exec_driver_sql(_LOCKED, people)
-    rows = (await act.connection.exec_driver_sql(_FOUND, people)).all()
+    await run(act.connection, _LOCKED, people)
+    rows = await run(act.connection, _FOUND, people)
     his = await decided_by(act.connection, {row.patient_id for row in rows if row.patient_id is not None})
     for row in rows:
         if row.becomes is not None and row.becomes != row.state and row.patient_id in his:
@@ -157,6 +157,6 @@ def _locked() -> Select[Any]:
     return select(dossier.c.patient_id).where(of_people).order_by(dossier.c.patient_id).with_for_update()
 
 
-_LOCKED: Final = rendered(_locked())
-_GATHERED: Final = rendered(_gathered())
-_FOUND: Final = rendered(_found())
+_LOCKED: Final = Statement(_locked())
+_GATHERED: Final = Statement(_gathered())
+_FOUND: Final = Statement(_found())

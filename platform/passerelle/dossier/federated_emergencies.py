@@ -26,7 +26,8 @@ from passerelle.dossier.federated_bundles import APPLIED, LATER
 from passerelle.dossier.tables import dossier, emergency_access
 from passerelle.identities import patients
 from passerelle.kernel.actors import Actor
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle.notices.posting import NoticeKind
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import Action, ActorKind, DossierState, Kind, Mode, Purpose
@@ -39,14 +40,13 @@ _PROFESSIONAL: Final = f"{ActorKind.PROFESSIONAL}:"
 
 async def gather(connection: AsyncConnection, access_ids: Sequence[UUID], versions: Sequence[int]) -> str:
     """JSON text: of each opening by break-glass here, who opened it, why and until when; nothing of its review."""
-    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(access_ids, versions))
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, bundles.owed_values(access_ids, versions))
 
 
 async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     """Enter openings that are new here, journalled and told of, and end sooner those that ended; by opening what became
     of it. `later` while the patient is not known here; ANOTHERS. Of a record that is purged here, nothing is kept."""
-    rows = (await act.connection.exec_driver_sql(_PLACED, bundles.values(act, from_tenant, items))).all()
+    rows = await run(act.connection, _PLACED, bundles.values(act, from_tenant, items))
     answers = {}
     for each in sorted(rows, key=lambda row: (str(row.patient_id), row.id)):
         if each.gone or each.is_purged:
@@ -173,5 +173,5 @@ def _placed() -> Select[Any]:
     )
 
 
-_GATHERED: Final = rendered(_gathered())
-_PLACED: Final = rendered(_placed())
+_GATHERED: Final = Statement(_gathered())
+_PLACED: Final = Statement(_placed())

@@ -19,7 +19,8 @@ from passerelle.dossier import federated_withholdings, marks
 from passerelle.dossier.federated_bundles import APPLIED, LATER, DecidedBy
 from passerelle.dossier.tables import document, document_mark, document_twin
 from passerelle.identities import patients
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 
 
 async def gather(
@@ -30,8 +31,7 @@ async def gather(
     To a network that was fed the same document as is here (`twins`): what it is here, decided in sight of nothing.
     """
     owed = bundles.owed_values(document_ids, versions) | {"to_tenant": to_tenant}
-    found = await connection.exec_driver_sql(_GATHERED, owed)
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, owed)
 
 
 async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -> Mapping[UUID, str]:
@@ -42,7 +42,7 @@ async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -
     """
     # A statement of its own: what an act that it waited for decided is not in the snapshot of one that waits.
     await marks.lock(act, bundles.ids_in(items))
-    rows = (await act.connection.exec_driver_sql(_APPLIED, bundles.values(act, from_tenant, items))).all()
+    rows = await run(act.connection, _APPLIED, bundles.values(act, from_tenant, items))
     await marks.settle(act, [each.document_id for each in rows if each.document_id is not None])
     await federated_withholdings.merge(act, from_tenant, items)
     his = await decided_by(act.connection, {each.patient_id for each in rows if each.patient_id is not None})
@@ -121,5 +121,5 @@ def _as_row() -> list[Any]:
     return [document.c[name].label(f"row_{name}") for name in marks.MARKS]
 
 
-_GATHERED: Final = rendered(_gathered())
-_APPLIED: Final = rendered(_applied())
+_GATHERED: Final = Statement(_gathered())
+_APPLIED: Final = Statement(_applied())

@@ -57,7 +57,8 @@ from passerelle.dossier.tables import (
     team_exclusion,
 )
 from passerelle.identities import patients
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import ActorKind, DossierState, Relation
 
 _TRAVELS: Final = (Relation.ATTENDING_PHYSICIAN, Relation.AUTHORIZED, Relation.REPRESENTATIVE)
@@ -96,8 +97,7 @@ _SET: Final = (
 
 async def gather(connection: AsyncConnection, patient_ids: Sequence[UUID], versions: Sequence[int]) -> str:
     """JSON text: of each patient, every row of the set, those that ended too; `gone` once his record is purged."""
-    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(patient_ids, versions))
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, bundles.owed_values(patient_ids, versions))
 
 
 async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
@@ -105,10 +105,10 @@ async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
 
     `later` while the patient is not known here. Whoever is in by break-glass is out once the patient objects.
     """
-    rows = (await act.connection.exec_driver_sql(_APPLIED, bundles.values(act, from_tenant, items))).all()
+    rows = await run(act.connection, _APPLIED, bundles.values(act, from_tenant, items))
     changed = sorted({each.patient_id for each in rows if each.is_changed})
     if changed:
-        await act.connection.exec_driver_sql(_ONE_ATTENDING, {"patients": changed})
+        await run(act.connection, _ONE_ATTENDING, {"patients": changed})
     events = [RelationChanged(patient_id=each, act="carry", relation="every") for each in changed]
     await outbox.publish_all(act, events, is_addressed=True)
     for each in rows:
@@ -260,6 +260,6 @@ def _one_attending() -> Any:
     )
 
 
-_GATHERED: Final = rendered(_gathered())
-_APPLIED: Final = rendered(_applied())
-_ONE_ATTENDING: Final = rendered(_one_attending())
+_GATHERED: Final = Statement(_gathered())
+_APPLIED: Final = Statement(_applied())
+_ONE_ATTENDING: Final = Statement(_one_attending())

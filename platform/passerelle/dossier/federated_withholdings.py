@@ -16,7 +16,8 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier.tables import document, document_withholding
 from passerelle.identities import patients
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 
 _SAYS: Final = re.compile(r'"withheld"\s*:\s*\[')
 _OWN: Final = ("withholding_id", "subject", "valid_from", "valid_until", "recorded_by", "lifted_by")
@@ -41,7 +42,7 @@ def withheld(
 async def merge(act: Act, from_tenant: str, items: str) -> None:
     """Take in what a bundle says (`withheld`) of documents that are here."""
     if _SAYS.search(items):
-        await act.connection.exec_driver_sql(_MERGED, bundles.values(act, from_tenant, items))
+        await run(act.connection, _MERGED, bundles.values(act, from_tenant, items))
 
 
 def _merged() -> Any:
@@ -77,4 +78,4 @@ def _merged() -> Any:
     )
 
 
-_MERGED: Final = rendered(_merged())
+_MERGED: Final = Statement(_merged())

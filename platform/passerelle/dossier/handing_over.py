@@ -92,30 +92,11 @@ async def withdraw(act: Act, patient_id: UUID, document_ids: Collection[UUID] | 
     await marks.settle(act, ids)
 
 
-async def entered(act: Act, document_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Of documents of other networks that have just come in: whose they are.
-
-    What was handed over of them before they came holds from now on.
-    """
-    register = document_mark
-    is_awaited = (
-        select(literal(1))
-        .where(
-            register.c.patient_id == document.c.patient_id,
-            register.c.document_id == document.c.document_id,
-            register.c.side == HOME,
-        )
-        .correlate(document)
-        .exists()
-    )
-    found = select(document.c.document_id, document.c.patient_id, is_awaited.label("is_awaited")).where(
-        document.c.document_id.in_(document_ids), document.c.origin.is_not(None)
-    )
-    rows = (await act.connection.execute(found)).all()
-    if awaited := [row.document_id for row in rows if row.is_awaited]:
-        await _register_origin(act, document.c.document_id.in_(awaited), _as_it_is())
-        await marks.settle(act, awaited)
-    return {row.document_id: row.patient_id for row in rows}
+async def hold(act: Act, document_ids: Sequence[UUID]) -> None:
+    """Let what was handed over of entries before they came be in force."""
+    if document_ids:
+        await _register_origin(act, document.c.document_id.in_(document_ids), _as_it_is())
+        await marks.settle(act, document_ids)
 
 
 async def decided_since(act: Act, patient_id: UUID, at: Any) -> bool:

@@ -42,8 +42,9 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier.events import DocumentMetadataChanged
 from passerelle.dossier.tables import document, document_mark, document_version, document_withholding
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import Conflict
+from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import Action, DocumentStatus, Relation
 
 ORIGIN, HOME = "origin", "home"
@@ -209,9 +210,9 @@ async def _write(act: Act, row: Row[Any], side: str, *, version: int, seen: int,
     )
 
 
-async def lock(act: Act, document_ids: Sequence[UUID]) -> None:
+async def lock(act: Act, document_ids: Sequence[UUID | str]) -> None:
     """Lock documents in the order that whoever locks several keeps."""
-    await act.connection.exec_driver_sql(_LOCKED, {"ids": list(document_ids)})
+    await run(act.connection, _LOCKED, {"ids": list(document_ids)})
 
 
 async def settle(act: Act, document_ids: Sequence[UUID]) -> int:
@@ -222,7 +223,7 @@ async def settle(act: Act, document_ids: Sequence[UUID]) -> int:
     """
     if not document_ids:
         return 0
-    changed = (await act.connection.exec_driver_sql(_SETTLED, {**_by(act), "ids": list(document_ids)})).all()
+    changed = await run(act.connection, _SETTLED, {**_by(act), "ids": list(document_ids)})
     events = [
         DocumentMetadataChanged(
             patient_id=each.patient_id,
@@ -334,8 +335,8 @@ _ACTS = (
     ("hidden_from_patient", Action.HIDE_FROM_PATIENT.value, Action.SHOW_TO_PATIENT.value),
     ("hidden_from_representatives", Action.HIDE_FROM_REPRESENTATIVES.value, Action.SHOW_TO_REPRESENTATIVES.value),
 )
-_SETTLED: Final = rendered(_settled())
-_LOCKED: Final = rendered(
+_SETTLED: Final = Statement(_settled())
+_LOCKED: Final = Statement(
     select(document.c.document_id)
     .where(document.c.document_id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     .order_by(document.c.document_id)

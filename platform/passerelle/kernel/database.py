@@ -52,16 +52,6 @@ _DIALECT = psycopg_dialect.dialect(paramstyle="numeric_dollar")  # type: ignore[
 _DIALECT.statement_compiler = _Compiler
 
 
-_DRIVER = psycopg_dialect.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
-_DRIVER.statement_compiler = _Compiler
-
-
-def rendered(construct: Executable) -> str:
-    """A construct as text for `AsyncConnection.exec_driver_sql`, bind parameters by name: for a statement within an act
-    that is too large to be read by SQLAlchemy at each call."""
-    return str(cast(ClauseElement, construct).compile(dialect=_DRIVER))
-
-
 class Statement:
     """A SQLAlchemy Core construct, rendered once. Its bind parameters are given by name at each call."""
 

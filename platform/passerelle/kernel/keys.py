@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 import os
@@ -159,7 +158,7 @@ class Keys(_Secret):
         if len(matricule) == _MATRICULE_WITH_KEY_CHARACTERS:
             matricule = matricule[:_MATRICULE_CHARACTERS]
         message = joined(oid.strip().encode("utf-8"), matricule.encode("utf-8"))
-        return hmac.new(self._person, message, hashlib.sha256).hexdigest()[:_PERSON_KEY_CHARACTERS]
+        return hmac.digest(self._person, message, "sha256").hex()[:_PERSON_KEY_CHARACTERS]
 
     def sign(self, message: bytes) -> bytes:
         """Sign for the network, Ed25519. The message must itself name what it is, for no other to be taken for it."""

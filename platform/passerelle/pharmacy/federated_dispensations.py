@@ -42,7 +42,8 @@ from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier.federated_bundles import APPLIED, LATER
 from passerelle.identities import patients
 from passerelle.kernel.clock import legal_day
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle.pharmacy import storage
 from passerelle.pharmacy.tables import dispensation, dispensation_line, pharmacy_record
 from passerelle_policies.vocabulary import PharmacyRecordState
@@ -66,8 +67,7 @@ _OF_LINE: Final = tuple(each.name for each in dispensation_line.c if each.name n
 
 async def gather(connection: AsyncConnection, dispensation_ids: Sequence[UUID], versions: Sequence[int]) -> str:
     """JSON text: of each version of a dispensation that was recorded here, itself and its lines; `gone` once erased."""
-    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(dispensation_ids, versions))
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, bundles.owed_values(dispensation_ids, versions))
 
 
 async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
@@ -83,7 +83,7 @@ async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
         "past_since": [each.since for each in gone],
         "past_until": [each.until for each in gone],
     }
-    rows = (await act.connection.exec_driver_sql(_APPLIED, given)).all()
+    rows = await run(act.connection, _APPLIED, given)
     return {each.id: each.answer for each in rows}
 
 
@@ -297,5 +297,5 @@ def _superseded(placed: CTE, is_entered: ColumnElement[bool]) -> Any:
     )
 
 
-_GATHERED: Final = rendered(_gathered())
-_APPLIED: Final = rendered(_applied())
+_GATHERED: Final = Statement(_gathered())
+_APPLIED: Final = Statement(_applied())

@@ -20,7 +20,8 @@ from passerelle.audit.transactions import Act
 from passerelle.dossier import access
 from passerelle.dossier import federated_bundles as bundles
 from passerelle.dossier.federated_bundles import APPLIED, LATER
-from passerelle.kernel.database import rendered
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle.pharmacy import recalls
 from passerelle.pharmacy.recall_events import RecallIssued
 from passerelle.pharmacy.tables import recall, recall_elsewhere
@@ -39,8 +40,7 @@ _TO: Final = bindparam("to_tenant", type_=Text())
 
 async def gather(connection: AsyncConnection, recall_ids: Sequence[UUID], versions: Sequence[int]) -> str:
     """JSON text: of each recall that was announced here, what was announced and whether it is closed."""
-    found = await connection.exec_driver_sql(_GATHERED, bundles.owed_values(recall_ids, versions))
-    return str(found.scalar_one())
+    return await bundles.gather(connection, _GATHERED, bundles.owed_values(recall_ids, versions))
 
 
 async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
@@ -49,7 +49,7 @@ async def apply(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     REFERENCE_TAKEN; ANOTHERS. The same announcement under the same reference is one: the one of here goes on, and that
     is `applied`.
     """
-    rows = (await act.connection.exec_driver_sql(_APPLIED, bundles.values(act, from_tenant, items))).all()
+    rows = await run(act.connection, _APPLIED, bundles.values(act, from_tenant, items))
     for each in rows:
         if each.is_entered:
             await access.require(act, NOBODY, Kind.RECALL, Action.PUBLISH, reason=f"{from_tenant}/{each.id}")
@@ -66,13 +66,13 @@ async def gather_follow_up(
 ) -> str:
     """JSON text: of each recall that this network announced, how many pharmacies of here have come how far."""
     given = bundles.owed_values(recall_ids, versions) | {"to_tenant": to_tenant}
-    return str((await connection.exec_driver_sql(_FOLLOWED, given)).scalar_one())
+    return await bundles.gather(connection, _FOLLOWED, given)
 
 
 async def apply_follow_up(act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
     """Keep how far recalls of this network have come in another. ANOTHERS."""
-    rows = await act.connection.exec_driver_sql(_FOLLOW_UP, bundles.values(act, from_tenant, items))
-    return {each.id: each.answer for each in rows.all()}
+    rows = await run(act.connection, _FOLLOW_UP, bundles.values(act, from_tenant, items))
+    return {each.id: each.answer for each in rows}
 
 
 def _gathered() -> Select[Any]:
@@ -178,7 +178,7 @@ def _follow_up() -> Select[Any]:
     return select(given.c.id, answer.label("answer")).add_cte(kept.cte("kept"))
 
 
-_GATHERED: Final = rendered(_gathered())
-_APPLIED: Final = rendered(_applied())
-_FOLLOWED: Final = rendered(_followed())
-_FOLLOW_UP: Final = rendered(_follow_up())
+_GATHERED: Final = Statement(_gathered())
+_APPLIED: Final = Statement(_applied())
+_FOLLOWED: Final = Statement(_followed())
+_FOLLOW_UP: Final = Statement(_follow_up())

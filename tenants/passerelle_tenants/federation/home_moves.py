@@ -13,7 +13,7 @@ off the next turn finds, in the directory or in `home_move`: each step is one tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -156,13 +156,11 @@ async def settle(context: Context, locator: Locator, patient_id: UUID) -> bool:
     return True
 
 
-async def keep_out(act: Act, document_ids: Sequence[UUID]) -> None:
-    """Documents of other networks came in: those of patients whose home is not here, or not any more, are not shown.
-
-    Whoever keeps them is told of the home that is, and sends them there.
+async def keep_out(act: Act, whose: Mapping[UUID, UUID]) -> None:
+    """Documents of other networks came in (whose each is): those of patients whose home is not here, or not any more,
+    are not shown. Whoever keeps them is told of the home that is, and sends them there.
     """
-    whose = await handing_over.entered(act, document_ids)
-    for patient_id in await places.away_from_home(act.connection, sorted(set(whose.values()))):
+    for patient_id in await places.away_from_home(act.connection, set(whose.values())):
         theirs = [document_id for document_id, owner in whose.items() if owner == patient_id]
         await handing_over.withdraw(act, patient_id, theirs)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import literal, null, select, text, tuple_, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, literal, null, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,8 @@ from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier.events import DossierChanged
 from passerelle.identities import carried
 from passerelle.identities.corrections import InsReplaced
+from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import run
 from passerelle.notices import watermarks
 from passerelle.pharmacy.events import PharmacyRecordChanged
 from passerelle_policies.vocabulary import DossierState
@@ -189,12 +191,9 @@ async def write_home(act: Act, patient_id: UUID, network: str | None) -> None:
     )
 
 
-async def away_from_home(connection: AsyncConnection, patient_ids: Sequence[UUID]) -> set[UUID]:
+async def away_from_home(connection: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
     """Those of the patients whose home is another network."""
-    held = select(patient_place.c.patient_id).where(
-        patient_place.c.patient_id.in_(patient_ids), patient_place.c.is_home
-    )
-    return set(await connection.scalars(held))
+    return {each.patient_id for each in await run(connection, _AWAY_FROM_HOME, {"patients": list(patient_ids)})}
 
 
 def decided_by(tenant_id: str) -> Callable[[AsyncConnection, Collection[UUID]], Awaitable[set[UUID]]]:
@@ -252,3 +251,10 @@ async def _open_moves(connection: AsyncConnection, patient_ids: Sequence[UUID]) 
         home_move.c.patient_id.in_(patient_ids), home_move.c.settled_at.is_(None)
     )
     return {row.patient_id: row.to_tenant for row in await connection.execute(held)}
+
+
+_AWAY_FROM_HOME: Final = Statement(
+    select(patient_place.c.patient_id).where(
+        patient_place.c.patient_id == any_(bindparam("patients", type_=ARRAY(Uuid()))), patient_place.c.is_home
+    )
+)

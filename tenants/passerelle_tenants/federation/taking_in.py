@@ -31,7 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import Act, transaction
+from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import TryLater
+from passerelle.kernel.prepared import plan_for_bundles, run
 from passerelle_tenants.federation import columns, peers
 from passerelle_tenants.federation.acknowledging import acknowledge, answer
 from passerelle_tenants.federation.envelopes import ACKS, HEARTBEAT, STATES, Bundle, Opened, Unopened, open_
@@ -176,6 +178,7 @@ async def _apply_together(office: Office, origin: str, bundle: Bundle, versions:
     """Apply these states in one transaction. Raises `_NotAll`, and nothing happened, unless all of them are."""
     became = dict.fromkeys(versions, APPLIED)
     async with transaction(office.context(origin, bundle.bundle_id)) as act:
+        await plan_for_bundles(act.connection)
         known = await _take_versions(act, origin, versions)
         fresh: dict[str, list[str]] = {}
         for kind, object_id in versions.keys() - known if known else versions:
@@ -202,7 +205,7 @@ def _wrong(kind: str, chosen: Sequence[str], answers: Mapping[UUID, str]) -> dic
 
 async def _take_versions(act: Act, origin: str, versions: Mapping[Key, int]) -> set[Key]:
     """Write down the versions that are newer than what is known; the objects of which they are not."""
-    rows = await act.connection.execute(_NEWER, {"origin": origin, "now": act.now, **_columns(versions)})
+    rows = await run(act.connection, _NEWER, {"origin": origin, "now": act.now, **_columns(versions)})
     return {(kind, object_id.hex) for kind, object_id in rows}
 
 
@@ -247,7 +250,7 @@ def _newer() -> CompoundSelect[str, UUID]:
     return select(given.c.kind, given.c.object_id).except_(select(newer.c.kind, newer.c.object_id))
 
 
-_NEWER: Final = _newer()
+_NEWER: Final = Statement(_newer())
 _CHOSEN: Final = text(
     "select coalesce(json_agg(item), '[]')::text from json_array_elements(cast(:part as json)) as item"
     " where cast(item ->> 'id' as uuid) = any(cast(:ids as uuid[]))"

@@ -35,6 +35,6 @@ class Documents:
 
     async def apply(self, act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
         """`Traveller.apply`. FEDERATION_UNIQUE_ID_TAKEN, FEDERATION_DOCUMENT_OF_ANOTHER."""
-        answers = await federated_documents.apply(act, from_tenant, items)
-        await home_moves.keep_out(act, list(answers))
-        return answers
+        applied = await federated_documents.apply(act, from_tenant, items)
+        await home_moves.keep_out(act, applied.whose)
+        return applied.answers

@@ -7,6 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from passerelle_ops.migrations import grants
+from passerelle_ops.migrations.summaries import document_summary
 
 revision = "0010"
 down_revision = "0009"
@@ -16,6 +17,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Histories only go forward (docs/decisions/0051)."""
+    op.execute(sa.text(document_summary().replace(":", "\\:")))  # the same text, written quicker
     op.execute(sa.schema.CreateSequence(sa.Sequence("federation_version")))
     op.create_table(
         "federation_in",
