@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from passerelle_ops.cli import main
 from passerelle_ops.demo.corpus.quirks import paper
 from passerelle_ops.demo.corpus.write import write
 from passerelle_ops.stack.postgres import Postgres
@@ -39,7 +40,13 @@ def _prepared_by_the_administrator(postgres: Postgres) -> dict[str, str]:
     return urls
 
 
-def test_a_region_runs_over_servers_that_are_not_ours(postgres: Postgres, valkey: Valkey, tmp_path: Path) -> None:
+def test_a_region_runs_over_servers_that_are_not_ours(
+    postgres: Postgres,
+    valkey: Valkey,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     urls = _prepared_by_the_administrator(postgres)
     networks = tmp_path / "networks"
     networks.mkdir()
@@ -55,12 +62,14 @@ def test_a_region_runs_over_servers_that_are_not_ours(postgres: Postgres, valkey
         "PASSERELLE_TENANT_ONCOMIP_URL": urls["ext_oncomip/ext_oncomip"],
         "PASSERELLE_TENANT_ONCOMIP_OWNER_URL": urls["ext_oncomip/ext_owner"],
         "PASSERELLE_BROKER_URL": valkey.url(5),
+        "PASSERELLE_WEB_PROCESSES": "1",
     }
-    command = [sys.executable, "-P", "-m", "passerelle_ops"]
     port = StateFolder(state).port("web")
     StateFolder(state).port("issuer")
     log = (tmp_path / "serve.log").open("wb")
-    serving = subprocess.Popen([*command, "serve"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
+    serving = subprocess.Popen(
+        [sys.executable, "-P", "-m", "passerelle_ops", "serve"], env=environment, cwd=tmp_path, stdout=log, stderr=log
+    )
     try:
 
         def is_ready() -> bool:
@@ -74,16 +83,10 @@ def test_a_region_runs_over_servers_that_are_not_ours(postgres: Postgres, valkey
         eventually(is_ready, "the gateway is ready")
         assert not (state / "postgres").exists()
         assert not (state / "valkey").exists()
-        fed = subprocess.run(
-            [*command, "ingest", str(document), "--tenant", "oncomip", "--json"],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert fed.returncode == 0, fed.stdout + fed.stderr
-        assert json.loads(fed.stdout)["totals"]["stored"] == 1
+        for name in environment.keys() - os.environ.keys():
+            monkeypatch.setenv(name, environment[name])
+        assert main(["ingest", str(document), "--tenant", "oncomip", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["totals"]["stored"] == 1
     finally:
         serving.terminate()
         serving.wait(SECONDS)

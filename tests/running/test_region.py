@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -27,14 +28,11 @@ from passerelle_ops.demo.people import Part, cast_of
 from passerelle_ops.demo.signing_in import SignIn
 from passerelle_ops.demo.story import Written
 from passerelle_ops.demo.tour import take_tour
-from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
-from passerelle_ops.stack.state import StackInfo, StateFolder, is_alive
+from passerelle_ops.stack.state import is_alive
+from tests.running.region import PATIENTS, ROOT, SECONDS, Region
 
-ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 600.0  # only tells what never comes from what is slow
 pytestmark = pytest.mark.timeout(1500)
-PATIENTS = 3  # in each network; the story brings its own
 DAY = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 Run = Callable[..., tuple[int, str]]
 ACCESSES = "select count(*) from journal where action in ('read', 'find') and kind <> 'authorizations'"
@@ -50,34 +48,6 @@ LAID = (
     "dispensation",
     "recall",
 )
-
-
-class Region:
-    """The running demo."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(state=folder / "state", demo_patients=PATIENTS)
-        for name in ("web", "issuer"):  # not the usual ones, which another test may be taking
-            StateFolder(self.settings.state).port(name)
-        self.said = folder / "said.txt"
-        with self.said.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "passerelle_ops", "demo", "--state", str(self.settings.state)],
-                cwd=ROOT,
-                env={**os.environ, "COLUMNS": "200", "PASSERELLE_DEMO_PATIENTS": str(PATIENTS)},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        end = time.monotonic() + SECONDS
-        while "Ctrl-C" not in self.said.read_text("utf-8"):
-            assert self.process.poll() is None, self.said.read_text("utf-8")
-            assert time.monotonic() < end, "the demo is not ready"
-            time.sleep(0.1)
-
-    def info(self) -> StackInfo:
-        running = StateFolder(self.settings.state).running()
-        assert running is not None
-        return running
 
 
 @pytest.fixture(scope="module")
@@ -139,15 +109,30 @@ def test_the_tour_may_be_taken_again(region: Region, capsys: pytest.CaptureFixtu
     assert code == 0, capsys.readouterr().out
 
 
-def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, tmp_path: Path) -> None:
+def _program(lines: str, run: Run, folder: Path) -> str:
+    """`passerelle` for these lines: what a token command says was asked beforehand, but of the software's."""
+    for kind, who in set(re.findall(r"\b(professional|person) ([^\s)|]+)", lines)):
+        code, token = run("token", kind, who)
+        assert code == 0, (kind, who)
+        (folder / f"{kind}-{who}").write_text(token, "utf-8")
+    program = folder / "passerelle"
+    known, real = f'"{folder}/$2-$3"', shlex.join([sys.executable, "-P", "-m", "passerelle_ops"])
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = token ] && [ -f {known} ] && exec cat {known}\nexec {real} "$@"\n', "utf-8"
+    )
+    program.chmod(0o755)
+    return shlex.quote(str(program))
+
+
+def test_what_it_prints_names_everyone_and_can_be_pasted(region: Region, run: Run, tmp_path: Path) -> None:
     said = region.said.read_text("utf-8")
 
     for name in ("Dr Claire Delmas", "Dr Antoine Vidal", "Jeanne Valmont", "Camille Rouvière", "Dr Bernard Galy"):
         assert name in said
     for network in ("oncomip", "oncopl", "bourgogne", "picardie"):
         assert f"/{network}/graphql" in said
-    program = shlex.join([sys.executable, "-P", "-m", "passerelle_ops"])
-    lines = said[said.index("JEANNE=") : said.index("La région répond")].replace("ops/passerelle", program)
+    lines = said[said.index("JEANNE=") : said.index("La région répond")]
+    lines = lines.replace("ops/passerelle", _program(lines, run, tmp_path))
     done = subprocess.run(["/bin/sh", "-n", "-c", lines], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     if shutil.which("curl"):

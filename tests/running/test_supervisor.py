@@ -69,13 +69,19 @@ def connect(state: Path) -> psycopg.Connection:
     return psycopg.connect(Addresses(Settings(state=state)).administrator_url(), autocommit=True)
 
 
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: each test starts over what the one before left."""
+    return tmp_path_factory.mktemp("toys") / "state"
+
+
 @pytest.fixture
-def toys(tmp_path: Path) -> Iterator[Callable[..., Toy]]:
-    """Makes toys over one state, and ends those that a failed test left."""
+def toys(state: Path) -> Iterator[Callable[..., Toy]]:
+    """Makes toys over the state, and ends those that a failed test left."""
     made: list[Toy] = []
 
     def make(*words: str, **environment: str) -> Toy:
-        made.append(Toy(tmp_path / "state", *words, environment=environment))
+        made.append(Toy(state, *words, environment=environment))
         return made[-1]
 
     yield make
@@ -86,10 +92,15 @@ def toys(tmp_path: Path) -> Iterator[Callable[..., Toy]]:
         toy.process.stderr.close()
 
 
-def test_sigterm_stops_all_of_it_cleanly(toys: Callable[..., Toy]) -> None:
+def test_one_supervisor_has_a_state_and_sigterm_stops_all_of_it_cleanly(toys: Callable[..., Toy]) -> None:
     toy = toys()
     info = toy.ready()
     assert set(info.pids) == {"postgres", "valkey", "shelf"}
+    second = toys()
+    assert second.process.wait(SECONDS) == 1
+    assert second.process.stderr is not None
+    assert "STATE_IN_USE" in second.process.stderr.read()
+    assert StateFolder(toy.state).running() == info
     assert toy.end() == 0
     assert not [pid for pid in info.pids.values() if is_alive(pid)]
     assert StateFolder(toy.state).running() is None
@@ -146,7 +157,7 @@ def test_whatever_falls_starts_again_with_its_data(toys: Callable[..., Toy]) -> 
     toy = toys()
     info = toy.ready()
     with connect(toy.state) as connection:
-        connection.execute("create table kept as select 42 as answer")
+        connection.execute("create table fell as select 42 as answer")
     for pid in info.pids.values():
         os.kill(pid, signal.SIGKILL)
 
@@ -159,22 +170,12 @@ def test_whatever_falls_starts_again_with_its_data(toys: Callable[..., Toy]) -> 
     def is_kept() -> bool:
         try:
             with connect(toy.state) as connection:
-                return connection.execute("select answer from kept").fetchone() == (42,)
+                return connection.execute("select answer from fell").fetchone() == (42,)
         except psycopg.OperationalError:
             return False
 
     eventually(is_kept, "the row is there")
     assert toy.end() == 0
-
-
-def test_two_supervisors_do_not_share_a_state(toys: Callable[..., Toy]) -> None:
-    first = toys()
-    before = first.ready()
-    second = toys()
-    assert second.process.wait(SECONDS) == 1
-    assert second.process.stderr is not None
-    assert "STATE_IN_USE" in second.process.stderr.read()
-    assert StateFolder(first.state).running() == before
 
 
 @pytest.mark.parametrize(("word", "code", "said"), [("done", 7, ""), ("fall", 1, "the errand fell")])

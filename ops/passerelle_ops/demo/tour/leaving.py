@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from passerelle.audit.pruning_statements import prunings
+from passerelle.audit.verification import count_lines
 from passerelle.audit.verifier import key_id_of
 from passerelle.kernel.keys import Keys
 from passerelle_ops.demo import story
@@ -19,6 +22,7 @@ from passerelle_ops.demo.people import DemoPerson, Part
 from passerelle_ops.demo.tour.step import Step, name_of
 from passerelle_ops.demo.visit import Visit
 from passerelle_ops.installation import Installation
+from passerelle_ops.settings import Settings
 
 _HOLDS: Final = "aucune anomalie"
 _SEAL_SECONDS: Final = 30.0
@@ -93,6 +97,8 @@ def _verified(patient: DemoPerson) -> Callable[[Visit], str]:
 def _sealed(visit: Visit) -> str:
     end = time.monotonic() + _SEAL_SECONDS
     while True:
+        while asyncio.run(_without_a_seal(visit.settings)) and time.monotonic() < end:
+            time.sleep(0.5)
         done = subprocess.run(  # noqa: S603 - ourselves
             [
                 *(sys.executable, "-P", "-m", "passerelle_ops", "verify", "journal", "--tenant", STORY_TENANT),
@@ -109,4 +115,15 @@ def _sealed(visit: Visit) -> str:
             return _HOLDS
         if time.monotonic() > end:
             return f"{report['lines'] - report['sealed']} lignes sans sceau"
-        time.sleep(1.0)
+
+
+async def _without_a_seal(settings: Settings) -> int:
+    """How many lines of the journal are not sealed yet."""
+    installation = Installation(settings)
+    try:
+        tenant = await (await installation.registry()).tenant(STORY_TENANT)
+        async with tenant.database.transaction() as connection:
+            lines, sealed = await count_lines(connection, await prunings(connection, tenant))
+    finally:
+        await installation.close()
+    return lines - sealed
