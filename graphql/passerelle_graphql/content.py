@@ -120,20 +120,21 @@ async def guarded(
     """The answer, or the failure as `application/problem+json` (RFC 9457); counted by the name of `answer`."""
     request_id, began = new_request_id(), perf_counter()
     context: Context | None = None
-    outcome = metrics.ANSWERED
+    outcome, network = metrics.ANSWERED, ""
     try:
         context = await enter(gateway, request, request_id)
+        network = context.tenant.id
         response = await answer(request, context)
     except PasserelleError as error:
-        outcome = metrics.outcome_of(error)
+        outcome = metrics.noted(error, network)
         is_range = error.code == "RANGE_NOT_SATISFIABLE"
         headers = {"Content-Range": f"bytes */{error.fields['size']}"} if is_range else {}
         response = problem_details.expected(error, request_id, headers)
     except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
-        outcome = metrics.FAILED
+        outcome = metrics.noted(unexpected, network)
         response = problem_details.unexpected(unexpected, request_id)
     operation = answer.__name__.removeprefix("_")
-    metrics.REQUESTS.add("" if context is None else context.tenant.id, operation, outcome)
+    metrics.REQUESTS.add(network, operation, outcome)
     metrics.SECONDS.add(perf_counter() - began, operation)
     response.headers.update({REQUEST_ID: request_id, **standing.headers(context)})
     return response

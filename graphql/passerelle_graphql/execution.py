@@ -22,7 +22,7 @@ from passerelle_graphql.compiler import running
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.context import Asked
-from passerelle_graphql.metrics import OPERATIONS, outcome_of
+from passerelle_graphql.metrics import OPERATIONS, noted
 
 
 class AlreadyPrepared(SchemaExtension):
@@ -108,14 +108,15 @@ async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
                 operation_name=asked.prepared.name,
             )
     request_id = asked.context.request_id
-    asked.outcomes.extend(_outcome(each) for each in result.errors or ())
+    network = asked.context.tenant.id
+    asked.outcomes.extend(_outcome(each, network) for each in result.errors or ())
     return Answer(result.data, [errors.execution_error(each, request_id) for each in result.errors or ()])
 
 
-def _outcome(error: GraphQLError) -> str:
+def _outcome(error: GraphQLError, network: str) -> str:
     """An argument that graphql-core refuses has no cause of ours."""
     cause = error.original_error
-    return "invalid" if cause is None or isinstance(cause, GraphQLError) else outcome_of(cause)
+    return "invalid" if cause is None or isinstance(cause, GraphQLError) else noted(cause, network)
 
 
 @contextmanager

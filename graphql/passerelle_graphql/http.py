@@ -68,6 +68,10 @@ class _Run:
     context: Context | None = None
     operation: str = metrics.OTHER
 
+    @property
+    def network(self) -> str:
+        return "" if self.context is None else self.context.tenant.id
+
 
 class GraphQLEndpoint:
     """The endpoint of all tenants, as an ASGI application of its own."""
@@ -105,8 +109,7 @@ class GraphQLEndpoint:
         began = perf_counter()
         run = _Run()
         response = await self._answer(scope, receive, head, media_type, request_id, run)
-        network = "" if run.context is None else run.context.tenant.id
-        metrics.REQUESTS.add(network, run.operation, response.outcome)
+        metrics.REQUESTS.add(run.network, run.operation, response.outcome)
         metrics.SECONDS.add(perf_counter() - began, run.operation)
         return response
 
@@ -140,10 +143,11 @@ class GraphQLEndpoint:
             return _refusal(status, wrong.shown, run.context, "invalid")
         except PasserelleError as error:
             status, headers = errors.status_of(error), errors.headers_of(error)
-            return _refusal(status, [errors.formatted(error)], run.context, metrics.outcome_of(error), headers)
+            return _refusal(status, [errors.formatted(error)], run.context, metrics.noted(error, run.network), headers)
         except Exception as unexpected:  # noqa: BLE001 - the last wall: what is masked here is logged there
             shown = errors.internal(unexpected, request_id)
-            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, [shown], run.context, metrics.FAILED)
+            outcome = metrics.noted(unexpected, run.network)
+            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, [shown], run.context, outcome)
 
     async def _executed(self, prepared: Prepared, context: Context) -> Response:
         gateway = self._gateway

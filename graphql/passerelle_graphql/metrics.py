@@ -30,6 +30,8 @@ REQUESTS: Final = Count(
 )
 SECONDS: Final = Times("passerelle_request_seconds", "Seconds until an answer was ready to be sent.", "operation")
 
+PROBLEMS: Final = Count("passerelle_problems", "What was not done, by network and code.", "network", "code")
+
 ANSWERED: Final = "answered"
 FAILED: Final = "failed"
 OTHER: Final = "other"
@@ -46,3 +48,9 @@ _OUTCOMES: Final[tuple[tuple[type[PasserelleError], str], ...]] = (
 def outcome_of(error: BaseException | None) -> str:
     """The word for what went wrong: refused, conflict, invalid, unauthenticated, later; failed is ours to mend."""
     return next((word for class_, word in _OUTCOMES if isinstance(error, class_)), FAILED)
+
+
+def noted(error: BaseException | None, network: str) -> str:
+    """`outcome_of`, its code counted."""
+    PROBLEMS.add(network, error.code if isinstance(error, PasserelleError) else "INTERNAL")
+    return outcome_of(error)

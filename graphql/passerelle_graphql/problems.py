@@ -12,7 +12,7 @@ from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle_graphql.context import Asked
 from passerelle_graphql.directives import ListSize
-from passerelle_graphql.metrics import ANSWERED, outcome_of
+from passerelle_graphql.metrics import ANSWERED, noted
 from passerelle_policies.explanations import WITH_WAYS_IN, how_to_get_access
 from passerelle_policies.packs import pack_on
 from passerelle_policies.roles import role_of
@@ -89,7 +89,7 @@ class AsTryLater(strawberry.ExceptionHandler[errors.TryLater, TryLater]):
 def _noted(error: errors.PasserelleError, info: Info) -> Asked:
     """The request, told what came of it."""
     asked: Asked = info.context
-    asked.outcomes.append(outcome_of(error))
+    asked.outcomes.append(noted(error, asked.context.tenant.id))
     return asked
 
 

@@ -17,7 +17,7 @@ from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plan, RootPlan
 from passerelle_graphql.compiler.roots import Given, Written
 from passerelle_graphql.context import Asked
-from passerelle_graphql.metrics import outcome_of
+from passerelle_graphql.metrics import PROBLEMS, noted
 from passerelle_graphql.problems import Problem, outcome_shown, problem_of
 
 #: A statement and what its parameters stand for.
@@ -63,7 +63,7 @@ async def _body(plan: RootPlan, asked: Asked, bound: _Bound) -> bytes:
             return await late.filled(body, plan.late, asked.context)
         value = plan.root.otherwise(asked, json.loads(told or b"null"))
         if isinstance(value, Problem):
-            asked.outcomes.append(outcome_shown(value))
+            _noted(asked, value)
     except PasserelleError as error:
         if error.code == BUSY:
             raise
@@ -78,11 +78,16 @@ def _problem(plan: RootPlan, asked: Asked, error: Exception) -> bytes:
     known = {each.name for each in type_.types} if isinstance(type_, GraphQLUnionType) else set()
     if problem is None or type(problem).__strawberry_definition__.name not in known:  # type: ignore[attr-defined]
         raise error
-    asked.outcomes.append(outcome_shown(problem))
+    _noted(asked, problem)
     return rendering.written(plan.selections, plan.field.type, plan.selected, problem)
 
 
+def _noted(asked: Asked, problem: Problem) -> None:
+    asked.outcomes.append(outcome_shown(problem))
+    PROBLEMS.add(asked.context.tenant.id, problem.code)
+
+
 def _failure(plan: RootPlan, failure: Exception, asked: Asked) -> GraphQLFormattedError:
-    asked.outcomes.append(outcome_of(failure))
+    asked.outcomes.append(noted(failure, asked.context.tenant.id))
     where = GraphQLError(str(failure), list(plan.selected.nodes), path=[plan.key], original_error=failure)
     return errors.execution_error(where, asked.context.request_id)

@@ -31,6 +31,12 @@ def exposed(host: str, port: int, app: Celery, queues: Mapping[tuple[str, str], 
         thread.join()
 
 
+def queue_length() -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        "passerelle_queue_length", "Messages that no worker took yet.", labels=("network", "queue")
+    )
+
+
 class _Own(Collector):
     def collect(self) -> Iterator[Metric]:
         return Counted("worker", [figures()]).collect()
@@ -50,9 +56,7 @@ class _Queues(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "passerelle_queue_length", "Messages that no worker took yet.", labels=("network", "queue")
-        )
+        family = queue_length()
         with (
             suppress(OperationalError, OSError),
             self._app.connection_for_read() as connection,
