@@ -13,7 +13,7 @@ from passerelle.kernel.clock import SetClock
 from passerelle.kernel.errors import TryLater
 from passerelle_ops.cli.migrate import migrate
 from passerelle_ops.migrations.histories import TENANT, upgrade_tenant
-from passerelle_ops.migrations.waiting import behind
+from passerelle_ops.revisions import behind
 from passerelle_ops.settings import Settings
 from passerelle_tenants.tables import tenant as recorded
 from tests.conftest import Cloned

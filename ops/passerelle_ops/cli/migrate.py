@@ -61,7 +61,7 @@ def _await(settings: Settings, seconds: float) -> None:
     import time
 
     from passerelle.kernel.errors import TryLater
-    from passerelle_ops.migrations.waiting import behind
+    from passerelle_ops.revisions import behind
     from passerelle_ops.terminal import remark
 
     end, told = time.monotonic() + seconds, False

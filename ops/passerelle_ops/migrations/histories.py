@@ -24,6 +24,7 @@ from passerelle.notices import tables as notices
 from passerelle.oncology import tables as oncology
 from passerelle.pharmacy import tables as pharmacy
 from passerelle_ops.migrations import summaries
+from passerelle_ops.revisions import is_behind
 from passerelle_tenants import tables as tenants
 from passerelle_tenants.federation import tables as federation
 
@@ -58,7 +59,7 @@ class History:
 
     def is_behind(self, revision: str | None) -> bool:
         """Whether a database that stands there lacks something of this version; one that is ahead of it does not."""
-        return revision != self.head() and (revision is None or revision in _known(self.name))
+        return is_behind(self.name, revision)
 
 
 DIRECTORY = History("directory", metadata.directory)
@@ -111,11 +112,6 @@ def connected(url: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
-
-
-@cache
-def _known(name: str) -> frozenset[str]:
-    return frozenset(each.revision for each in ScriptDirectory.from_config(HISTORIES[name].config()).walk_revisions())
 
 
 @cache
