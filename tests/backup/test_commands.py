@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from passerelle_ops.cli import main
 from passerelle_ops.stack.postgres import Postgres
 from tests.conftest import Cloned
 from tests.running.one_network import one_network
-
-Ran = Callable[..., tuple[int, str]]
 
 
 async def test_everything_lost_comes_back(
@@ -49,6 +46,10 @@ async def test_everything_lost_comes_back(
         assert (code, "[REHEARSAL_DATABASE_REFUSED]" in err) == (4, True)
 
         async with await AsyncConnection.connect(postgres.url(), autocommit=True) as admin:
+            await admin.execute("alter role passerelle_owner createdb")
+            code, out, _ = await ran("restore", "--tenant", "oncomip", *with_key, "--rehearse")
+            await admin.execute("alter role passerelle_owner nocreatedb")
+            assert (code, "≠" in out, "se restaure" in out) == (0, False, True)
             for lost in (tenant_database, directory_database):
                 await lost.database.close()
                 await admin.execute(f"drop database {lost.name} with (force)".encode())

@@ -42,7 +42,7 @@ from passerelle_ops.backup.sources import Source
 from passerelle_ops.migrations import TENANT
 from passerelle_policies.vocabulary import ActorKind
 from passerelle_tenants.onboarding import Site
-from tests.builders import World, document, ins_of, network, professional
+from tests.builders import World, document, ins_of, professional
 from tests.conftest import Cloned
 
 SYSTEM = Actor(kind=ActorKind.SYSTEM, id="erasure", name="Effacement")
@@ -110,11 +110,6 @@ async def house(tenant_database: Cloned, postgres: Any, world: World, tmp_path: 
         premises=Path(urlsplit(tenant.contents.url).path),
     )
     await owner.close()
-
-
-@pytest.fixture
-def world(tenant_database: Cloned, tmp_path: Path, clock: Any) -> World:
-    return World(tenant=network(tenant_database.database, tmp_path), clock=clock)
 
 
 @dataclass(slots=True)
