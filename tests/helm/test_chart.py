@@ -25,6 +25,7 @@ def said() -> dict[str, Any]:
     cases = {case: values_of(case) for case in CASES}
     for number, wrong in enumerate(WRONG):
         cases[f"wrong-{number}"] = laid_over(values_of("one-tenant"), wrong["values"])
+    cases["stopped"] = laid_over(values_of("four-sharing"), {"stopped": True})
     cases["again"] = laid_over(values_of("one-tenant"), {"image": {"tag": "0.2.0"}})
     cases["misspelt"] = laid_over(values_of("one-tenant"), {"tolerations": [{"key": "a", "operater": "Exists"}]})
     return said_of(cases, whole=[*CASES, "misspelt"], versions=VERSIONS)
@@ -62,8 +63,7 @@ def test_operators_would_take_what_is_theirs(said: Mapping[str, Any]) -> None:
         kind = f"{each['apiVersion']} {each['kind']}"
         jsonschema_rs.validate({**known["kinds"][kind]["spec"], "$defs": known["$defs"]}, each["spec"])
         made.add(kind)
-    has_alerts = (ROOT / "helm" / "passerelle" / "alerts").exists()
-    assert made == set(known["kinds"]) - (set() if has_alerts else {"monitoring.coreos.com/v1 PrometheusRule"})
+    assert made == set(known["kinds"])
 
 
 @pytest.mark.parametrize("wrong", range(len(WRONG)), ids=[each["says"] for each in WRONG])
@@ -213,6 +213,25 @@ def test_a_new_version_migrates_anew_and_nothing_starts_before(said: Mapping[str
     for name, pod in pods(documents(said, "one-tenant")):
         first = [each["name"] for each in pod.get("initContainers", [])]
         assert first == (["keys"] if "migrate" in name else ["keys", "databases"])
+
+
+def test_rules_and_panels_are_those_of_the_programs(said: Mapping[str, Any]) -> None:
+    """The chart has no copy of them."""
+    found = documents(said, "four-sharing")
+    rules = [each["spec"] for each in found if each["kind"] == "PrometheusRule"]
+    assert rules == [
+        yaml.safe_load(each.read_text("utf-8")) for each in sorted((ROOT / "ops/watching/alerts").iterdir())
+    ]
+    (panels,) = (each["data"] for each in found if each["metadata"]["name"] == "passerelle-dashboards")
+    assert panels == {each.name: each.read_text("utf-8") for each in (ROOT / "ops/watching/dashboards").iterdir()}
+
+
+def test_what_is_stopped_stays_so_and_can_still_be_restored(said: Mapping[str, Any]) -> None:
+    found = documents(said, "stopped")
+    assert {each["spec"]["replicas"] for each in found if each["kind"] == "Deployment"} == {0}
+    kinds = {each["kind"] for each in found}
+    assert not kinds & {"HorizontalPodAutoscaler", "ScaledObject"}
+    assert {"Job", "CronJob", "Cluster"} <= kinds
 
 
 def test_client_certificates_are_asked_of_each_network_and_not_of_other_networks(said: Mapping[str, Any]) -> None:
