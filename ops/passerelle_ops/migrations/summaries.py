@@ -3,15 +3,17 @@ what it would write of it, octet by octet (docs/decisions/0103)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Connection, MetaData, event
 
 from passerelle.dossier import tables as dossier
 from passerelle.kernel import metadata
-from passerelle_graphql.compiler.building import Builder
-from passerelle_graphql.compiler.selections import Selected, Selections
-from passerelle_graphql.compiler.shapes import Sql
-from passerelle_graphql.schema import schema
-from passerelle_graphql.schema.documents import KEPT, author_fields, document_fields
+
+if TYPE_CHECKING:
+    from passerelle_graphql.compiler.building import Builder
+    from passerelle_graphql.compiler.selections import Selected
+    from passerelle_graphql.compiler.shapes import Sql
 
 _TYPES = {"authors": "jsonb", "masked": "boolean", "by_patient": "boolean", "size": "bigint", "document_id": "uuid"}
 _INSTANTS = ("act_at", "filed_at")
@@ -23,6 +25,13 @@ def document_summary() -> str:
     Immutable as far as a row is concerned: its labels come from lists that change by publication, and then a
     revision replaces it and writes the rows anew (a test says when).
     """
+    # The face takes seconds to load, and nothing needs it where every database is at its newest revision.
+    from passerelle_graphql.compiler.building import Builder
+    from passerelle_graphql.compiler.selections import Selections
+    from passerelle_graphql.compiler.shapes import Sql
+    from passerelle_graphql.schema import schema
+    from passerelle_graphql.schema.documents import KEPT, author_fields, document_fields
+
     builder, authors = Builder(Selections(schema._schema, {}, {})), ""
 
     def one_by_one(within: Builder, selected: Selected) -> Sql:
