@@ -37,5 +37,5 @@ class LateRoot(ReadRoot):
         async def made(context: Context, payloads: Sequence[Sequence[Any]]) -> dict[str, Any]:
             return {"answer": await answer(context, payloads[0])}
 
-        late = Late(write=lambda _context, _values, found: write(found["answer"]).encode(), lookup=made)
+        late = Late(write=lambda _context, _values, found: write(found["answer"]), lookup=made)
         return builder.later(late, packed(*self.payload))

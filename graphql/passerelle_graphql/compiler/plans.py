@@ -19,8 +19,8 @@ from graphql import (
 )
 from graphql.type import get_named_type
 from strawberry.schema import Schema
-from strawberry.types.arguments import convert_arguments
 
+from passerelle_graphql.compiler.arguments import Conversion, conversion
 from passerelle_graphql.compiler.building import Builder, NotCompiled
 from passerelle_graphql.compiler.late import Late
 from passerelle_graphql.compiler.nulls import must_not_be_null
@@ -163,11 +163,13 @@ class Plans:
         names = {each.graphql_name or to_name(each): each.python_name for each in declared.arguments}
         variables: list[tuple[str, str]] = []
         written: list[tuple[str, Callable[[dict[str, Any]], Any]]] = []
-        to_convert: set[str] = set()
+        to_convert: dict[str, Conversion] = {}
+        types = {each.graphql_name or to_name(each): each.type for each in declared.arguments}
         for each in node.arguments or ():
             name, type_ = each.name.value, field.args[each.name.value].type
             if not isinstance(get_named_type(type_), GraphQLScalarType):
-                to_convert.add(name)
+                scalars = self._strawberry.schema_converter.scalar_registry
+                to_convert[name] = conversion(types[name], self._strawberry.config, scalars)
             if isinstance(each.value, VariableNode):
                 variables.append((name, each.value.name.value))
             else:
@@ -177,15 +179,11 @@ class Plans:
             found = {name: given[variable] for name, variable in variables if variable in given}
             for name, value in written:
                 found[name] = value(dict(given))
-            found = {name: value for name, value in found.items() if value is not Undefined}
-            if all(found.get(name) is None for name in to_convert):
-                return {names[name]: value for name, value in found.items()}
-            return convert_arguments(
-                found,
-                declared.arguments,
-                scalar_registry=self._strawberry.schema_converter.scalar_registry,
-                config=self._strawberry.config,
-            )
+            return {
+                names[name]: to_convert[name](value) if name in to_convert else value
+                for name, value in found.items()
+                if value is not Undefined
+            }
 
         return read
 

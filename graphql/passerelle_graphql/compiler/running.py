@@ -38,7 +38,10 @@ async def run(plan: Plan, asked: Asked) -> bytes:
             # Every root is non-null: one that fails leaves nothing.
             return as_json({"errors": [_failure(each, failure, asked)], "data": None})
         pieces[each.key] = shown
-    return b'{"data":{%s}}' % b",".join(b'"%s":%s' % (key.encode("ascii"), pieces[key]) for key in plan.order)
+    said = [b'{"data":{']
+    for place, key in enumerate(plan.order):
+        said += (b',"%s":' % key.encode("ascii") if place else b'"%s":' % key.encode("ascii"), pieces[key])
+    return b"".join((*said, b"}}"))
 
 
 def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> _Bound | Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from passerelle.pharmacy.checks import checking, overrides
 from passerelle.pharmacy.checks.findings import Finding, FindingCode, InteractionLevel, TableName, Unchecked
 from passerelle.pharmacy.checks.findings import NotChecked as NotCheckedFound
 from passerelle.pharmacy.checks.items import Item
+from passerelle_graphql.compiler.rendering import PART
 from passerelle_graphql.compiler.roots import Frame, Given, given
 from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.context import Asked, ResolverInfo, context_of
@@ -68,17 +69,20 @@ class CheckOverride:
     at: datetime
 
 
+_of_alert = partial(strawberry.field, metadata={PART: "alert"})
+
+
 @strawberry.type(description="Un avertissement.")
 class CheckFinding:
     key: str = strawberry.field(description="La même pour le même avertissement sur les mêmes produits.")
-    code: FindingCode
-    level: InteractionLevel | None
-    sentence: str
-    advice: str = strawberry.field(description="Ce que la table ajoute : conduite à tenir, mécanisme.")
-    between: list[str] = strawberry.field(directives=[counted(2)], description="Substances, familles ou classe.")
+    code: FindingCode = _of_alert()
+    level: InteractionLevel | None = _of_alert()
+    sentence: str = _of_alert()
+    advice: str = _of_alert(description="Ce que la table ajoute : conduite à tenir, mécanisme.")
+    between: list[str] = _of_alert(directives=[counted(2)], description="Substances, familles ou classe.")
     products: list[CheckedProduct] = strawberry.field(directives=[counted(2)])
-    source: CheckSource
-    alternatives: list[CheckAlternative] = strawberry.field(directives=[counted(10)])
+    source: CheckSource = _of_alert()
+    alternatives: list[CheckAlternative] = _of_alert(directives=[counted(10)])
     override: CheckOverride | None
 
 
@@ -134,17 +138,17 @@ def _product(item: Item) -> CheckedProduct:
 
 
 def _finding(found: Finding) -> CheckFinding:
-    override = found.override
+    alert, override = found.alert, found.override
     return CheckFinding(
         key=found.key,
-        code=found.code,
-        level=found.level,
-        sentence=found.sentence,
-        advice=found.advice,
-        between=list(found.between),
+        code=alert.code,
+        level=alert.level,
+        sentence=alert.sentence,
+        advice=alert.advice,
+        between=list(alert.between),
         products=[_product(each) for each in found.products],
-        source=CheckSource(table=found.source.table, dated=found.source.dated),
-        alternatives=[CheckAlternative(cis=each.cis, name=each.name) for each in found.alternatives],
+        source=CheckSource(table=alert.source.table, dated=alert.source.dated),
+        alternatives=[CheckAlternative(cis=each.cis, name=each.name) for each in alert.alternatives],
         override=CheckOverride(reason=override.reason, by=override.by, at=override.at) if override else None,
     )
 

@@ -33,7 +33,7 @@ def reason_in_sql(rule: Sql) -> Shape:
 
         def write(context: Context, values: Sequence[Any], _found: Mapping[str, Any]) -> bytes:
             reason = reason_of(context, values[0])
-            return shown(reason).encode() if reason else b"null"
+            return shown(reason) if reason else b"null"
 
         said = object()
         return Late(

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Final
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.findings import Finding, FindingCode, NotChecked, Source, TableName, Unchecked
+from passerelle.pharmacy.checks.findings import Alert, Finding, FindingCode, NotChecked, Source, TableName, Unchecked
 from passerelle.pharmacy.checks.interactions import Interactions
 from passerelle.pharmacy.checks.items import Item, Substance
 from passerelle.pharmacy.reference.names import folded
@@ -94,15 +94,14 @@ def allergies_met(
         for item in basket if to.classes else ():
             if item.atc is None and item.is_known and item not in met:
                 yield NotChecked(Unchecked.ALLERGY_CLASS_UNKNOWN, item, said)
+        alert = Alert(
+            code=FindingCode.ALLERGY,
+            source=Source(TableName.DOCUMENTS, each.told_on),
+            between=(each.label,),
+            sentence=messages.sentence(FindingCode.ALLERGY, {"allergy": each.label}),
+        )
         for item in met:
-            yield Finding(
-                code=FindingCode.ALLERGY,
-                source=Source(TableName.DOCUMENTS, each.told_on),
-                products=(item,),
-                about=(item.product,),
-                between=(each.label,),
-                sentence=messages.sentence(FindingCode.ALLERGY, {"allergy": each.label}),
-            )
+            yield Finding(alert, (item,), (item.product,))
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.findings import Alternative, Finding, FindingCode, Source
+from passerelle.pharmacy.checks.findings import Alert, Alternative, Finding, FindingCode, Source
 from passerelle.pharmacy.checks.items import Item
 
 
@@ -23,12 +23,11 @@ class Shortage:
 def running_short(products: Iterable[tuple[Item, Shortage]], medicines: Source) -> Iterator[Finding]:
     """Each product of the basket that runs short."""
     for item, short in products:
-        yield Finding(
+        alert = Alert(
             code=FindingCode.SHORTAGE,
             source=medicines,
-            products=(item,),
-            about=(item.product,),
             between=(short.status,),
             sentence=messages.sentence(f"CHECK_SHORTAGE_{short.status.upper()}", {"since": f"{short.since:%d/%m/%Y}"}),
             alternatives=short.alternatives,
         )
+        yield Finding(alert, (item,), (item.product,))

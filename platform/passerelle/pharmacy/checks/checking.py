@@ -164,10 +164,10 @@ async def checks_of(
     protocols = (
         frozenset[str]() if told["refused"] else await context.treatment_protocols.substances(context, patient_id)
     )
-    lines = [Dispensed(date.fromisoformat(day), *rest) for day, *rest in told["lines"] or ()]
+    lines = told["lines"] or ()
     most = access.number(context, "checks.history_lines_max")
     today = legal_day(context.clock)
-    taken = still_taken(lines[:most], today, access.number(context, "checks.assumed_treatment_days"))
+    taken = still_taken(_dispensed(lines[:most]), today, access.number(context, "checks.assumed_treatment_days"))
     medicines, products, listed = None, _NO_PRODUCTS, None
     if Tables.BDPM in editions:
         edition_id, dated = editions[Tables.BDPM]
@@ -223,6 +223,14 @@ def _answered(
         not_checked=(*unread, *compared.not_checked),
         checked_against=tuple(checked_against),
     )
+
+
+def _dispensed(lines: Sequence[list[Any]]) -> Sequence[list[Any]]:
+    """The lines of a history, their days read where they stand: it is long, its days are few."""
+    days = {on: date.fromisoformat(on) for on in {each[0] for each in lines}}
+    for each in lines:
+        each[0] = days[each[0]]
+    return lines
 
 
 def _about_to_be_taken(place: int, line: BasketLine, products: Mapping[str, Product | None]) -> Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,9 +10,9 @@ from passerelle.pharmacy.checks.allergens import Allergen, allergies_met
 from passerelle.pharmacy.checks.availability import Shortage, running_short
 from passerelle.pharmacy.checks.findings import Finding, NotChecked, Source, Unchecked
 from passerelle.pharmacy.checks.interactions import Interactions, interactions_met
-from passerelle.pharmacy.checks.items import Facet, Item
+from passerelle.pharmacy.checks.items import Facet, Item, Substance, known_as
 from passerelle.pharmacy.checks.protocols import overlaps_met
-from passerelle.pharmacy.checks.repeats import Repetition, alike, class_of, renews, repeated
+from passerelle.pharmacy.checks.repeats import Repetition, alike, renews, repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Compared:
 def compare(basket: Sequence[Item], ground: Ground) -> Compared:
     """Hold a basket against itself and against the ground. The order of either changes nothing."""
     ordered = sorted(basket, key=lambda each: (each.product, each.place or 0))
-    asked, taken = ([_facet(each, ground) for each in some] for some in (ordered, ground.taken))
+    asked, taken = _facets(ordered, ground), _facets(ground.taken, ground)
     again = alike(asked, taken)
     findings: list[Finding] = []
     in_order = sorted(asked, key=lambda each: each.item.place or 0)
@@ -69,16 +69,19 @@ def _pairs(asked: Sequence[Facet], taken: Sequence[Facet]) -> Iterator[tuple[Fac
         yield one, [*asked[at:], *taken]
 
 
-def _facet(item: Item, ground: Ground) -> Facet:
-    known_as = item.known_as
-    return Facet(
-        item=item,
-        product=item.product,
-        generic_groups=item.generic_groups,
-        known_as=known_as,
-        under=ground.interactions.under(known_as) if ground.interactions is not None else known_as,
-        atc_class=class_of(item, ground.repetition.atc_level),
-    )
+def _facets(items: Iterable[Item], ground: Ground) -> list[Facet]:
+    names_of = ground.interactions.names_of if ground.interactions is not None else _own_names
+    signs, found = ground.repetition.atc_signs, []
+    for each in items:
+        names, under = names_of(each.substances)
+        atc_class = each.atc[:signs] if each.atc is not None and len(each.atc) >= signs else None
+        found.append(Facet(each, each.product, each.generic_groups, names, under, atc_class))
+    return found
+
+
+def _own_names(substances: tuple[Substance, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    own = known_as(substances)
+    return own, own
 
 
 def _untold(facets: Sequence[Facet], ground: Ground) -> Iterator[NotChecked]:

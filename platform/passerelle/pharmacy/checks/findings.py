@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.items import Item
+from passerelle.pharmacy.checks.items import Facet, Item
 
 
 class FindingCode(StrEnum):
@@ -68,40 +69,86 @@ class Override:
     at: datetime
 
 
-class Finding(NamedTuple):
-    """One warning. `between` are the names by which it was found: substances, families, a class.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Alert:
+    """What a finding says, of whichever products. `between` are the names by which it was found: substances, families,
+    a class. `sentence` is for the pharmacist, `advice` what the table adds to it.
 
-    `about` are the names of its products in their order. `sentence` is for the pharmacist, `advice` what the table adds
-    to it, `override` what stands under its key.
+    `lasts`: it comes of a public table alone, and is the same object as long as that edition is kept.
     """
 
     code: FindingCode
     source: Source
-    products: tuple[Item, ...]
-    about: tuple[str, ...]
     sentence: str
     level: InteractionLevel | None = None
     between: tuple[str, ...] = ()
     advice: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    lasts: bool = False
+
+    @cached_property
+    def rank(self) -> str:
+        """Where it is read among others, the heaviest first: sorts as (level, code, `between`) would, in less time."""
+        return "\x01".join((f"{9 - (self.level or 0)}{_ORDER[self.code]}", *self.between)) + "\x00"
+
+    @cached_property
+    def words(self) -> str:
+        """What it gives to the key of a finding."""
+        return "\x1f".join((self.code, str(int(self.level or 0)), *self.between, "", ""))
+
+
+class Finding(NamedTuple):
+    """One warning. `about` are the names of its products in their order, `override` what stands under its key."""
+
+    alert: Alert
+    products: tuple[Item, ...]
+    about: tuple[str, ...]
     override: Override | None = None
 
     @property
-    def place(self) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
-        """Where it is read among others, the heaviest first; the same warning about the same products has the same."""
-        return -(self.level or 0), _ORDER[self.code], self.between, self.about
+    def code(self) -> FindingCode:
+        return self.alert.code
+
+    @property
+    def source(self) -> Source:
+        return self.alert.source
+
+    @property
+    def sentence(self) -> str:
+        return self.alert.sentence
+
+    @property
+    def level(self) -> InteractionLevel | None:
+        return self.alert.level
+
+    @property
+    def between(self) -> tuple[str, ...]:
+        return self.alert.between
+
+    @property
+    def advice(self) -> str:
+        return self.alert.advice
+
+    @property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        return self.alert.alternatives
+
+    @property
+    def place(self) -> str:
+        """Where it is read among others; the same for the same warning about the same products."""
+        return self.alert.rank + "\x01".join(self.about)
 
     @property
     def key(self) -> str:
         """The same for the same place: an override is kept under it."""
-        said = "\x1f".join((self.code, str(int(self.level or 0)), *self.between, "", *self.about))
+        said = self.alert.words + "\x1f".join(self.about)
         return sha256(said.encode()).hexdigest()[:32]
 
 
-def in_order(one: Item, other: Item) -> tuple[str, ...]:
+def in_order(one: Facet, other: Facet) -> tuple[str, ...]:
     """The names of two products, whichever comes first."""
-    pair = one.product, other.product
-    return pair if pair[0] <= pair[1] else pair[::-1]
+    mine, its = one.product, other.product
+    return (mine, its) if mine <= its else (its, mine)
 
 
 _ORDER = {

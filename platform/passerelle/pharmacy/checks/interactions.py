@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.findings import Finding, FindingCode, InteractionLevel, Source, TableName, in_order
-from passerelle.pharmacy.checks.items import Facet, Substance
+from passerelle.pharmacy.checks.findings import (
+    Alert,
+    Finding,
+    FindingCode,
+    InteractionLevel,
+    Source,
+    TableName,
+    in_order,
+)
+from passerelle.pharmacy.checks.items import Facet, Substance, known_as
 
 _KEPT_AT_MOST: Final = 4_000
 _Asked = TypeVar("_Asked")
 _Found = TypeVar("_Found")
-_NONE: Final[Mapping[str, tuple[Interaction, ...]]] = MappingProxyType({})
+_NONE: Final[Mapping[str, tuple[Alert, ...]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +42,18 @@ class Interaction:
     left_label: str
     right_label: str
 
-    @cached_property
-    def between(self) -> tuple[str, str]:
-        """Its two names, as the thesaurus writes them."""
-        return self.left_label, self.right_label
-
-    @cached_property
-    def sentence(self) -> str:
-        """What it is, in French."""
-        said = {"left": self.left_label, "right": self.right_label}
-        return messages.sentence(f"CHECK_INTERACTION_{self.level.name}", said)
-
-    @cached_property
-    def advice(self) -> str:
-        """What the thesaurus says to do, and why."""
-        return " ".join(filter(None, (self.text, self.mechanism)))
+    def alert(self, source: Source) -> Alert:
+        """What a finding says of it, with what the thesaurus says to do, and why."""
+        names = {"left": self.left_label, "right": self.right_label}
+        return Alert(
+            code=FindingCode.INTERACTION,
+            source=source,
+            level=self.level,
+            between=tuple(names.values()),
+            sentence=messages.sentence(f"CHECK_INTERACTION_{self.level.name}", names),
+            advice=" ".join(filter(None, (self.text, self.mechanism))),
+            lasts=True,
+        )
 
 
 class Interactions:
@@ -58,10 +62,11 @@ class Interactions:
     def __init__(self, dated: date, pairs: Iterable[Interaction], families: Iterable[tuple[str, str]]) -> None:
         """`families` gives (substance, family)."""
         self.source = Source(TableName.INTERACTIONS, dated)
-        partners: dict[str, dict[str, list[Interaction]]] = {}
+        partners: dict[str, dict[str, list[Alert]]] = {}
         for each in pairs:
+            alert = each.alert(self.source)
             for one, other in {(each.left, each.right), (each.right, each.left)}:
-                partners.setdefault(one, {}).setdefault(other, []).append(each)
+                partners.setdefault(one, {}).setdefault(other, []).append(alert)
         self._partners = {one: {other: tuple(rows) for other, rows in some.items()} for one, some in partners.items()}
         self._families: dict[str, set[str]] = {}
         for substance, family in families:
@@ -69,8 +74,11 @@ class Interactions:
         #: Every name that it says something of.
         self.names: frozenset[str] = frozenset(self._partners) | self._families.keys()
         self._under: dict[frozenset[str], frozenset[str]] = {}
-        self._against: dict[frozenset[str], Mapping[str, tuple[Interaction, ...]]] = {}
-        self._between: dict[tuple[frozenset[str], frozenset[str]], Sequence[Interaction]] = {}
+        self._against: dict[frozenset[str], Mapping[str, tuple[Alert, ...]]] = {}
+        self._avoided: dict[frozenset[str], frozenset[str]] = {}
+        self._between: dict[tuple[frozenset[str], frozenset[str]], tuple[Alert, ...]] = {}
+        self._names_of: dict[tuple[Substance, ...], tuple[frozenset[str], frozenset[str]]] = {}
+        self._of: dict[tuple[tuple[Substance, ...], tuple[Substance, ...]], tuple[Alert, ...]] = {}
 
     def knows(self, substance: Substance) -> bool:
         """Whether it lists the substance, by itself or in a family."""
@@ -84,27 +92,53 @@ class Interactions:
             _keep(self._under, known_as, found)
         return found
 
-    def against(self, known_as: frozenset[str]) -> Mapping[str, tuple[Interaction, ...]]:
-        """The names that this does not go with, and what there is between."""
-        found = self._against.get(known_as)
+    def names_of(self, substances: tuple[Substance, ...]) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of a product's substances, and those that stand for them."""
+        found = self._names_of.get(substances)
         if found is None:
-            gathered: dict[str, tuple[Interaction, ...]] = {}
-            for name in sorted(self.under(known_as)):
-                for other, rows in self._partners.get(name, _NONE).items():
-                    gathered[other] = gathered.get(other, ()) + rows
-            found = gathered
-            _keep(self._against, known_as, found)
+            own = known_as(substances)
+            found = own, self.under(own)
+            _keep(self._names_of, substances, found)
         return found
 
-    def between(self, one: Substance, other: Substance) -> Sequence[Interaction]:
+    def avoided(self, known_as: frozenset[str]) -> frozenset[str]:
+        """The names that this does not go with."""
+        found = self._avoided.get(known_as)
+        if found is None:
+            found = frozenset(self._met(known_as))
+            _keep(self._avoided, known_as, found)
+        return found
+
+    def between(self, one: Substance, other: Substance) -> tuple[Alert, ...]:
         """Every level of every pair that holds between two substances; nothing between a substance and itself."""
         pair = one.known_as, other.known_as
         found = self._between.get(pair)
         if found is None:
-            against = self.against(one.known_as)
+            against = self._met(one.known_as)
             met = () if one.is_same(other) else sorted(against.keys() & self.under(other.known_as))
-            found = [row for name in met for row in against[name]]
+            found = tuple(dict.fromkeys(each for name in met for each in against[name]))
             _keep(self._between, pair, found)
+        return found
+
+    def of(self, some: tuple[Substance, ...], others: tuple[Substance, ...]) -> tuple[Alert, ...]:
+        """The same between two products, each once."""
+        pair = some, others
+        found = self._of.get(pair)
+        if found is None:
+            met = (self.between(one, other) for one in some for other in others)
+            found = tuple(dict.fromkeys(each for alerts in met for each in alerts))
+            _keep(self._of, pair, found)
+        return found
+
+    def _met(self, known_as: frozenset[str]) -> Mapping[str, tuple[Alert, ...]]:
+        found = self._against.get(known_as)
+        if found is None:
+            gathered: dict[str, tuple[Alert, ...]] = {}
+            for name in sorted(self.under(known_as)):
+                for other, alerts in self._partners.get(name, _NONE).items():
+                    gathered[other] = gathered.get(other, ()) + alerts
+            found = gathered
+            _keep(self._against, known_as, found)
         return found
 
 
@@ -117,23 +151,12 @@ def _keep(kept: dict[_Asked, _Found], asked: _Asked, found: _Found) -> None:
 def interactions_met(pairs: Iterable[tuple[Facet, Sequence[Facet]]], table: Interactions) -> Iterator[Finding]:
     """The interactions of each product with the others beside it, each level of each entry once."""
     for one, others in pairs:
-        is_beyond = table.against(one.known_as).keys().isdisjoint
+        is_beyond = table.avoided(one.known_as).isdisjoint
         for other in others:
             if is_beyond(other.under):
                 continue
-            met: dict[Interaction, None] = {}
-            for mine in one.item.substances:
-                for its in other.item.substances:
-                    met.update(dict.fromkeys(table.between(mine, its)))
-            products, names = (one.item, other.item), in_order(one.item, other.item)
-            for each in met:
-                yield Finding(
-                    code=FindingCode.INTERACTION,
-                    source=table.source,
-                    products=products,
-                    about=names,
-                    level=each.level,
-                    between=each.between,
-                    sentence=each.sentence,
-                    advice=each.advice,
-                )
+            met = table.of(one.item.substances, other.item.substances)
+            if met:
+                products, names = (one.item, other.item), in_order(one, other)
+                for each in met:
+                    yield Finding(each, products, names)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
+
+_LAST_DAY: Final = date.max.toordinal()
 
 
 class Substance(NamedTuple):
@@ -42,12 +44,10 @@ class Item(NamedTuple):
         """What makes two items the same product, however often it is dispensed."""
         return self.cis or self.cip13 or self.label
 
-    @property
-    def known_as(self) -> frozenset[str]:
-        """The names of all its substances."""
-        if len(self.substances) == 1:
-            return self.substances[0].known_as
-        return frozenset[str]().union(*(each.known_as for each in self.substances))
+
+def known_as(substances: Sequence[Substance]) -> frozenset[str]:
+    """The names of all of them."""
+    return frozenset[str]().union(*(each.known_as for each in substances))
 
 
 class Facet(NamedTuple):
@@ -78,24 +78,30 @@ class Dispensed(NamedTuple):
         return self.cis or self.cip13 or self.label
 
 
-def still_taken(history: Iterable[Dispensed], today: date, assumed_days: int) -> list[tuple[Dispensed, date | None]]:
+def still_taken(
+    history: Iterable[Sequence[Any]], today: date, assumed_days: int
+) -> list[tuple[Dispensed, date | None]]:
     """What of a history may still be taken today, each product once, by its last line, with the day it ends.
 
-    What is dispensed before the end of the former adds to it. A line that tells no days counts for `assumed_days`;
-    the day on which it ends is not known.
+    A line is a `Dispensed`, or what makes one. What is dispensed before the end of the former adds to it. A line that
+    tells no days counts for `assumed_days`; the day on which it ends is not known.
     """
-    last: dict[str, tuple[Dispensed, date, bool]] = {}
+    last: dict[str, tuple[Sequence[Any], int, bool]] = {}  # days as numbers: a history is long
     for each in sorted(history, key=itemgetter(0)):
         on, label, cip13, cis, _, _, days = each
         if on > today:
             break
-        product, begin, is_told = cis or cip13 or label, on, days is not None
+        product, begin, is_told = cis or cip13 or label, on.toordinal(), days is not None
         before = last.get(product)
-        if before is not None and before[1] > on:
-            begin, is_told = before[1], is_told and before[2]
-        try:
-            ends = begin + timedelta(assumed_days if days is None else days)
-        except OverflowError:  # boxes add up for ever
-            ends = date.max
-        last[product] = (each, ends, is_told)
-    return [(each, ends if is_told else None) for each, ends, is_told in last.values() if ends > today]
+        if before is not None and before[1] > begin:
+            _, begin, was_told = before
+            is_told = is_told and was_told
+        # Boxes add up for ever.
+        ends = min(begin + (assumed_days if days is None else days), _LAST_DAY)
+        last[product] = each, ends, is_told
+    now = today.toordinal()
+    return [
+        (Dispensed._make(each), date.fromordinal(ends) if is_told else None)
+        for each, ends, is_told in last.values()
+        if ends > now
+    ]

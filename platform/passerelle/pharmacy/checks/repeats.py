@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from passerelle.kernel import messages
-from passerelle.pharmacy.checks.findings import Finding, FindingCode, Source, TableName, in_order
-from passerelle.pharmacy.checks.items import Facet, Item
+from passerelle.pharmacy.checks.findings import Alert, Finding, FindingCode, Source, TableName, in_order
+from passerelle.pharmacy.checks.items import Facet
 
 #: How many signs of an ATC code each of its levels takes.
 _ATC_SIGNS = {1: 1, 2: 3, 3: 4, 4: 5, 5: 7}
@@ -22,11 +22,10 @@ class Repetition:
     atc_level: int
     tolerance_days: int
 
-
-def class_of(item: Item, level: int) -> str | None:
-    """The therapeutic class of a product at a level of the ATC; none when its code does not go that far."""
-    signs = _ATC_SIGNS[level]
-    return item.atc[:signs] if item.atc is not None and len(item.atc) >= signs else None
+    @property
+    def atc_signs(self) -> int:
+        """How many signs of its ATC code tell the class of a product; a code that does not go that far tells none."""
+        return _ATC_SIGNS[self.atc_level]
 
 
 def repeated(
@@ -37,17 +36,19 @@ def repeated(
     for one, others in pairs:
         for other in others:
             if other.item.dispensed_on is not None and renews(one, other):
-                yield from _too_early(one.item, other.item, rule, today)
+                yield from _too_early(one, other, rule, today)
             elif not one.known_as.isdisjoint(other.known_as):
-                yield _twice(one.item, other.item, medicines)
+                yield _twice(one, other, medicines)
             elif one.atc_class is not None and one.atc_class == other.atc_class:
-                yield Finding(
-                    code=FindingCode.SAME_CLASS,
-                    source=medicines,
-                    products=(one.item, other.item),
-                    about=in_order(one.item, other.item),
-                    between=(one.atc_class,),
-                    sentence=messages.sentence(FindingCode.SAME_CLASS, {"class": one.atc_class}),
+                yield _of_both(
+                    one,
+                    other,
+                    Alert(
+                        code=FindingCode.SAME_CLASS,
+                        source=medicines,
+                        between=(one.atc_class,),
+                        sentence=messages.sentence(FindingCode.SAME_CLASS, {"class": one.atc_class}),
+                    ),
                 )
 
 
@@ -72,25 +73,28 @@ def renews(one: Facet, other: Facet) -> bool:
     return one.product == other.product or not one.generic_groups.isdisjoint(other.generic_groups)
 
 
-def _twice(one: Item, other: Item, medicines: Source) -> Finding:
-    shared = sorted({min(a.name, b.name) for a in one.substances for b in other.substances if a.is_same(b)})
-    return Finding(
+def _twice(one: Facet, other: Facet, medicines: Source) -> Finding:
+    shared = sorted({min(a.name, b.name) for a in one.item.substances for b in other.item.substances if a.is_same(b)})
+    alert = Alert(
         code=FindingCode.SAME_SUBSTANCE,
         source=medicines,
-        products=(one, other),
-        about=in_order(one, other),
         between=tuple(shared),
         sentence=messages.sentence(FindingCode.SAME_SUBSTANCE, {"substances": ", ".join(shared)}),
     )
+    return _of_both(one, other, alert)
 
 
-def _too_early(one: Item, other: Item, rule: Repetition, today: date) -> Iterator[Finding]:
-    if other.ends_on is None or (left := (other.ends_on - today).days) <= rule.tolerance_days:
+def _too_early(one: Facet, other: Facet, rule: Repetition, today: date) -> Iterator[Finding]:
+    ends_on = other.item.ends_on
+    if ends_on is None or (left := (ends_on - today).days) <= rule.tolerance_days:
         return
-    yield Finding(
+    alert = Alert(
         code=FindingCode.EARLY_RENEWAL,
         source=Source(TableName.HISTORY),
-        products=(one, other),
-        about=in_order(one, other),
         sentence=messages.sentence(FindingCode.EARLY_RENEWAL, {"days": left}),
     )
+    yield _of_both(one, other, alert)
+
+
+def _of_both(one: Facet, other: Facet, alert: Alert) -> Finding:
+    return Finding(alert, (one.item, other.item), in_order(one, other))
