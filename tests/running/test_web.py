@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,23 +17,31 @@ from passerelle_ops.settings import Settings
 from passerelle_ops.stack.state import is_alive
 from passerelle_ops.web import processes
 from tests.conftest import Cloned
+from tests.running import web_process
 from tests.running.house import eventually
+
+_LOADED = multiprocessing.get_context("forkserver")
 
 
 class Web:
-    """`python -m passerelle_ops.web` over a directory without networks."""
+    """`passerelle_ops.web` over a directory without networks, in a process of its own."""
 
     def __init__(self, port: int, folder: Path, **environment: str) -> None:
         self.url = f"http://127.0.0.1:{port}/health/ready"
         self.said = folder / "web.ready"
         self.log = folder / "web.log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "passerelle_ops.web", "--port", str(port)],
-                env={**os.environ, "PASSERELLE_STATE": str(folder), "PASSERELLE_READY_FILE": str(self.said)}
-                | environment,
-                stderr=log,
-            )
+        given = {"PASSERELLE_STATE": str(folder), "PASSERELLE_READY_FILE": str(self.said), **environment}
+        self.process = _LOADED.Process(target=web_process.run, args=(port, given, str(self.log)))
+        self.process.start()
+
+    def end(self, seconds: float) -> int | None:
+        """Wait for its end; the exit code."""
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def tell_to_end(self) -> None:
+        """As whoever supervises it does."""
+        self.process.terminate()
 
     def servers(self) -> set[int]:
         """The pids of what the leader started and that still runs."""
@@ -51,6 +58,7 @@ class Web:
 
 @pytest.fixture
 def start(tmp_path: Path, directory_database: Cloned, free_port: int) -> Iterator[Callable[..., Web]]:
+    _LOADED.set_forkserver_preload(["passerelle_ops.web"])
     started: list[Web] = []
 
     def begin(**environment: str) -> Web:
@@ -66,7 +74,7 @@ def start(tmp_path: Path, directory_database: Cloned, free_port: int) -> Iterato
     yield begin
     for each in started:
         each.process.kill()
-        each.process.wait()
+        each.process.join()
 
 
 @pytest.fixture
@@ -89,9 +97,9 @@ def test_a_server_that_falls_is_started_again_while_the_others_answer(start: Cal
     eventually(web.answers, "it answers")
     assert max(before) in web.servers()
 
-    web.process.send_signal(signal.SIGTERM)
     last = web.servers()
-    assert web.process.wait(60) == 0
+    web.tell_to_end()
+    assert web.end(60) == 0
     assert not [each for each in last if is_alive(each)]
 
 
@@ -101,7 +109,7 @@ def test_no_server_outlives_its_leader(start: Callable[..., Web]) -> None:
     servers = web.servers()
 
     web.process.kill()
-    web.process.wait()
+    web.process.join()
 
     eventually(lambda: not [each for each in servers if is_alive(each)], "they ended with it")
 
@@ -112,15 +120,15 @@ def test_alone_there_is_no_leader(start: Callable[..., Web]) -> None:
 
     assert web.answers()
     assert not web.servers()
-    web.process.send_signal(signal.SIGTERM)
-    assert web.process.wait(60) in (0, -signal.SIGTERM), "as uvicorn ends"
+    web.tell_to_end()
+    assert web.end(60) in (0, -signal.SIGTERM), "as uvicorn ends"
 
 
 def test_what_cannot_start_says_so_and_ends(start: Callable[..., Web]) -> None:
     web = start(PASSERELLE_WEB_PROCESSES="2", PASSERELLE_ISSUER="")
     began = time.monotonic()
 
-    assert web.process.wait(120) == 1
+    assert web.end(120) == 1
 
     assert not web.said.exists()
     assert "ISSUER_MISSING" in web.log.read_text()
