@@ -25,7 +25,7 @@ from passerelle_tenants.locator_key import FILE_NAME, LocatorKey
 from passerelle_tenants.registry import declared_folder, read_network
 from tests.conftest import Cloned, Template
 from tests.federation.exchange import PATIENT, NoteWritten
-from tests.running.house import ROOT, eventually
+from tests.running.house import AT_ONCE, ROOT, eventually
 
 pytestmark = pytest.mark.timeout(600)
 HERE, THERE = "oncomip", "oncopl"
@@ -150,7 +150,7 @@ def test_everything_arrives_whatever_is_killed_emptied_or_started_again(ground: 
     eventually(lambda: ground.is_ready(HERE) and ground.is_ready(THERE), "both work")
 
     ground.write(HERE, first)
-    eventually(lambda: len(ground.notes(THERE)) > 0, "the first arrive")
+    eventually(lambda: len(ground.notes(THERE)) > 0, "the first arrive", every=AT_ONCE)
     ground.kill(THERE)
     ground.write(HERE, later)
     with ground.broker() as broker:
