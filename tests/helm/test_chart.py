@@ -248,7 +248,7 @@ def test_client_certificates_are_asked_of_each_network_and_not_of_other_networks
         "federation.example.org": None,
     }
     open_to_networks = [each["path"] for each in hosts["federation.example.org"]["spec"]["rules"][0]["http"]["paths"]]
-    assert sorted(open_to_networks) == sorted(f"/{each}/federation" for each in networks)
+    assert sorted(open_to_networks) == sorted(f"/{each}/federation" for each in [*networks, "hautsdefrance"])
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,4 +1,5 @@
-"""What the chart has pods run, run here: one network over servers that others run, until its probes say yes.
+"""What the chart has pods run, run here: one network with a worker, a clock, a user of the broker and a role in the
+directory of its own, over servers that others run, until its probes say yes.
 
 Commands, environment and probes are those that Helm renders. What Kubernetes would do stands here in their place:
 Secrets and the ConfigMap are files and words, each mount is a folder, each fixed port another one that is free.
@@ -14,15 +15,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import redis
 
 from passerelle_ops.cli import main
+from passerelle_ops.stack.broker_users import rules
 from passerelle_ops.stack.postgres import Postgres
 from passerelle_ops.stack.state import StateFolder
 from passerelle_ops.stack.valkey import Valkey
@@ -122,9 +124,9 @@ class Pod:
 
 
 @pytest.fixture
-def ground(postgres: Postgres, valkey: Valkey, tmp_path: Path) -> Ground:
+def ground(postgres: Postgres, valkey: Valkey, tmp_path: Path) -> Iterator[Ground]:
     """What the notes ask for beforehand: roles, databases, keys."""
-    accounts = ("directory-serving", "directory-owner", "oncomip-serving", "oncomip-owner")
+    accounts = ("directory-serving", "directory-owner", "directory-oncomip", "oncomip-serving", "oncomip-owner")
     secrets: dict[str, Mapping[str, str]] = {
         name: {
             "username": f"helm_{name.replace('-', '_')}",
@@ -135,23 +137,33 @@ def ground(postgres: Postgres, valkey: Valkey, tmp_path: Path) -> Ground:
     with psycopg.connect(postgres.url(), autocommit=True) as admin:
         admin.execute("do $$ begin create role passerelle_serving; exception when duplicate_object then null; end $$")
         for each in secrets.values():
-            group = "in role passerelle_serving" if each["username"].endswith("serving") else ""
+            group = "" if each["username"].endswith("owner") else "in role passerelle_serving"
             admin.execute(f"create role {each['username']} login password '{each['password']}' {group}".encode())
         admin.execute(b"create database helm_directory owner helm_directory_owner")
         admin.execute(b"create database helm_oncomip owner helm_oncomip_owner")
-    secrets["broker"] = {"username": "default", "password": urlsplit(valkey.url()).password or ""}
+    secrets["broker-oncomip"] = {"username": "helm_oncomip", "password": "worker-of-oncomip"}
     keys = tmp_path / "shared" / "etc" / "passerelle" / "keys"
     for file in ("locator.key", "networks/oncomip.key"):
         assert main(["tenant", "key", str(keys / file)]) == 0
         (keys / file).chmod(0o440)  # as a Secret is mounted for a group
     state = StateFolder(tmp_path / "ports")
-    return Ground(tmp_path, secrets, {name: str(state.port(name)) for name in ("8000", "9100")})
+    with redis.Redis.from_url(valkey.url()) as broker:
+        broker.execute_command("ACL", "SETUSER", "helm_oncomip", *rules("oncomip", "worker-of-oncomip"))
+        yield Ground(tmp_path, secrets, {name: str(state.port(name)) for name in ("8000", "9100")})
+        broker.execute_command("ACL", "DELUSER", "helm_oncomip")
 
 
 def rendered(postgres: Postgres, valkey: Valkey) -> list[Document]:
     database = {"host": "127.0.0.1", "port": postgres.port}
     over = {
-        "tenants": {"oncomip": {"database": {**database, "name": "helm_oncomip"}}},
+        "tenants": {
+            "oncomip": {
+                "database": {**database, "name": "helm_oncomip"},
+                "brokerSecret": "broker-oncomip",
+                "directorySecret": "directory-oncomip",
+            }
+        },
+        "worker": {"perTenant": True},
         "directory": {"database": {**database, "name": "helm_directory"}},
         "databaseTls": {"mode": "disable", "caSecret": None},
         "broker": {

@@ -105,6 +105,9 @@
 - {name: PASSERELLE_LEDGER_URL, value: {{ ternary "file:///var/lib/passerelle/ledger" $values.ledger.url (ne $values.ledger.claim "") | quote }}}
 {{- end }}
 {{- end }}
+{{- if and $values.cisis.claim (has $component (list "web" "worker")) }}
+- {name: PASSERELLE_CISIS_DIR, value: /var/lib/passerelle/cisis}
+{{- end }}
 {{- if eq $component "web" }}
 - {name: PASSERELLE_WEB_PROCESSES, value: {{ $values.web.processes | quote }}}
 - {name: PASSERELLE_CONNECTIONS, value: {{ $values.web.connections | quote }}}

@@ -57,6 +57,9 @@ volumeMounts:
   {{- if and .root.Values.ledger.claim (has .component (list "worker" "beat" "backup")) }}
   - {name: ledger, mountPath: /var/lib/passerelle/ledger}
   {{- end }}
+  {{- if and .root.Values.cisis.claim (has .component (list "web" "worker")) }}
+  - {name: cisis, mountPath: /var/lib/passerelle/cisis, readOnly: true}
+  {{- end }}
   {{- if eq .component "backup" }}
   - {name: recipient, mountPath: /etc/passerelle/backup, readOnly: true}
   {{- end }}
@@ -125,6 +128,9 @@ volumeMounts:
 {{- end }}
 {{- if and .root.Values.ledger.claim (has .component (list "worker" "beat" "backup")) }}
 - {name: ledger, persistentVolumeClaim: {claimName: {{ .root.Values.ledger.claim }}}}
+{{- end }}
+{{- if and .root.Values.cisis.claim (has .component (list "web" "worker")) }}
+- {name: cisis, persistentVolumeClaim: {claimName: {{ .root.Values.cisis.claim }}, readOnly: true}}
 {{- end }}
 {{- if eq .component "backup" }}
 - name: recipient
