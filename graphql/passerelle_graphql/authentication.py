@@ -30,6 +30,7 @@ from passerelle.kernel.context import Context, RecordsElsewhere, Tenant, Treatme
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
 from passerelle.kernel.experts import ElsewhereExperts
+from passerelle.kernel.homes import Homes
 from passerelle.kernel.tracing import REQUEST
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on
@@ -83,6 +84,8 @@ class Door(Protocol):
     def boards_elsewhere(self) -> BoardsElsewhere: ...
     @property
     def records_elsewhere(self) -> RecordsElsewhere: ...
+    @property
+    def homes(self) -> Homes: ...
     @property
     def kept_actors(self) -> KeptActors: ...
 
@@ -153,6 +156,7 @@ async def admit(door: Door, tenant_id: str, head: Heading, request_id: str) -> C
         elsewhere_experts=door.elsewhere_experts,
         boards_elsewhere=door.boards_elsewhere,
         records_elsewhere=door.records_elsewhere,
+        homes=door.homes,
     )
 
 

@@ -12,6 +12,7 @@ from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewher
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.context import NothingElsewhere, NoTreatmentProtocols, RecordsElsewhere, TreatmentProtocols
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
+from passerelle.kernel.homes import Homes, NoHomes
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled
@@ -46,6 +47,7 @@ class Gateway:
     elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
     boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)
     records_elsewhere: RecordsElsewhere = field(default_factory=NothingElsewhere)
+    homes: Homes = field(default_factory=NoHomes)
     answers: Answers = nobody_answers
     limits: Limits = field(default_factory=Limits)
     introspection: bool = False

@@ -28,6 +28,7 @@ from passerelle.pharmacy.reference.loading import load_starter
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
+from passerelle_tenants.addresses import recorded_addresses, refuse_address_of_another
 from passerelle_tenants.locator import Locator, is_used
 from passerelle_tenants.locator_key import FILE_NAME, LocatorKey
 from passerelle_tenants.onboarding import (
@@ -86,7 +87,8 @@ class Installation:
             self._registry = Registry(
                 await self._recorded(),
                 self.premises,
-                reload=self._recorded,
+                addresses=await recorded_addresses(self.directory.database),
+                reload=self._reloaded,
                 pool_size=self._pool_size,
                 ceiling=self._ceiling,
                 statement_seconds=self.settings.statement_seconds,
@@ -121,6 +123,7 @@ class Installation:
 
         with outages_told():
             LocatorKey.ensure(self._locator_key, is_used=await is_used(self.directory.database))
+            await refuse_address_of_another(self.directory.database, network.id)
             await refuse_taken(network, self.directory)  # here too: the passwords of its roles are drawn next
             premises = self.premises(network.id)
             is_new = await onboard(
@@ -173,6 +176,9 @@ class Installation:
 
     def _administrator_url(self) -> str | None:
         return self._addresses.administrator_url() if self._addresses.is_embedded else None
+
+    async def _reloaded(self) -> tuple[dict[str, Network], dict[str, str]]:
+        return await self._recorded(), await recorded_addresses(self.directory.database)
 
     async def _recorded(self) -> dict[str, Network]:
         return await recorded_networks(self.directory.database)

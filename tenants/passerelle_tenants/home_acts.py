@@ -7,11 +7,15 @@ Sources: CSP, art. L.1111-14 (one shared record for a person, for life); L.1111-
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
-from passerelle.audit.transactions import Act
+from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, lifecycle
+from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict
+from passerelle.kernel.homes import SaidHome
 from passerelle_policies.vocabulary import Action, ActorKind, DossierState, Kind
 from passerelle_tenants import homes
 from passerelle_tenants.federation import places
@@ -31,6 +35,19 @@ async def declare(act: Act, locator: Locator, patient_id: UUID) -> Home:
     await places.enter(act, locator, {patient_id: True})
     here, by = act.context.tenant.id, act.context.actor.kind
     return await _change(act, locator, patient_id, (homes.declared if by is ActorKind.PERSON else homes.claimed)(here))
+
+
+@dataclass(frozen=True, slots=True)
+class Declaring:
+    """Implements `kernel.homes.Homes`. The locator is opened by the first who declares: it has a key file."""
+
+    locator: Callable[[], Locator]
+
+    async def declare(self, context: Context, patient_id: UUID, /) -> SaidHome:
+        """`Homes.declare`: an act of its own, journalled here."""
+        async with transaction(context) as act:
+            said = await declare(act, self.locator(), patient_id)
+        return SaidHome(network=said.tenant_id, state=said.state.value, claimed_by=said.claimed_by)
 
 
 async def decide(act: Act, locator: Locator, patient_id: UUID, network: str) -> Home:

@@ -47,8 +47,9 @@ async def recorded_networks(directory: Database) -> dict[str, Network]:
 class Registry:
     """The tenants of this installation, opened lazily and once; `premises` says where each one's things lie.
 
-    `reload` gives the networks again: one that was set up while we run is found without a restart. All databases
-    are under one `ceiling`.
+    `addresses` gives the id of the network that each finds (`addresses.recorded_addresses`). `reload` gives both again:
+    a network that was set up, or renamed, while we run is found without a restart. All databases are under one
+    `ceiling`.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Registry:
         networks: Mapping[str, Network],
         premises: Callable[[str], Premises],
         *,
-        reload: Callable[[], Awaitable[Mapping[str, Network]]] | None = None,
+        addresses: Mapping[str, str] | None = None,
+        reload: Callable[[], Awaitable[tuple[Mapping[str, Network], Mapping[str, str]]]] | None = None,
         pool_size: int = 8,
         ceiling: Ceiling | None = None,
         statement_seconds: float = STATEMENT_SECONDS,
     ) -> None:
         self._networks = dict(networks)
+        self._addresses = dict(addresses or {})
         self._reload = reload
         self._reloaded_at = monotonic()
         self._premises = premises
@@ -84,12 +87,14 @@ class Registry:
             raise InvalidInput("TENANT_UNKNOWN", tenant=tenant_id[:31]) from None
 
     async def tenant(self, tenant_id: str) -> Tenant:
-        """The tenant, open. Refused: TENANT_UNKNOWN, and what its key file or database refuse."""
-        if (tenant := self._open.get(tenant_id)) is not None:
+        """The tenant, open, by its id or an address. Refused: TENANT_UNKNOWN, and what its key file or database
+        refuse."""
+        if (tenant := self._open.get(self._addresses.get(tenant_id, tenant_id))) is not None:
             return tenant
         async with self._opening:
-            if tenant_id not in self._networks:
+            if tenant_id not in self._networks and tenant_id not in self._addresses:
                 await self._look_again()
+            tenant_id = self._addresses.get(tenant_id, tenant_id)
             network = self.network(tenant_id)
             if tenant_id not in self._open:
                 self._open[tenant_id] = await asyncio.to_thread(self._opened, network)
@@ -99,7 +104,8 @@ class Registry:
         if self._reload is None or monotonic() - self._reloaded_at < _RELOAD_SECONDS:
             return
         self._reloaded_at = monotonic()
-        self._networks = {**await self._reload(), **self._networks}
+        networks, addresses = await self._reload()
+        self._networks, self._addresses = {**networks, **self._networks}, dict(addresses)
 
     def _opened(self, network: Network) -> Tenant:
         premises = self._premises(network.id)

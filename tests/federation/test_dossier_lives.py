@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from passerelle.audit.transactions import transaction
+from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import (
     access,
     attending,
@@ -20,6 +21,7 @@ from passerelle.dossier import (
     objections,
     relations,
     representation,
+    suspensions,
     team_consents,
 )
 from passerelle.dossier.tables import relation
@@ -64,6 +66,45 @@ async def test_a_closed_record_is_closed_and_reopened_everywhere(both: Networks)
     lines = [(each.actor_id, each.action, each.rule) for each in journal]
     assert ("federation:nantes", "close", "decided-at-home") in lines
     assert ("federation:nantes", "reopen", "decided-at-home") in lines
+
+
+async def test_a_suspended_record_is_suspended_and_resumed_everywhere(both: Networks) -> None:
+    """Also once it was closed in between; and home alone closes what stays suspended."""
+    _, at_home, away, himself, himself_away = await both.patient()
+    acts: list[tuple[Actor, Callable[[Act], Awaitable[object]], DossierState]] = [
+        (operator(), lambda act: lifecycle.suspend(act, at_home, reason="incident"), DossierState.SUSPENDED),
+        (himself, lambda act: lifecycle.close(act, at_home), DossierState.CLOSED),
+        (himself, lambda act: lifecycle.reopen(act, at_home, proof="courrier"), DossierState.OPEN),
+        (operator(), lambda act: lifecycle.suspend(act, at_home, reason="incident"), DossierState.SUSPENDED),
+        (operator(), lambda act: lifecycle.resume(act, at_home, reason="réglé"), DossierState.OPEN),
+        (operator(), lambda act: lifecycle.suspend(act, at_home, reason="incident"), DossierState.SUSPENDED),
+    ]
+    for who, do, expected in acts:
+        both.home.clock.advance(timedelta(minutes=1))
+        async with transaction(both.home.context(who)) as act:
+            await do(act)
+        items = await sent(federated_dossiers, both.home, [at_home])
+        for _ in range(2):
+            assert await taken(federated_dossiers, both.away, both.home, items) == {at_home: "applied"}
+        assert await state(both.away, away) is expected
+    actions = [each.action for each in await both.away.journal(himself_away, away) if each.rule == "decided-at-home"]
+    assert sorted(actions) == ["close", "reopen", "resume", "suspend", "suspend", "suspend"]
+
+    both.home.clock.advance(timedelta(days=60))
+    assert await suspensions.close_suspended(both.away.context(operator())) == 0
+    assert await suspensions.close_suspended(both.home.context(operator())) == 1
+    items = await sent(federated_dossiers, both.home, [at_home])
+    await taken(federated_dossiers, both.away, both.home, items)
+    assert await state(both.away, away) is DossierState.CLOSED
+
+
+async def test_what_was_suspended_away_home_does_not_resume(both: Networks) -> None:
+    _, at_home, away, _, _ = await both.patient()
+    async with transaction(both.away.context(operator())) as act:
+        await lifecycle.suspend(act, away, reason="incident")
+    items = await sent(federated_dossiers, both.home, [at_home])
+    assert await taken(federated_dossiers, both.away, both.home, items) == {at_home: "applied"}
+    assert await state(both.away, away) is DossierState.SUSPENDED
 
 
 async def test_who_is_not_home_ends_no_record(both: Networks) -> None:

@@ -177,8 +177,10 @@ async def test_a_network_set_up_meanwhile_is_found_without_a_restart(
 ) -> None:
     known: dict[str, Network] = {}
 
-    async def reload() -> dict[str, Network]:
-        return known
+    addresses: dict[str, str] = {}
+
+    async def reload() -> tuple[dict[str, Network], dict[str, str]]:
+        return known, addresses
 
     monkeypatch.setattr("passerelle_tenants.registry._RELOAD_SECONDS", 0.0)
     registry = Registry({}, ground.premises, reload=reload)
@@ -189,6 +191,10 @@ async def test_a_network_set_up_meanwhile_is_found_without_a_restart(
     known["neuf"] = declared
 
     assert (await registry.tenant("neuf")).name == "Réseau neuf"
+    with pytest.raises(InvalidInput, match="TENANT_UNKNOWN"):
+        await registry.tenant("renomme")
+    addresses["renomme"] = "neuf"
+    assert await registry.tenant("renomme") is await registry.tenant("neuf")
     await registry.close()
 
 

@@ -45,5 +45,13 @@ async def test_a_network_says_that_it_holds_a_record(
             "places": ["oncomip"],
         }
         assert await run("decide", key, "--for", "oncomip") == 4  # nobody else claims it
+
+        # Under another name it is the same network, and is found under the former one too.
+        for _ in range(2):
+            assert await asyncio.to_thread(main, ["network", "rename", "oncomip", "occitanie", "--json"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == "}"
+        assert await asyncio.to_thread(main, ["home", "show", key, "-t", "occitanie"]) == 0
+        assert await asyncio.to_thread(main, ["network", "rename", "ailleurs", "occitanie"]) == 2
+        assert await run("show", key) == 0
         assert (installation.state.path / "locator.key").stat().st_mode & 0o077 == 0
         await installation.close()

@@ -47,6 +47,7 @@ from passerelle_graphql.schema.emergencies import (
 )
 from passerelle_graphql.schema.equivalent_results import EQUIVALENT_RESULTS, EquivalentResultsQuery
 from passerelle_graphql.schema.feeding import FeedingMutation
+from passerelle_graphql.schema.homes import HomeMutation
 from passerelle_graphql.schema.journal import JOURNAL, JournalQuery
 from passerelle_graphql.schema.lent_cases import LentCaseQuery
 from passerelle_graphql.schema.me import ME, MeQuery
@@ -110,6 +111,7 @@ class Query(
 class Mutation(
     PatientMutation,
     DossierMutation,
+    HomeMutation,
     FeedingMutation,
     VisibilityMutation,
     AuthorizationsMutation,

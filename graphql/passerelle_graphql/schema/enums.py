@@ -49,6 +49,7 @@ from passerelle_policies.vocabulary import PharmacyRecordState as PharmacyRecord
 from passerelle_policies.vocabulary import Purpose as Purpose
 from passerelle_policies.vocabulary import Relation as Relation
 from passerelle_tenants.federation.manifest import SourceState as SourceState
+from passerelle_tenants.locator import HomeState as HomeState
 
 CarePlanLineKind = plan_items.Kind
 
@@ -62,6 +63,11 @@ strawberry.enum(
     SourceState,
     description="Ce qu'il en est de la part d'un réseau : il a répondu, son index dit jusqu'où, il refuse, il n'a pas"
     " répondu à temps, ou il n'a pas été interrogé. Une liste vide ne veut jamais dire « en panne ».",
+)
+strawberry.enum(
+    HomeState,
+    description="Ce qui est sûr du réseau d'attache : présumé (le premier où un dossier fut ouvert), déclaré, sur le"
+    " point de changer, en train de changer, ou contesté (un délégué tranche).",
 )
 strawberry.enum(Purpose, description="Pourquoi.")
 strawberry.enum(Mode, description="Comment l'acteur entre : normal, bris de glace, centre 15.")

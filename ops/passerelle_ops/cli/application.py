@@ -20,6 +20,7 @@ from passerelle_ops.cli import (
     ingest,
     journal,
     migrate,
+    network,
     patient,
     pharmacy,
     policy,
@@ -71,6 +72,7 @@ def application() -> typer.Typer:
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(backup.backup)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(restore.restore)
     app.add_typer(tenant.app, rich_help_panel=_FEED)
+    app.add_typer(network.app, rich_help_panel=_FEED)
     app.add_typer(token.app, rich_help_panel=_FEED)
     app.command(cls=FrenchCommand, rich_help_panel=_FEED)(ingest.ingest)
     app.add_typer(patient.app, rich_help_panel=_FEED)

@@ -1,7 +1,8 @@
 """The life of a record, as its patient's home has it, in the other networks that hold something of his.
 
-Closed, reopened and purged there, it is so here; every other act is a network's own. What home closed, home reopens:
-a record that was closed here for another reason stays closed. Sources: CSP R.1111-36, L.1111-14.
+Suspended, resumed, closed, reopened and purged there, it is so here; every other act is a network's own. What home
+suspended or closed, home gives back: what was stopped here for another reason stays so. Sources: CSP R.1111-36,
+L.1111-14.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, Text, and_, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, case, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import journal, outbox
@@ -25,6 +26,7 @@ from passerelle.kernel.database import Statement
 from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import Action, DossierState, Kind
 
+_OPEN, _SUSPENDED = DossierState.OPEN.value, DossierState.SUSPENDED.value
 _CLOSED, _PURGED = DossierState.CLOSED.value, DossierState.PURGED.value
 #: Who acts here for another network is called so (`passerelle_tenants.federation.office`).
 FEDERATION: Final = "federation:"
@@ -36,7 +38,7 @@ async def gather(connection: AsyncConnection, patient_ids: Sequence[UUID], versi
 
 
 async def apply(act: Act, from_tenant: str, items: str, decided_by: DecidedBy) -> Mapping[UUID, str]:
-    """Close, reopen or purge as home did; by patient (of the other network) what became of it.
+    """Suspend, resume, close, reopen or purge as home did; by patient (of the other network) what became of it.
 
     `later` while the patient is not known here, or the sender is not known to be his home. Where there was no record
     there is none to open any more.
@@ -85,17 +87,32 @@ def _found() -> Select[Any]:
     given, people = bundles.given({**types, "basis": Text()}), bundles.people()
     here, last = dossier.alias("here"), dossier_act.alias("last")
     is_homes = and_(last.c.actor_kind == bundles.ACTOR_KIND, last.c.actor_id.startswith(FEDERATION))
-    closed_by_home = (
-        select(case((is_homes, last.c.from_state)))
-        .where(last.c.patient_id == here.c.patient_id, last.c.to_state == _CLOSED)
-        .order_by(last.c.at.desc(), last.c.act_id)
-        .limit(1)
-        .scalar_subquery()
-    )
+
+    def before(state: str) -> ColumnElement[str | None]:
+        """What the record was before home brought it to this state last; null where home did not."""
+        return (
+            select(case((is_homes, last.c.from_state)))
+            .where(last.c.patient_id == here.c.patient_id, last.c.to_state == state)
+            .order_by(last.c.at.desc(), last.c.act_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+
+    is_open_there = given.c.state == _OPEN
+    resumed = case((and_(is_open_there, before(_SUSPENDED).is_not(None)), _OPEN), else_=_SUSPENDED)
+    reopened = case((before(_CLOSED) == _SUSPENDED, resumed), else_=before(_CLOSED))
     becomes = case(
         (or_(given.c.gone, people.c.patient_id.is_(None), here.c.state == _PURGED), None),
         (given.c.state.in_([_CLOSED, _PURGED]), given.c.state),
-        (here.c.state == _CLOSED, closed_by_home),
+        (
+            and_(
+                given.c.state == _SUSPENDED,
+                or_(here.c.state == _OPEN, and_(here.c.state == _CLOSED, before(_CLOSED).in_([_OPEN, _SUSPENDED]))),
+            ),
+            _SUSPENDED,
+        ),
+        (here.c.state == _CLOSED, reopened),
+        (here.c.state == _SUSPENDED, resumed),
     )
     answer = case((or_(given.c.gone, people.c.patient_id.is_not(None)), APPLIED), else_=LATER)
     return (
@@ -118,7 +135,9 @@ def _found() -> Select[Any]:
 
 async def _to(act: Act, row: Row[Any]) -> None:
     patient_id = row.patient_id
-    action = {_CLOSED: Action.CLOSE, _PURGED: Action.PURGE}.get(row.becomes, Action.REOPEN)
+    action = {_CLOSED: Action.CLOSE, _PURGED: Action.PURGE, _SUSPENDED: Action.SUSPEND}.get(row.becomes)
+    if action is None:
+        action = Action.RESUME if row.state == _SUSPENDED else Action.REOPEN
     changes: dict[str, Any] = {"closed_at": None, "purge_after": None}
     if action is Action.CLOSE:
         changes = {"closed_at": row.closed_at, "purge_after": row.purge_after}

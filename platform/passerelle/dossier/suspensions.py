@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, not_, select
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import access, lifecycle
+from passerelle.dossier.federated_dossiers import FEDERATION
 from passerelle.dossier.recipients import people_of
 from passerelle.dossier.tables import dossier, dossier_act
 from passerelle.kernel import messages
@@ -47,12 +48,15 @@ _SINCE: Final = func.max(dossier_act.c.at)
 
 
 def _suspended() -> Select[Any]:
-    """The suspended records, each with the instant of its last suspension."""
+    """The suspended records, each with the instant of its last suspension. What the patient's home suspended from
+    another network, home closes or resumes."""
+    by_home = dossier_act.c.actor_id.startswith(FEDERATION)
     return (
         select(dossier.c.patient_id, _SINCE.label("since"))
         .join(dossier_act, dossier_act.c.patient_id == dossier.c.patient_id)
         .where(dossier.c.state == DossierState.SUSPENDED.value, dossier_act.c.act == Action.SUSPEND.value)
         .group_by(dossier.c.patient_id)
+        .having(func.max(dossier_act.c.at).filter(not_(by_home)) == _SINCE)
     )
 
 
@@ -63,8 +67,8 @@ async def _close(context: Context, patient_id: UUID, since: datetime) -> bool:
         held = await act.connection.execute(select(dossier.c.state).where(own).with_for_update(skip_locked=True))
         if held.scalar_one_or_none() != DossierState.SUSPENDED.value:
             return False
-        still = (await act.connection.execute(_suspended().where(own))).one()
-        if still.since != since:
+        still = (await act.connection.execute(_suspended().where(own))).one_or_none()
+        if still is None or still.since != since:
             return False
         proof = messages.sentence("SUSPENSION_OVER", {"day": written_day(since)})
         await lifecycle.close_suspended(act, patient_id, proof=proof)

@@ -10,6 +10,7 @@ from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewher
 from passerelle.kernel.directory import Directory, EmptyDirectory
 from passerelle.kernel.errors import TryLater
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
+from passerelle.kernel.homes import Homes, NoHomes
 from passerelle.kernel.records_elsewhere import Part, RecordElsewhere, Span
 from passerelle_policies.vocabulary import Mode, Purpose
 
@@ -116,3 +117,4 @@ class Context:
     elsewhere_experts: ElsewhereExperts = field(default_factory=NobodyAsked)
     boards_elsewhere: BoardsElsewhere = field(default_factory=NoBoardsElsewhere)
     records_elsewhere: RecordsElsewhere = field(default_factory=NothingElsewhere)
+    homes: Homes = field(default_factory=NoHomes)

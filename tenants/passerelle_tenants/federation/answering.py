@@ -92,7 +92,7 @@ async def _content(question: Question) -> tuple[dict[str, Any], AsyncIterator[by
 
 async def _patient(context: Context, said: Mapping[str, str]) -> UUID:
     """Whom the question is about. Who is nobody here is decided upon all the same, and refused by the same statements,
-    octets and line of the journal as a record that is closed to the actor."""
+    words and line of the journal as a record that is closed to the actor."""
     ins = Ins(said["oid"], said["value"])
     async with transaction(context) as act:
         found = await patients.of_person(act, patients.person_key(context, ins))
