@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 
 from passerelle.audit import narrowings
 from passerelle.dossier import reading
@@ -85,11 +86,24 @@ async def _noted(world: World) -> Entry:
     return Entry(number=1, at="", narrowed=said)
 
 
+def _steps(*acts: tuple[str, str]) -> list[Any]:
+    return [(act, about, 0, timedelta(seconds=1), "patient", Mode.NORMAL, False) for act, about in acts]
+
+
+_LET_IN = _steps(("publish", "author"), ("authorize", "doctor"), ("consent", "nurse"), ("add_to_team", "author"))
+_DIES = _steps(("die", "doctor"))
+_KEPT_OUT = _steps(("withdraw", "doctor"), ("remove_from_team", "author"), ("withdraw_consent", "nurse"))
+_HIDDEN = _steps(("mask", "doctor"), ("hide_from_representatives", "doctor"), ("delete", "doctor"))
+
+
 @settings(
-    max_examples=12,
+    max_examples=8,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example(before=_LET_IN, since=_DIES)
+@example(before=_LET_IN, since=_KEPT_OUT)
+@example(before=_LET_IN, since=_HIDDEN)
 @given(before=steps, since=steps)
 async def test_a_restore_never_widens(
     world: World, tenant_database: Cloned, postgres: Postgres, before: list[Any], since: list[Any]

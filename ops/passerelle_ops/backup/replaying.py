@@ -36,6 +36,7 @@ _ORDER: Final[tuple[tuple[str, ModuleType], ...]] = (
 )
 #: By what a row of each table is known.
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "patient": ("patient_id",),
     "board_case": ("patient_id", "case_id"),
     "case_attachment": ("patient_id", "case_id", "document_id"),
     "pharmacy_record": ("patient_id",),
@@ -70,7 +71,8 @@ class Words:
         rows = (said for each in _SHUTTING for _, said in self.newest.get(each, {}).values())
         states = (said for each in ("dossier", "pharmacy_record") for _, said in self.newest.get(each, {}).values())
         shut = (said for said in states if said["state"] not in ("informed", "open"))
-        return {UUID(said["patient_id"]): said.get("person_key") for said in (*rows, *shut)}
+        dead = (said for _, said in self.newest.get("patient", {}).values() if said["deceased_on"] is not None)
+        return {UUID(said["patient_id"]): said.get("person_key") for said in (*rows, *shut, *dead)}
 
     def narrowed(self) -> set[str]:
         """The documents that were masked, hidden or ended."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -39,7 +39,7 @@ from passerelle.dossier.tables import (
     team_consent,
     team_exclusion,
 )
-from passerelle.identities import patients
+from passerelle.identities import civil_status, patients
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind
 
 RULE: Final = "restored"
@@ -124,7 +124,9 @@ _REGISTERED: Final = text(
     " when 'archived' in (m.status, excluded.status) then 'archived' else coalesce(excluded.status, m.status) end"
     " where m.version < excluded.version returning patient_id"
 )
+_PATIENT: Final = "patient"
 TABLES: Final = (
+    _PATIENT,
     *_SHUTTING,
     *_LETTING_IN,
     document_mark.name,
@@ -149,7 +151,7 @@ async def put_back(act: Act, what: str, said: Sequence[Said]) -> int:
     if what == erasure_request.name:
         asked = (await act.connection.execute(_REQUESTED, {"said": json.dumps([*said])})).scalars().all()
         return await _journalled(act, Kind.DOSSIER, Action.PURGE, asked)
-    one_by_one = {document.name: _marked, dossier.name: _gone_on}[what]
+    one_by_one = {_PATIENT: _dead, document.name: _marked, dossier.name: _gone_on}[what]
     return sum([await one_by_one(act, each) for each in said])
 
 
@@ -187,6 +189,16 @@ async def _told(act: Act, of: _Dated, changed: Sequence[UUID | None]) -> int:
     await outbox.publish_all(act, events)
     await _journalled(act, of.kind, of.action, whose)
     return len(changed)
+
+
+async def _dead(act: Act, said: Said) -> int:
+    """Record a death that was declared: every tie to the person ends with it."""
+    patient_id, on = UUID(said["patient_id"]), said["deceased_on"]
+    known = await patients.by_id(act, patient_id)
+    if on is None or known is None or await civil_status.deceased_on(act, patient_id) is not None:
+        return 0
+    await civil_status.record_death(act, patient_id, date.fromisoformat(on))
+    return await _journalled(act, Kind.DOSSIER, Action.DECLARE_DEATH, [patient_id])
 
 
 async def _marked(act: Act, said: Said) -> int:

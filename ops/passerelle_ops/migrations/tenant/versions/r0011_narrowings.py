@@ -35,6 +35,12 @@ _CHANGED = (
 
 #: Of each table: what of a row is noted, and when. What narrows by being there is noted when it comes too.
 _NOTED = (
+    (
+        "patient",
+        "update of deceased_on",
+        "old.deceased_on is distinct from new.deceased_on",
+        ("patient_id", "deceased_on"),
+    ),
     ("document", f"update of {', '.join(_MARKS)}", _CHANGED, ("patient_id", "document_id", *_MARKS)),
     (
         "document_mark",
