@@ -26,11 +26,10 @@ from passerelle.identities.tokens import bearer_token
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.boards_elsewhere import BoardsElsewhere
 from passerelle.kernel.clock import Clock, legal_day
-from passerelle.kernel.context import Context, RecordsElsewhere, Tenant, TreatmentProtocols
+from passerelle.kernel.context import Context, Homes, RecordsElsewhere, Tenant, TreatmentProtocols
 from passerelle.kernel.directory import Directory
 from passerelle.kernel.errors import InvalidInput, Refused
 from passerelle.kernel.experts import ElsewhereExperts
-from passerelle.kernel.homes import Homes
 from passerelle.kernel.tracing import REQUEST
 from passerelle_graphql.heading import Heading, heading, said
 from passerelle_policies.packs import pack_on

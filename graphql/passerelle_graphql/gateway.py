@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 
 from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewhere
 from passerelle.kernel.clock import Clock, SystemClock
-from passerelle.kernel.context import NothingElsewhere, NoTreatmentProtocols, RecordsElsewhere, TreatmentProtocols
+from passerelle.kernel.context import (
+    Homes,
+    NoHomes,
+    NothingElsewhere,
+    NoTreatmentProtocols,
+    RecordsElsewhere,
+    TreatmentProtocols,
+)
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
-from passerelle.kernel.homes import Homes, NoHomes
 from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verifier
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled

@@ -10,7 +10,7 @@ from passerelle.kernel.boards_elsewhere import BoardsElsewhere, NoBoardsElsewher
 from passerelle.kernel.directory import Directory, EmptyDirectory
 from passerelle.kernel.errors import TryLater
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
-from passerelle.kernel.homes import Homes, NoHomes
+from passerelle.kernel.homes import SaidHome
 from passerelle.kernel.records_elsewhere import Part, RecordElsewhere, Span
 from passerelle_policies.vocabulary import Mode, Purpose
 
@@ -100,6 +100,21 @@ class NothingElsewhere:
     ) -> AsyncIterator[bytes]:
         raise TryLater("NETWORK_AWAY", retry_after=30, network=network)
         yield b""
+
+
+class Homes(Protocol):
+    """Has the patient, or an officer, say that his home is the network of the request, for all networks to know."""
+
+    async def declare(self, context: Context, patient_id: UUID, /) -> SaidHome:
+        """Refused: ACCESS_REFUSED; DOSSIER_NOT_OPEN, PATIENT_WITHOUT_INS, HOME_HANDED, HOME_DISPUTED; HOME_BUSY."""
+        ...
+
+
+class NoHomes:
+    """Tells nobody: what a request has that was given no directory of homes."""
+
+    async def declare(self, _context: Context, _patient_id: UUID, /) -> SaidHome:
+        raise TryLater("HOME_BUSY", retry_after=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
