@@ -62,6 +62,21 @@ async def test_a_connection_that_was_closed_is_an_error_and_no_wait() -> None:
         await answered(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo")
 
 
+async def test_what_the_server_closed_between_two_requests_is_opened_anew() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with connected(url) as connection:
+            for _ in range(2):
+                assert await asyncio.wait_for(connection.ask(request("GET", url, {})), 5) == Answer(200, b"body")
+                await asyncio.sleep(0.05)
+
+
 def test_the_time_of_a_process_holds_that_of_a_child_that_has_ended() -> None:
     child = subprocess.Popen([sys.executable, "-c", _SPINS], stdout=subprocess.PIPE)
     try:

@@ -1,6 +1,7 @@
 """The ground of a measure: an installation of its own with one network of invented people, gone afterwards.
 
-No setting of the environment reaches it: a measure must not find the databases of a real installation. On `dsn`
+No setting of the environment reaches it, but for how many processes serve: a measure must not find the databases of a
+real installation. On `dsn`
 (a role that may create databases and roles) it makes two databases and a role with a name drawn for the occasion,
 and drops them.
 """
@@ -37,7 +38,7 @@ from passerelle_tenants.onboarding import Site, prepare_database
 
 TENANT: Final = "banc"
 _OPENINGS: Final = "openings.json"
-_KEPT: Final = frozenset({"PASSERELLE_PG_BINDIR"})
+_KEPT: Final = frozenset({"PASSERELLE_PG_BINDIR", "PASSERELLE_WEB_PROCESSES"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def read_openings(state: Path) -> list[Opening]:
 
 @contextmanager
 def bare_environment() -> Iterator[None]:
-    """No setting of the environment, but for where PostgreSQL's binaries are."""
+    """No setting of the environment, but for where PostgreSQL's binaries are and how many processes serve."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("PASSERELLE_")}
     for name in kept.keys() - _KEPT:
         del os.environ[name]

@@ -26,20 +26,25 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection, one request at a time."""
+    """One kept-alive connection, one request at a time; opened anew when the server closed it between two of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str, port: int) -> None:
+        self._address = host, port
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._head = b""
         self._expected = _UNKNOWN
         self._answer: asyncio.Future[Answer] | None = None
 
+    async def open(self) -> None:
+        """Connect to the server."""
+        await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
+
     async def ask(self, request: bytes) -> Answer:
         """Send a whole request, give its answer."""
         assert self._transport is not None  # noqa: S101 - `connected` gives it
         if self._transport.is_closing():
-            raise ConnectionError("the server closed the connection")
+            await self.open()
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
@@ -82,9 +87,8 @@ class Connection(asyncio.Protocol):
 async def connected(url: str) -> AsyncIterator[Connection]:
     """A connection to the server of `url`."""
     where = urlsplit(url)
-    _, connection = await asyncio.get_running_loop().create_connection(
-        Connection, where.hostname or "127.0.0.1", where.port or 80
-    )
+    connection = Connection(where.hostname or "127.0.0.1", where.port or 80)
+    await connection.open()
     try:
         yield connection
     finally:
