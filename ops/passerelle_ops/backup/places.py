@@ -47,7 +47,6 @@ class Place:
             try:
                 self._store = S3Store.from_url(
                     self.url,
-                    client_options={"connect_timeout": timedelta(seconds=5), "timeout": timedelta(minutes=5)},
                     retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
                 )
             except BaseError as refused:
