@@ -18,6 +18,11 @@ TINY = Size(patients=40, openings=2)
 BRIEF = Plan(rounds=1, seconds=0.02)
 
 
+@pytest.fixture(autouse=True)
+def _one_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASSERELLE_WEB_PROCESSES", "1")
+
+
 def shown(
     bench: ModuleType, capsys: pytest.CaptureFixture[str], *more: object, dsn: str | None = None
 ) -> dict[str, dict[str, object]]:
@@ -36,16 +41,18 @@ def shown(
     return {each["name"]: each for each in figures}
 
 
-def test_opening_a_record_is_measured_against_its_own_statement(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = shown(dossier, capsys)
+def test_opening_a_record_is_measured_against_its_own_statement(
+    capsys: pytest.CaptureFixture[str], postgres: Postgres
+) -> None:
+    figures = shown(dossier, capsys, dsn=postgres.url())
     goals = {name: each["goal"] for name, each in figures.items() if each["goal"] is not None}
     assert goals == {"p50_ratio_c1": 1.6, "p50_ratio_c8": 1.6, "throughput_ratio_c32": 0.65}
     assert {"sql_over_pk_p50", "sql_p50_ms", "cpu_ms_per_request"} <= figures.keys()
 
 
-def test_a_decision_is_measured_against_casbin(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_decision_is_measured_against_casbin(capsys: pytest.CaptureFixture[str], postgres: Postgres) -> None:
     depth = policy.Depth(every=20_011, questions=40, batches=4, calls=4)
-    figures = shown(policy, capsys, depth)
+    figures = shown(policy, capsys, depth, dsn=postgres.url())
     goals = {name: each["goal"] for name, each in figures.items() if each["goal"] is not None}
     assert goals == {"kept_us_p50": 1.0, "cold_over_kept": 100, "flatness_1e3_1e6": 1.25, "disagreements": 0}
     assert figures["disagreements"]["value"] == 0
