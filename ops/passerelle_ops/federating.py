@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from passerelle.audit.outbox import is_anything_unaddressed
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
@@ -82,6 +83,15 @@ class Federation:
         """
         office = await self.office(tenant)
         await turn_of_places(office, self._locator())
+        await self._tell(office)
+
+    async def glance(self, tenant: Tenant) -> None:
+        """Between two turns: address what has just happened, and send it. Nothing is done where nothing happened."""
+        if await is_anything_unaddressed(tenant.database):
+            await self._tell(await self.office(tenant))
+
+    async def _tell(self, office: Office) -> None:
+        tenant = office.tenant
         while True:
             addressed = await address(office)
             sent = await send_due(office)

@@ -54,6 +54,8 @@ from passerelle_tenants.registry import recorded_networks
 # They only wait for the loop. With few, long turns in as many networks would stop the seals and the relay of all.
 _THREADS = "12"
 ALIVE_SECONDS = 10.0
+# How soon other networks are told, and how long nobody looks once a database was away.
+GLANCE_SECONDS, AWAY_SECONDS = 0.25, 2.0
 _log = structlog.get_logger("passerelle.worker")
 _T = TypeVar("_T")
 
@@ -63,6 +65,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._endless: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="worker-loop", daemon=True)
         self._thread.start()
 
@@ -79,6 +82,20 @@ class Loop:
 
         self._loop.call_soon_threadsafe(touch)
 
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have work done there that has no end, until `leave`."""
+        self._loop.call_soon_threadsafe(lambda: self._endless.append(self._loop.create_task(work)))
+
+    def leave(self) -> None:
+        """End what was started."""
+
+        async def end() -> None:
+            for each in self._endless:
+                each.cancel()
+            await asyncio.gather(*self._endless, return_exceptions=True)
+
+        self.run(end())
+
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -91,6 +108,7 @@ class Turns:
     def __init__(self, installation: Installation, subscribers: Subscribers, federation: Federation) -> None:
         self._installation = installation
         self._federation = federation
+        self._served: list[str] = []
         self._loop = Loop()
         seal_every = self._loop.run(self._seal_every())
         keeper = Keeper(lambda tenant: Ledger(Place(installation.ledger_url(tenant.id)), tenant))
@@ -117,7 +135,12 @@ class Turns:
         """Touch the file now and from then on, as `Loop.say_alive`."""
         self._loop.say_alive(file)
 
+    def watch(self) -> None:
+        """From now on, have other networks told of what happens here without waiting for a turn."""
+        self._loop.start(self._watch())
+
     def close(self) -> None:
+        self._loop.leave()
         self._federation.close()
         self._loop.run(self._installation.close())
         self._loop.close()
@@ -125,7 +148,23 @@ class Turns:
     async def _networks(self) -> list[str]:
         # Read anew each time: a network may have been set up since.
         found = await recorded_networks(self._installation.directory.database)
-        return sorted(each for each in found if self.only in (None, each))
+        self._served = sorted(each for each in found if self.only in (None, each))
+        return self._served
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(GLANCE_SECONDS)
+            seen = await asyncio.gather(*map(self._glance, self._served))
+            if not all(seen):
+                await asyncio.sleep(AWAY_SECONDS)
+
+    async def _glance(self, tenant_id: str) -> bool:
+        """False when that cannot be: the turn that comes says why."""
+        try:
+            await self._federation.glance(await (await self._installation.registry()).tenant(tenant_id))
+        except Exception:  # noqa: BLE001 - as below
+            return False
+        return True
 
     async def _seal_every(self) -> float:
         """The shortest delay that the rules of a network set, or the rule's own where there is none yet."""
@@ -289,6 +328,7 @@ def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> 
         if clock is not None:
             first_turns(app, turns)
             clock.start()
+        turns.watch()
         if settings.ready_file is not None:
             turns.say_alive(settings.ready_file)
         _log.info("started", networks=turns.networks())

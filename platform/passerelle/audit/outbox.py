@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import journal, outbox
 from passerelle.audit.transactions import Act
+from passerelle.kernel.database import Database, Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,12 @@ def first_unaddressed() -> ScalarSelect[datetime | None]:
     return select(func.min(outbox.c.at)).where(outbox.c.addressed_at.is_(None)).scalar_subquery()
 
 
+async def is_anything_unaddressed(database: Database) -> bool:
+    """Whether there is such an event."""
+    [(first,)] = await database.fetch(_FIRST_UNADDRESSED, {})
+    return first is not None
+
+
 async def mark_relayed(connection: AsyncConnection, event_ids: Iterable[UUID], at: datetime) -> None:
     await connection.execute(update(outbox).where(outbox.c.event_id.in_(list(event_ids))).values(relayed_at=at))
 
@@ -179,3 +186,6 @@ async def mark_attempted(connection: AsyncConnection, event_id: UUID, next_attem
         .where(outbox.c.event_id == event_id)
         .values(attempts=outbox.c.attempts + 1, next_attempt_at=next_attempt_at)
     )
+
+
+_FIRST_UNADDRESSED: Final = Statement(select(first_unaddressed()))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     BigInteger,
+    ColumnElement,
     DateTime,
     Double,
     Integer,
@@ -76,7 +77,9 @@ async def acknowledge(office: Office, from_tenant: str, bundle: Bundle) -> int:
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise Unopened("form") from wrong
     given = {"now": office.clock.now(), "peer": from_tenant, **answers}
-    [(acked,)] = await office.tenant.database.fetch(_ACKNOWLEDGE, given)
+    [(acked, after)] = await office.tenant.database.fetch(_ACKNOWLEDGE, given)
+    retry, window = office.number("federation.retry_seconds"), office.number("federation.window")
+    office.pace(from_tenant).answered(acked, after, retry=retry, window=window)
     if any(each != APPLIED for each in said):
         longest = office.number("federation.later_seconds_max")
         tries = office.number("federation.later_tries")
@@ -133,9 +136,10 @@ def _acknowledge() -> Statement:
             dead_at=case((is_all, null()), else_=out.c.dead_at),
             code=case((is_all, null()), else_=out.c.code),
         )
-        .returning(out.c.object_id)
+        .returning(out.c.sent_at)
         .cte("done")
     )
+    longest = select(func.extract("epoch", _NOW - func.min(done.c.sent_at))).select_from(done).scalar_subquery()
     count = select(func.count()).select_from(done).scalar_subquery()
     counted = (
         update(federation_peer)
@@ -144,7 +148,8 @@ def _acknowledge() -> Statement:
         .returning(federation_peer.c.acked)
         .cte("counted")
     )
-    return Statement(select(count).add_cte(counted))
+    after: ColumnElement[float] = cast(func.coalesce(longest, 0), Double())
+    return Statement(select(count.label("acked"), after.label("after")).add_cte(counted))
 
 
 def _put_off() -> Statement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,8 @@ from passerelle.kernel.context import Context, Tenant
 from passerelle_policies.packs import pack_on
 from passerelle_policies.vocabulary import ActorKind, Purpose
 from passerelle_tenants.federation.keys import Keyring
-from passerelle_tenants.federation.travellers import Kinds
+from passerelle_tenants.federation.pace import Pace
+from passerelle_tenants.federation.travellers import BUNDLE, Kinds
 
 #: A kind and an object of it, as 32 hexadecimal digits.
 Key: TypeAlias = tuple[str, str]
@@ -46,6 +48,13 @@ class Office:
     #: What is to be answered to each, and to whom an answer is being given.
     unsaid: dict[str, dict[Key, tuple[int, str]]] = field(default_factory=dict)
     answering: set[str] = field(default_factory=set)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    #: More at a time would only wait for each other, on as many connections.
+    applying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+
+    def pace(self, peer: str) -> Pace:
+        """How much that network is given at a time; a quarter of `federation.window` to begin with."""
+        return self.paces.setdefault(peer, Pace(max(self.number("federation.window") // 4, BUNDLE)))
 
     def number(self, name: str) -> int:
         """A number of the rules in force, as this tenant has it."""

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from passerelle.kernel.database import Statement
+from passerelle.kernel.prepared import plan_for_bundles
 from passerelle_tenants.federation import peers
 from passerelle_tenants.federation.envelopes import STATES, Bundle, Unsealable, seal
 from passerelle_tenants.federation.office import Office
@@ -55,26 +56,29 @@ class Sent:
 async def send_due(office: Office) -> Sent:
     """Send every peer that answers what is owed to it and due, and every peer its sign of life when that is due.
 
-    Returns when nothing is due, or as much is on its way as may be (`federation.window`): the acknowledgements that
-    come in send the rest (`taking_in`).
+    Returns when nothing is due, or as much is on its way as may be (`pace`, `federation.window` at most): the
+    acknowledgements that come in send the rest (`taking_in`).
     """
     await peers.sync(office)
     done = Sent()
     for sign in await peers.signs_due(office):
         done += await give(office, sign.to_tenant, sign.bundle())
     window = office.number("federation.window")
-    for peer, room in await office.tenant.database.fetch(_ROOM, {"now": office.clock.now(), "window": window}):
-        done += await send_to(office, peer, room)
+    for peer, on_way in await office.tenant.database.fetch(_ON_WAY, {"now": office.clock.now(), "window": window}):
+        office.pace(peer).on_way = on_way
+        done += await send_to(office, peer)
     return done
 
 
-async def send_to(office: Office, peer: str, room: int = BUNDLE) -> Sent:
-    """Send one peer what is due, `room` states at most; of what narrows a view, all. No more once a carrier failed."""
-    done = Sent()
+async def send_to(office: Office, peer: str) -> Sent:
+    """Send one peer what is due, as much as there is room for; of what narrows a view, all. No more once a carrier
+    failed."""
+    done, room = Sent(), office.pace(peer).room
     while True:
         taken = await _take(office, peer, room)
         if not taken:
             return done
+        office.pace(peer).on_way += len(taken)
         done += await _send(office, peer, taken)
         room -= len(taken)
         # What narrows goes first: where something else went, none of it is left.
@@ -117,6 +121,7 @@ async def _send(office: Office, peer: str, taken: list[tuple[Any, ...]]) -> Sent
         by_kind[kind].append(Owed(object_id=object_id, patient_id=patient_id, version=version, payload=payload))
     parts: dict[str, bytes] = {}
     async with office.tenant.database.transaction() as connection:
+        await plan_for_bundles(connection)
         for traveller in office.kinds:
             if owed := by_kind.get(traveller.kind):
                 parts[traveller.kind] = (await traveller.gather(connection, peer, owed)).encode()
@@ -133,8 +138,8 @@ _OWED: Final = and_(federation_out.c.acked_version < federation_out.c.version, f
 _NOW = bindparam("now", type_=DateTime(timezone=True))
 
 
-def _room() -> Statement:
-    """Each peer that answers and has something due, with how much more may be on its way to it."""
+def _on_way() -> Statement:
+    """Each peer that answers and has something due, with how much is on its way to it."""
     out, peer = federation_out, federation_peer
     of_peer = and_(out.c.to_tenant == peer.c.tenant_id, _OWED)
     window = bindparam("window", type_=BigInteger())
@@ -148,7 +153,7 @@ def _room() -> Statement:
     # As a value: as a condition (EXISTS), PostgreSQL may look for everything that is due to everybody first.
     due = select(true()).where(of_peer, out.c.next_attempt_at <= _NOW).limit(1).correlate(peer).scalar_subquery()
     count = select(func.count()).select_from(on_its_way).scalar_subquery()
-    return Statement(select(peer.c.tenant_id, cast(window - count, BigInteger)).where(peer.c.away_since.is_(None), due))
+    return Statement(select(peer.c.tenant_id, count).where(peer.c.away_since.is_(None), due))
 
 
 def _take_due() -> Statement:
@@ -192,5 +197,5 @@ def _take_due() -> Statement:
     )
 
 
-_ROOM: Final = _room()
+_ON_WAY: Final = _on_way()
 _TAKE: Final = _take_due()

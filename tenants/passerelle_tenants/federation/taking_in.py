@@ -40,7 +40,7 @@ from passerelle_tenants.federation.envelopes import ACKS, HEARTBEAT, STATES, Bun
 from passerelle_tenants.federation.office import Answers, Key, Office
 from passerelle_tenants.federation.sending import give, send_to
 from passerelle_tenants.federation.tables import federation_in
-from passerelle_tenants.federation.travellers import APPLIED, LATER
+from passerelle_tenants.federation.travellers import APPLIED, BUNDLE, LATER
 
 _log = structlog.get_logger("passerelle.federation")
 _STALE = "stale"
@@ -76,8 +76,12 @@ async def take_in(office: Office, envelope: bytes) -> Taken:
         _log.warning("not opened", tenant=office.tenant.id, reason=wrong.reason)
         return Taken("unopened", reason=wrong.reason)
     was_away = await peers.heard(office, opened.from_tenant, as_of)
-    if was_away or taken.acked:
-        await send_to(office, opened.from_tenant, office.number("federation.window") if was_away else taken.acked)
+    pace = office.pace(opened.from_tenant)
+    if was_away:
+        pace.on_way = 0
+    # Not for a few: those that are answered next make room for a bundle.
+    if was_away or (taken.acked and pace.room >= BUNDLE // 2):
+        await send_to(office, opened.from_tenant)
     return taken
 
 
@@ -107,7 +111,8 @@ async def _take_states(office: Office, origin: str, bundle: Bundle) -> Taken:
         _columns(versions)
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise Unopened("form") from wrong
-    became = await _apply(office, origin, bundle, versions)
+    async with office.applying:
+        became = await _apply(office, origin, bundle, versions)
     said = {key: (versions[key], APPLIED if each == _STALE else each) for key, each in became.items()}
     await _say(office, origin, said)
     counted = Counter(became.values())
