@@ -8,12 +8,12 @@ equal, and so must what each wrote into the journal (`_alike`).
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
-from itertools import count
 from multiprocessing.queues import Queue
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,18 +63,18 @@ def measured(examples: int, *, dsn: str | None, as_json: bool, processes: int | 
     """The same, of another size."""
     workers = processes or min(os.cpu_count() or 1, 8)
     asked = max(examples // _ASKED_ONE_IN, min(examples, _OF_A_WORLD))
-    with progress() as bar:
-        task = bar.add_task("Compiler", total=examples)
-        unsent = _unsent(examples, workers, lambda done: bar.update(task, completed=done))
     with (
         bare_environment(),
         TemporaryDirectory(prefix="passerelle-bench-") as folder,
         progress() as bar,
         server(dsn, Path(folder)) as admin,
         places(admin, workers, _KINDS) as found,
+        _pool(found) as pool,
     ):
-        task = bar.add_task("Comparer", total=asked)
-        tally = _hunted(found, asked, Path(folder), lambda done: bar.update(task, completed=done))
+        compiling = bar.add_task("Compiler", total=examples)
+        unsent = _unsent(pool, examples, lambda done: bar.update(compiling, completed=done))
+        comparing = bar.add_task("Comparer", total=asked)
+        tally = _hunted(pool, asked, Path(folder), lambda done: bar.update(comparing, completed=done))
     answered = sum(tally.answered.values())
     by_compiler = sum(number for (_, reason), number in tally.answered.items() if not reason)
     figures = [
@@ -91,18 +91,25 @@ def measured(examples: int, *, dsn: str | None, as_json: bool, processes: int | 
     return Report(bench="compile", figures=figures, details=_told(tally, unsent)).print(as_json=as_json)
 
 
-def _unsent(examples: int, workers: int, on_done: Callable[[int], None]) -> Unsent:
-    """All of the operations compiled, over several processes."""
-    tally = Unsent()
+def _pool(found: Sequence[Sequence[str]]) -> ProcessPoolExecutor:
+    """A process for each place, which is its own."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context) as pool:
-        parts = [
-            pool.submit(compiled_unsent, first, min(_UNSENT_AT_ONCE, examples - first))
-            for first in range(0, examples, _UNSENT_AT_ONCE)
-        ]
-        for each in as_completed(parts):
-            tally.add(each.result())
-            on_done(tally.queries)
+    free: Queue[Sequence[str]] = context.Queue()
+    for each in found:
+        free.put(each)
+    return ProcessPoolExecutor(len(found), context, _take, (free,))
+
+
+def _unsent(pool: ProcessPoolExecutor, examples: int, on_done: Callable[[int], None]) -> Unsent:
+    """All of the operations compiled."""
+    tally = Unsent()
+    parts = [
+        pool.submit(compiled_unsent, first, min(_UNSENT_AT_ONCE, examples - first))
+        for first in range(0, examples, _UNSENT_AT_ONCE)
+    ]
+    for each in as_completed(parts):
+        tally.add(each.result())
+        on_done(tally.queries)
     return tally
 
 
@@ -118,23 +125,13 @@ def _told(tally: Tally, unsent: Unsent) -> list[Table]:
     return found
 
 
-def _hunted(found: Sequence[Sequence[str]], examples: int, folder: Path, on_done: Callable[[int], None]) -> Tally:
-    """World after world over several processes, until there are enough examples."""
-    context, tally, worlds = multiprocessing.get_context("spawn"), Tally(), count(1)
-    free: Queue[Sequence[str]] = context.Queue()
-    for each in found:
-        free.put(each)
-    with ProcessPoolExecutor(len(found), context, _take, (free,)) as pool:
-        pending: set[Future[Tally]] = set()
-        while tally.examples < examples:
-            while len(pending) < 2 * len(found):
-                pending.add(pool.submit(_world, next(worlds), min(_OF_A_WORLD, examples), folder))
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for each_done in done:
-                tally.add(each_done.result())
-            on_done(min(tally.examples, examples))
-        for each_pending in pending:
-            each_pending.cancel()
+def _hunted(pool: ProcessPoolExecutor, examples: int, folder: Path, on_done: Callable[[int], None]) -> Tally:
+    """As many worlds as there must be for so many examples."""
+    tally, of_each = Tally(), min(_OF_A_WORLD, examples)
+    worlds = [pool.submit(_world, number, of_each, folder) for number in range(1, math.ceil(examples / of_each) + 1)]
+    for each in as_completed(worlds):
+        tally.add(each.result())
+        on_done(min(tally.examples, examples))
     return tally
 
 

@@ -12,6 +12,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from random import Random
 from statistics import median
 from time import perf_counter_ns
@@ -183,8 +184,7 @@ def _agreement(depth: Depth, bar: Progress) -> list[Figure]:
         bar.update(task, advance=count)
 
     sampled = (each for number, each in enumerate(grid(pack)) if number % depth.every == 0)
-    found = disagreements(sampled, day, asked)
-    found += disagreements(drawn(pack, depth.questions, _SEED), day, asked)
+    found = disagreements(chain(sampled, drawn(pack, depth.questions, _SEED)), day, asked)
     return [
         Figure(name="disagreements", value=len(found), unit="questions", goal=0),
         Figure(name="asked", value=cells + depth.questions, unit="questions"),
