@@ -13,6 +13,7 @@ from passerelle_ops.cli import (
     bench,
     board,
     demo,
+    doctor,
     explain,
     failures,
     federation,
@@ -81,6 +82,7 @@ def application() -> typer.Typer:
     app.add_typer(recall.app, rich_help_panel=_FEED)
     app.add_typer(board.app, rich_help_panel=_FEED)
     app.add_typer(reference.app, rich_help_panel=_FEED)
+    app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(doctor.doctor)
     verify.app.command("schemas", cls=FrenchCommand)(verify_schemas.schemas)
     app.add_typer(verify.app, rich_help_panel=_CHECK)
     app.add_typer(journal.app, rich_help_panel=_CHECK)
