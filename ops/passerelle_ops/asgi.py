@@ -27,7 +27,7 @@ from passerelle_graphql.authentication import REQUEST_ID
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.http import GraphQLEndpoint
-from passerelle_graphql.ids import Node, key_of
+from passerelle_graphql.ids import Node, is_of
 from passerelle_graphql.persisted import Registered
 from passerelle_graphql.routes import FrontDoor, routes
 from passerelle_ops import logs
@@ -214,10 +214,11 @@ def _told(scope: Scope, status: int) -> str:
     """The path, when it is one that we gave: anything may stand in one that leads nowhere, or in place of an id."""
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return "unknown"
-    given = scope.get("path_params", {}).get("id")
-    try:
-        if given is not None:
-            key_of(Node.DOCUMENT, given)
-    except InvalidInput:
+    given = scope.get("path_params", {})
+    is_document = "id" not in given or is_of(Node.DOCUMENT, given["id"])
+    is_case = "case" not in given or is_of(Node.BOARD_CASE, given["case"]) or is_of(Node.REFERRAL, given["case"])
+    if not (is_document and is_case):
         return "unknown"
+    if "network" in given:
+        return str(scope["path"]).replace(f"/elsewhere/{given['network']}/", "/elsewhere/{network}/")
     return str(scope["path"])

@@ -123,6 +123,14 @@ class Turns:
         """The networks that it serves, of those that are set up now."""
         return self._loop.run(self._networks())
 
+    def known(self, name: str) -> str:
+        """The name of a task as it may be told: another network's user of the broker may send any words."""
+        return name if name in self.tasks else "unknown"
+
+    def known_network(self, tenant_id: str) -> str:
+        """Likewise the id of a network."""
+        return tenant_id if tenant_id in self._served else "unknown"
+
     def run(self, name: str, tenant_id: str) -> None:
         """One turn of a task in one network. One that fails is logged, and has its next turn."""
         self._loop.run(self._run(name, tenant_id))
@@ -173,17 +181,16 @@ class Turns:
         return float(min(rules.number("journal.seal_seconds", each) for each in overrides))
 
     async def _run(self, name: str, tenant_id: str) -> None:
-        began, known = perf_counter(), ""
+        began, known = perf_counter(), self.known_network(tenant_id)
         try:
             task, tenant = self.tasks[name], await (await self._installation.registry()).tenant(tenant_id)
-            known = tenant.id
             is_done = await run_alone(task, tenant, self._installation.clock)
-            worked.TURNS.add(known, name, "done" if is_done else "held")
+            worked.TURNS.add(tenant.id, name, "done" if is_done else "held")
             if is_done:
                 worked.TURN_SECONDS.add(perf_counter() - began, name)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks and networks go on
-            worked.TURNS.add(known, name if name in self.tasks else "", "failed")
-            _log.warning("task failed", task=name, tenant=tenant_id, **logs.place(error))
+            worked.TURNS.add(known, self.known(name), "failed")
+            _log.warning("task failed", task=self.known(name), tenant=known, **logs.place(error))
 
     async def _take(self, to_tenant: str, envelope: str) -> None:
         try:
@@ -191,7 +198,7 @@ class Turns:
                 tenant = await (await self._installation.registry()).tenant(to_tenant)
                 await self._federation.take(tenant, envelope)
         except Exception as error:  # noqa: BLE001 - as above; the broker has nothing to do again
-            _log.warning("not taken in", tenant=to_tenant[:31], **logs.place(error))
+            _log.warning("not taken in", tenant=self.known_network(to_tenant), **logs.place(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +257,11 @@ def create_app(broker_url: str, turns: Turns) -> Celery:
     heard = set(turns.networks())
 
     def turn_of_one(task: Task, name: str, tenant_id: str) -> None:
-        with taken(task, f"turn {name}", tenant_id):
+        with taken(task, f"turn {turns.known(name)}", turns.known_network(tenant_id)):
             turns.run(name, tenant_id)
 
     def turn_of_all(task: Task, name: str) -> None:
-        with taken(task, f"turns {name}"):
+        with taken(task, f"turns {turns.known(name)}"):
             send_to_all(name)
 
     def send_to_all(name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from passerelle.kernel import tracing
 
-_REQUEST: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
+_REQUEST: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @contextmanager
