@@ -12,11 +12,11 @@ from passerelle.oncology.formats import frcp, pps
 from passerelle.oncology.formats.conformity import broken_rules
 from passerelle.oncology.formats.rules.shapes import DocumentKind
 from passerelle.oncology.plan_items import Kind, PlanItem, items, with_items
-from passerelle.oncology.plan_status import board_day, handed_on, state
+from passerelle.oncology.plan_status import board_day, state
 from tests.formats.samples import needs_shared
 from tests.oncology.formats.test_frcp import schema, tree
 from tests.oncology.formats.test_frcp_samples import SHEETS
-from tests.oncology.plans import CREATED, a_plan
+from tests.oncology.plans import CREATED, a_plan, handed_on
 from tests.oncology.sheets import a_sheet
 
 

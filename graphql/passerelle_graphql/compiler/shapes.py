@@ -17,8 +17,6 @@ from passerelle_graphql.ids import Node
 #: An expression of SQL, written by the house.
 Sql = NewType("Sql", str)
 
-NULL = Sql("'null'")
-
 
 def constant(text: str) -> Sql:
     """A text as a literal of SQL."""

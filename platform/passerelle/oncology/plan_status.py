@@ -56,11 +56,6 @@ def board_day(plan: CarePlan) -> str | None:
     return _day(_found(plan, BOARD_DAY))
 
 
-def handed_on(plan: CarePlan) -> str | None:
-    """The day on which the patient was given the plan."""
-    return _day(_found(plan, HANDED))
-
-
 def in_state(plan: CarePlan, code: str, day: str) -> CarePlan:
     """The plan in another state, since `day`. Refused: SHEET_CODE_NOT_IN_SET."""
     known = value_sets()[_STATES]

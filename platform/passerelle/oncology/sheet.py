@@ -74,11 +74,6 @@ class BoardSheet:
         return tuple(each for each in self._participants("PRF") if _function(each) == CARE_TEAM)
 
     @property
-    def others_present(self) -> tuple[Participation, ...]:
-        """Who was there and does not count for the quorum (PRF, CORRE)."""
-        return tuple(each for each in self._participants("PRF") if _function(each) == CORRESPONDENT)
-
-    @property
     def correspondents(self) -> tuple[Participation, ...]:
         """Who is to receive the sheet (CON)."""
         return tuple(self._participants("CON"))

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
 
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology import answers, narrated, sheet_making, sheet_paths
 from passerelle.oncology.answers import Answer
-from passerelle.oncology.coded import Link, Participation, Section, Statement, unreferenced
+from passerelle.oncology.coded import Link, Section, Statement, unreferenced
 from passerelle.oncology.sheet import BoardSheet
 from passerelle.oncology.sheet_table import Field, Record, SectionKind, table
 
 _Step = tuple[Field, ...]
-_PARTS: Final = ("performer", "author", "informant", "participant")
-"""In the order of the HL7 schema."""
 
 
 def put_field(sheet: BoardSheet, field: Field, given: Answer | None) -> BoardSheet:
@@ -50,29 +47,6 @@ def put_items(sheet: BoardSheet, record: Record, given: object) -> BoardSheet:
         return replace(bare, entries=_ordered(kept, made))
 
     return _in_section(sheet, record.section, change)
-
-
-def put_people(sheet: BoardSheet, field: Field, people: tuple[Participation, ...]) -> BoardSheet:
-    """The sheet with these people by the answer to a field, which is there."""
-    credited = tuple(sorted(people, key=lambda each: _PARTS.index(each.part)))
-
-    def change(section: Section) -> Section:
-        bare = unreferenced(section)
-        return replace(bare, entries=_with_people(bare.entries, sheet_paths.steps(field), credited))
-
-    return _in_section(sheet, field.section or "", change)
-
-
-def _with_people(links: tuple[Link, ...], steps: list[_Step], people: tuple[Participation, ...]) -> tuple[Link, ...]:
-    step, *rest = steps
-    path = sheet_paths.index_of(links, step) or ()
-
-    def change(link: Link) -> Link:
-        if rest:
-            return _with_links(link, _with_people(link.statement.links, rest, people))
-        return replace(link, statement=replace(link.statement, participations=people))
-
-    return _changed_at(links, path, change)
 
 
 def _ordered(kept: tuple[Link, ...], made: tuple[Link, ...]) -> tuple[Link, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology import answers, narrated, sheet_changes, sheet_paths
 from passerelle.oncology.answers import Answer
-from passerelle.oncology.coded import Code, Participation, Statement
+from passerelle.oncology.coded import Code, Statement
 from passerelle.oncology.header import Header
 from passerelle.oncology.sheet import NEWEST, BoardSheet, Edition
 from passerelle.oncology.sheet_table import Field, Record, Stage, table
@@ -70,26 +70,6 @@ def put(sheet: BoardSheet, **given: object) -> BoardSheet:
                     sheet, declared.fields[name], answers.accepted(declared.fields[name], value)
                 )
     return sheet
-
-
-def credited(sheet: BoardSheet, name: str) -> tuple[Participation, ...]:
-    """Who stands by the answer to the field `name`: the pathologist of a conclusion, the surgeon of an operation."""
-    field = _field(name)
-    section = sheet_paths.section_of(sheet, field.section or "")
-    found = None if section is None else sheet_paths.found(section.entries, field)
-    return () if found is None else found.participations
-
-
-def credit(sheet: BoardSheet, name: str, *people: Participation) -> BoardSheet:
-    """The sheet with these people by the answer to the field `name`, in the place of any other.
-
-    Refused: SHEET_FIELD_UNKNOWN, also for a field that has no answer yet.
-    """
-    field = _field(name)
-    section = sheet_paths.section_of(sheet, field.section or "")
-    if section is None or sheet_paths.found(section.entries, field) is None:
-        raise InvalidInput("SHEET_FIELD_UNKNOWN", field=name)
-    return sheet_changes.put_people(sheet, field, people)
 
 
 def missing(sheet: BoardSheet, by: Stage = "approval") -> list[str]:

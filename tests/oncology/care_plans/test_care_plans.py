@@ -22,6 +22,7 @@ from passerelle.oncology.plan_versions import CarePlanKind, CarePlanState, Plan,
 from passerelle.oncology.tables import care_plan as care_plan_table
 from tests.builders import PHARMACIST, professional
 from tests.oncology.care_plans.caring import BEGINNING, LINES, PLACE, Caring, Treated
+from tests.oncology.plans import handed_on
 
 
 async def test_a_plan_is_handed_to_the_patient_and_filed(world: Caring) -> None:
@@ -40,7 +41,7 @@ async def test_a_plan_is_handed_to_the_patient_and_filed(world: Caring) -> None:
     content = CarePlan.from_json(plan.content)
     state = plan_status.state(content)
     assert state is not None
-    assert (state.code, plan_status.handed_on(content), plan_status.board_day(content)) == (
+    assert (state.code, handed_on(content), plan_status.board_day(content)) == (
         care_plans.APPROVED,
         "20261116",
         None,
@@ -78,7 +79,7 @@ async def test_the_next_version_takes_the_place_of_the_one_before(world: Caring)
     first = await it.issue(await it.written())
     draft = await it.revise(first)
     assert (draft.version, draft.state, draft.revision) == (2, CarePlanState.DRAFT, 1)
-    assert plan_status.handed_on(CarePlan.from_json(draft.content)) is None
+    assert handed_on(CarePlan.from_json(draft.content)) is None
     shown = plan_lines.lines(CarePlan.from_json(draft.content))
     world.clock.advance(timedelta(days=3))
     second = await it.issue(await it.write(draft, *shown, Line(kind=Kind.FOLLOW_UP, words="Scanner")))

@@ -20,7 +20,7 @@ from passerelle.oncology.formats.conformity import broken_rules
 from passerelle.oncology.formats.rules.shapes import DocumentKind
 from passerelle.oncology.header import Related
 from passerelle.oncology.sheet import BoardSheet, Edition
-from passerelle.oncology.sheet_fields import answer, begun, credit, credited, items, put
+from passerelle.oncology.sheet_fields import answer, begun, items, put
 from tests.formats.samples import SHARED, needs_shared, refusal
 from tests.oncology.sheets import CIM_10, COMPULSORY, a_header, a_sheet, tumour, who
 from tests.oncology.strategies import EDITIONS, any_answers, any_editions, sheet_of
@@ -113,7 +113,6 @@ def test_people_in_their_roles() -> None:
         "ESSAI-4",
     ]
     assert len(sheet.members_present) == 3
-    assert len(sheet.others_present) == 1
     assert sheet.board_id == Id(root="1.2.250.1.161.1.20.3.1", extension="27011113")
     assert sheet.correspondents == ()
 
@@ -278,14 +277,11 @@ def test_pictures_and_other_values_pass_through() -> None:
 
 
 def test_who_did_what_is_kept_and_shown() -> None:
-    surgeon, author = who("performer", 8), who("author", 9)
-    sheet = credit(a_sheet(), "operation_conclusion", author, surgeon)
-    sheet = credit(sheet, "complete", who("author"))  # below an organizer, too
-    assert credited(sheet, "operation_conclusion") == (surgeon, author)
-    assert credited(sheet, "complete") == (who("author"),)
-    assert credited(a_sheet(), "operation_conclusion") == ()
+    sheet, people = a_sheet(), (who("performer", 8), who("author", 9))
     at = next(n for n, each in enumerate(sheet.sections) if each.title == "Compte rendu opératoire")
-    section = replace(sheet.sections[at], participations=(who("author"),))
+    first, *others = sheet.sections[at].entries
+    first = replace(first, statement=replace(first.statement, participations=people))
+    section = replace(sheet.sections[at], entries=(first, *others), participations=(who("author"),))
     sheet = replace(sheet, sections=(*sheet.sections[:at], section, *sheet.sections[at + 1 :]))
     document = frcp.written(sheet)
     assert frcp.read(document) == sheet
@@ -293,9 +289,6 @@ def test_who_did_what_is_kept_and_shown() -> None:
     page = render(document)
     for words in ("Réalisé par", "Camille ESSAI-8", "Saisi par : Camille ESSAI-1"):
         assert words in page
-    least = begun(a_header())
-    assert refusal(lambda: credit(least, "operation_conclusion", surgeon)) == "SHEET_FIELD_UNKNOWN"
-    assert credited(least, "operation_conclusion") == ()
 
 
 def test_a_correction_is_a_new_version() -> None:

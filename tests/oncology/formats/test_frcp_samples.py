@@ -73,7 +73,7 @@ def test_the_fields_of_a_published_sheet() -> None:
     }
     assert [each["rank"] for each in items(sheet, "proposals")] == ["1", "2", "3"]
     assert len(items(sheet, "past_treatments")) == 2
-    assert [len(sheet.members_present), len(sheet.others_present), len(sheet.correspondents)] == [2, 2, 1]
+    assert [len(sheet.members_present), len(sheet.correspondents)] == [2, 1]
 
 
 def test_the_fields_of_a_sheet_of_2025() -> None:

@@ -22,12 +22,12 @@ from passerelle.oncology.formats import frcp, pps
 from passerelle.oncology.formats.conformity import broken_rules
 from passerelle.oncology.formats.rules.shapes import DocumentKind
 from passerelle.oncology.plan_items import Kind, PlanItem, items, with_items
-from passerelle.oncology.plan_status import handed_on, handed_over, in_state, state
+from passerelle.oncology.plan_status import handed_over, in_state, state
 from tests.formats.samples import SHARED, needs_shared, refusal
 from tests.oncology.formats.coding import Coded, coded
 from tests.oncology.formats.rule_faults import found
 from tests.oncology.formats.test_frcp import schema
-from tests.oncology.plans import a_plan
+from tests.oncology.plans import a_plan, handed_on
 from tests.oncology.sheets import a_sheet, who
 
 PLANS = ["CANCER-PPS_2022.01_Autopresentable.xml", "CANCER-PPS_2025.01.xml"]
