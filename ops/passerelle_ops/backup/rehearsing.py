@@ -52,6 +52,10 @@ class Compared:
     def is_equal(self) -> bool:
         return self.backed_up == self.restored
 
+    @property
+    def is_empty(self) -> bool:
+        return self.backed_up.startswith("0 ")
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:

@@ -75,8 +75,10 @@ def restore(
     elif isinstance(done, Rehearsed):
         _show(done)
     else:
-        made_at = str(done.opening["made_at"])
-        say("RESTORE_DONE", name=name, made_at=_day(made_at), contents=done.contents)
+        if ledger_only:
+            say("RESTORE_ADMITTED", name=name)
+        else:
+            say("RESTORE_DONE", name=name, made_at=_day(str(done.opening["made_at"])), contents=done.contents)
         _tell(done.replayed, done.loss)
     if isinstance(done, Rehearsed) and not done.holds:
         raise typer.Exit(1)
@@ -86,7 +88,11 @@ def _show(done: Rehearsed) -> None:
     from passerelle.kernel import messages
     from passerelle_ops.terminal import output, say, table
 
-    rows = [[each.what, each.backed_up, each.restored, "=" if each.is_equal else "≠"] for each in done.compared]
+    rows = [
+        [each.what, each.backed_up, each.restored, "=" if each.is_equal else "≠"]
+        for each in done.compared
+        if not (each.is_equal and each.is_empty)
+    ]
     output().print(table("Comparaison", ["Table", "Sauvegarde", "Restauré", ""], rows))
     if done.findings:
         found = [
@@ -123,7 +129,7 @@ def _tell(replayed: Replayed | None, loss: Loss | None) -> None:
         for each in loss.documents[:_SHOWN]
     ]
     columns = ["Document", "Structure", "Déposé", "Ce qui manque", "Masqué ou caché"]
-    output().print(table("Documents perdus", columns, rows, whole=["Document"]))
+    output().print(table("Documents perdus", columns, rows, whole=["Document", "Structure"]))
     say("RESTORE_LOST", documents=len(loss.documents), lines=loss.journal_lines)
 
 
