@@ -60,6 +60,7 @@ def figures(postgres: Postgres) -> _Figures:
     return {figure.name: figure for report in found for figure in report.figures}
 
 
+@pytest.mark.long
 def test_both_operations_are_measured_and_every_way_answers_alike(figures: _Figures) -> None:
     measured = [name for name in figures if not name.startswith(("pressure_", "endurance_"))]
     goals = {name: figures[name].goal for name in measured if figures[name].goal is not None}
@@ -68,11 +69,13 @@ def test_both_operations_are_measured_and_every_way_answers_alike(figures: _Figu
     assert {"strawberry_speedup_c32", "strawberry_speedup_c32_journal"} <= figures.keys()
 
 
+@pytest.mark.long
 def test_memory_is_told_after_many_requests(figures: _Figures) -> None:
     assert figures["endurance_requests"].value == 100
     assert figures["endurance_memory_before_mb"].value > 10
 
 
+@pytest.mark.long
 def test_more_than_can_be_served_gives_no_error(figures: _Figures) -> None:
     assert figures["pressure_errors"].value == 0
     assert figures["pressure_answered"].value > 0

@@ -11,6 +11,7 @@ from passerelle_ops.bench import compile as measure
 from passerelle_ops.stack.postgres import Postgres
 
 
+@pytest.mark.long
 def test_a_few_examples_differ_in_nothing(capsys: pytest.CaptureFixture[str], postgres: Postgres) -> None:
     assert measure.measured(12, dsn=postgres.url(), as_json=True, processes=1) == 0
     figures = {each["name"]: each for each in json.loads(capsys.readouterr().out)["figures"]}

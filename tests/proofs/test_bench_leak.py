@@ -11,6 +11,7 @@ from passerelle_ops.bench._report import Figure
 from passerelle_ops.stack.postgres import Postgres
 
 
+@pytest.mark.long
 def test_a_few_examples_leak_nothing(capsys: pytest.CaptureFixture[str], postgres: Postgres) -> None:
     leak.measured(20, 20, dsn=postgres.url(), as_json=True, processes=1)
     figures = {each["name"]: each for each in json.loads(capsys.readouterr().out)["figures"]}

@@ -41,6 +41,7 @@ def shown(
     return {each["name"]: each for each in figures}
 
 
+@pytest.mark.long
 def test_opening_a_record_is_measured_against_its_own_statement(
     capsys: pytest.CaptureFixture[str], postgres: Postgres
 ) -> None:
@@ -50,6 +51,7 @@ def test_opening_a_record_is_measured_against_its_own_statement(
     assert {"sql_over_pk_p50", "sql_p50_ms", "cpu_ms_per_request"} <= figures.keys()
 
 
+@pytest.mark.long
 def test_a_decision_is_measured_against_casbin(capsys: pytest.CaptureFixture[str], postgres: Postgres) -> None:
     depth = policy.Depth(every=20_011, questions=40, batches=4, calls=4)
     figures = shown(policy, capsys, depth, dsn=postgres.url())
@@ -59,6 +61,7 @@ def test_a_decision_is_measured_against_casbin(capsys: pytest.CaptureFixture[str
     assert {"cold_us_p50", "masked_half_open_ms_p50", "asked"} <= figures.keys()
 
 
+@pytest.mark.long
 def test_a_measure_on_another_server_leaves_nothing_there(
     capsys: pytest.CaptureFixture[str], postgres: Postgres
 ) -> None:

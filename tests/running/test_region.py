@@ -102,6 +102,7 @@ def test_every_step_of_the_tour_sees_what_it_must(region: Region, capsys: pytest
     assert code == 0, capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.no_cover
 def test_the_tour_may_be_taken_again(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
     code = take_tour(region.settings, region.info())
@@ -361,6 +362,7 @@ def test_one_state_runs_one_region(region: Region, run: Run) -> None:
     assert run("demo")[0] == 4
 
 
+@pytest.mark.long
 def test_it_stops_at_once_and_starts_again_as_it_was(region: Region) -> None:
     info, everything = region.info(), [ACCESSES, *(f"select count(*) from {table}" for table in LAID)]
     before = counted(region, *everything)
