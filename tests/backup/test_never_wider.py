@@ -97,7 +97,7 @@ _HIDDEN = _steps(("mask", "doctor"), ("hide_from_representatives", "doctor"), ("
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
