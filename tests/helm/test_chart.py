@@ -204,6 +204,19 @@ def test_every_pod_has_a_policy_and_selectors_find_their_pods(said: Mapping[str,
         assert all(set(each["policyTypes"]) == {"Ingress", "Egress"} for each in of_it)
 
 
+def test_pods_reach_the_ports_that_the_values_name_and_no_other(said: Mapping[str, Any]) -> None:
+    def reached(case: str) -> dict[str, set[int]]:
+        policies = [each for each in documents(said, case) if each["kind"] == "NetworkPolicy"]
+        ways = {each["metadata"]["name"]: each["spec"].get("egress", []) for each in policies}
+        return {name: {port["port"] for way in of_it for port in way["ports"]} for name, of_it in ways.items()}
+
+    one, four = reached("one-tenant"), reached("four-sharing")
+    assert one["passerelle-migrate"] == {53, 5432}
+    assert one["passerelle-web"] == {53, 5432, 443, 9000}
+    assert one["passerelle-worker"] == {53, 5432, 6379, 443, 9000}
+    assert four["passerelle-worker"] == {53, 5432, 6379, 443, 4318}
+
+
 def test_a_new_version_migrates_anew_and_nothing_starts_before(said: Mapping[str, Any]) -> None:
     jobs = {
         case: next(each["metadata"]["name"] for each in documents(said, case) if each["kind"] == "Job")

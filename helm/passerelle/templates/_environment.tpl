@@ -133,7 +133,7 @@
 - {name: PASSERELLE_HOST, value: {{ $values.web.address | quote }}}
 - {name: PASSERELLE_METRICS_PORT, value: "9100"}
 {{- end }}
-{{- if and $values.traces.url (not $owns) }}
+{{- if and $values.traces.url (has $component (list "web" "worker")) }}
 - {name: PASSERELLE_TRACES_URL, value: {{ $values.traces.url | quote }}}
 - {name: PASSERELLE_TRACES_SHARE, value: {{ $values.traces.share | quote }}}
 {{- end }}
