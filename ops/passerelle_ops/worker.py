@@ -56,6 +56,8 @@ _THREADS = "12"
 ALIVE_SECONDS = 10.0
 # How soon other networks are told, and how long nobody looks once a database was away.
 GLANCE_SECONDS, AWAY_SECONDS = 0.25, 2.0
+# How soon a network that was set up meanwhile is served.
+NETWORKS_SECONDS = 2.0
 _log = structlog.get_logger("passerelle.worker")
 _T = TypeVar("_T")
 
@@ -109,6 +111,7 @@ class Turns:
         self._installation = installation
         self._federation = federation
         self._served: list[str] = []
+        self._served_until = 0.0
         self._loop = Loop()
         seal_every = self._loop.run(self._seal_every())
         keeper = Keeper(lambda tenant: Ledger(Place(installation.ledger_url(tenant.id)), tenant))
@@ -154,9 +157,11 @@ class Turns:
         self._loop.close()
 
     async def _networks(self) -> list[str]:
-        # Read anew each time: a network may have been set up since.
-        found = await recorded_networks(self._installation.directory.database)
-        self._served = sorted(each for each in found if self.only in (None, each))
+        # Read anew: a network may have been set up since. Every turn of every task asks.
+        if perf_counter() >= self._served_until:
+            found = await recorded_networks(self._installation.directory.database)
+            self._served = sorted(each for each in found if self.only in (None, each))
+            self._served_until = perf_counter() + NETWORKS_SECONDS
         return self._served
 
     async def _watch(self) -> None:

@@ -1,7 +1,8 @@
 """What Celery does by itself on the same broker: tasks that do nothing, one for each document.
 
-They wait in the queue before the worker starts; what is timed is how fast they leave it. `python -m` on this module is
-the worker, of the pool that its argument names.
+They wait in the queue before the worker starts, and one worker takes them, as one takes in what goes to a network:
+neither its start nor the sending is timed, only how fast they leave the queue. The faster of two pools counts.
+`python -m` on this module is the worker, of the pool that its argument names.
 """
 
 from __future__ import annotations
