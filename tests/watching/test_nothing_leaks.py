@@ -1,0 +1,303 @@
+"""No name, no INS, no title and no content comes out on logs, metrics or traces, whatever is asked and whatever fails.
+
+One network as production assembles it. Every committed operation is sent with marked values, and every task has its
+turn; then again with a database that refuses each line of the journal, in an error that quotes the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+import pytest
+import structlog
+from graphql import FieldNode
+from starlette.applications import Starlette
+
+from passerelle.audit.outbox import Waiting
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import lifecycle
+from passerelle.identities import patients
+from passerelle.identities.directory import Practice, Professional
+from passerelle.identities.ins import IdentityStatus
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.context import Tenant
+from passerelle_graphql.committed import committed
+from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.metrics import REQUESTS
+from passerelle_ops import worker
+from passerelle_ops.asgi import create_app
+from passerelle_ops.demo import issuer as demo
+from passerelle_ops.installation import Installation
+from passerelle_ops.relay import Subscriber, Subscribers
+from passerelle_ops.settings import Settings
+from passerelle_ops.watching import traces
+from passerelle_ops.watching.traces import LOST
+from passerelle_ops.watching.worked import TURNS
+from tests import builders
+from tests.conftest import Cloned
+from tests.gateway.serving import GRAPHQL, TENANT, listening
+from tests.running.one_network import one_network
+from tests.watching.marked import CONTENT, MARK, SCHEMA, Values, is_query, operations
+
+BREAKS = "alter table journal add constraint refuses check (false) not valid"
+INS = builders.ins_of(31_415)
+
+
+@dataclass(slots=True)
+class Ground:
+    """The gateway, whoever comes to it, and what is known of the marked patient."""
+
+    app: Starlette
+    client: httpx2.AsyncClient
+    settings: Settings
+    owner_url: str
+    values: Values
+    tokens: dict[str, str]
+    spans: list[bytes] = field(default_factory=list)
+
+    async def send(self, who: str, name: str, text: str, variables: dict[str, Any]) -> httpx2.Response:
+        body = {"query": text, "operationName": name, "variables": variables}
+        return await self.client.post(GRAPHQL, json=body, headers={"authorization": f"Bearer {self.tokens[who]}"})
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    traces.stop()
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+async def ground(tenant_database: Cloned, directory_database: Cloned, tmp_path: Path) -> AsyncIterator[Ground]:
+    spans: list[bytes] = []
+    async with (
+        one_network(tenant_database, directory_database, tmp_path),
+        listening(demo.create_app(folder=tmp_path / "issuer")) as url,
+    ):
+        settings = Settings(issuer=url, officer_issuer=url, metrics=True, log_level="debug")
+        traces.trace(settings, "test", spans.append)
+        app, installation = create_app(settings), Installation(settings)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=transport, base_url="http://here") as client,
+        ):
+            tenant = await (await installation.registry()).tenant(TENANT)
+            issuer = demo.DemoIssuer(tmp_path / "issuer", url)
+            values, tokens = await _marked(tenant, installation, issuer)
+            yield Ground(app, client, settings, tenant_database.owner_url, values, tokens, spans)
+        await installation.close()
+
+
+async def _marked(tenant: Tenant, installation: Installation, issuer: demo.DemoIssuer) -> tuple[Values, dict[str, str]]:
+    """A patient, her doctor and her paper, all of them marked."""
+    world = builders.World(tenant, SetClock(datetime.now(UTC)))
+    doctor = builders.professional(name=f"{MARK}MEDECIN")
+    known = Professional(
+        rpps=doctor.id,
+        family_name=f"{MARK}MEDECIN",
+        given_name=f"{MARK}PRENOM",
+        profession=builders.PHYSICIAN,
+        practices=(Practice(tenant_id=TENANT),),
+    )
+    await installation.directory.register_professionals([known])
+    named: dict[str, Any] = {"family_name": f"{MARK}NOM", "given_name": f"{MARK}PRENOM"}
+    traits = patients.Traits(family_name=f"{MARK}NOM", given_names=(f"{MARK}PRENOM",), birth_date="19800115", sex="F")
+    async with transaction(world.context(world.feeder)) as act:
+        patient_id = await patients.register(act, [INS], traits, IdentityStatus.QUALIFIED, source="builder")
+    person = world.person(INS, f"{MARK}NOM")
+    async with transaction(world.context(person)) as act:
+        await lifecycle.open_(act, patient_id, basis=lifecycle.Basis.CONSENT, proof=f"{MARK}PREUVE")
+    await world.authorize(patient_id, person, doctor)
+    paper = builders.document(author=doctor, title=f"{MARK}TITRE", content=CONTENT)
+    document_id = await world.publish(patient_id, paper)
+    values = Values(INS, node_id(Node.PATIENT, patient_id), node_id(Node.DOCUMENT, document_id), doctor.id)
+    return values, {
+        "patient": issuer.mint_person(oid=INS.oid, value=INS.value, **named),
+        "doctor": issuer.mint_professional(rpps=doctor.id, profession=builders.PHYSICIAN, **named),
+        "officer": issuer.mint_officer(network=TENANT, **named),
+    }
+
+
+async def _ask(ground: Ground, who: str, *, everything: bool = False, queries: bool = False) -> int:
+    """Every committed operation, or the queries among them; how many were answered."""
+    answered = 0
+    for name, each in operations():
+        if queries and not is_query(each):
+            continue
+        shown = await ground.send(who, name, committed()[name], ground.values.of(each, everything=everything))
+        answered += shown.status_code == 200 and b'"errors"' not in shown.content and b'"code"' not in shown.content
+    return answered
+
+
+async def _knock_everywhere(ground: Ground) -> None:
+    """The other addresses, and those that are not there, with marks wherever a client may write one."""
+    own, document = {"authorization": f"Bearer {ground.tokens['doctor']}"}, ground.values.document
+    for path in (
+        f"documents/{document}/content",
+        f"documents/{document}/view",
+        f"documents/{MARK}/content",
+        f"exports/{ground.values.patient}",
+        f"calendars/{MARK}.ics",
+        f"elsewhere/{MARK}/documents/{document}",
+        f"{MARK}/{INS.value}",
+    ):
+        await ground.client.get(f"/{TENANT}/{path}?nom={MARK}&ins={INS.value}", headers=own)
+    marked = {"passerelle-purpose": MARK, "traceparent": MARK, "tracestate": f"nom={MARK}", "user-agent": MARK}
+    await ground.client.post(f"/{TENANT}/federation/questions", content=MARK, headers=own)
+    await ground.client.post(GRAPHQL, content=f'{{"query": "{{ {MARK} }}"', headers=own)
+    await ground.client.post(GRAPHQL, json={"query": f"query {MARK} {{ {MARK}: me {{ kind }} }}"}, headers=own)
+    await ground.client.post(GRAPHQL, json={"query": "{ me { kind } }"}, headers=own | marked)
+    await ground.client.get(GRAPHQL, params={"query": f'{{ patient(by: {{ins: {{oid: "{INS.oid}"}}}}) }}'}, headers=own)
+    await ground.client.request(MARK, f"/{TENANT}/graphql")
+    await ground.client.get(f"/{MARK}/graphql", headers={"authorization": f"Bearer {MARK}"})
+    await ground.client.get("/health/ready")
+
+
+async def _follow(ground: Ground, name: str, text: str, variables: dict[str, Any]) -> bytes:
+    """A subscription until its first words."""
+    asked = json.dumps({"query": text, "operationName": name, "variables": variables}).encode()
+    begun, said, given = asyncio.Event(), b"", iter([{"type": "http.request", "body": asked, "more_body": False}])
+
+    async def receive() -> Any:
+        if (first := next(given, None)) is not None:
+            return first
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        nonlocal said
+        said += message.get("body", b"")
+        if message["type"] == "http.response.body":
+            begun.set()
+
+    headers = {
+        "authorization": f"Bearer {ground.tokens['patient']}",
+        "accept": "text/event-stream",
+        "content-type": "application/json",
+        "content-length": str(len(asked)),
+    }
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": GRAPHQL,
+        "query_string": b"",
+        "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+    }
+    async with asyncio.timeout(10):
+        await ground.app(scope, receive, send)
+    return said
+
+
+class Failing(Subscribers):
+    """Whoever listens, to whatever it is, fails and quotes a row."""
+
+    def of(self, event: str) -> tuple[Subscriber, ...]:
+        return (*super().of(event), _fails)
+
+
+async def _fails(_: Tenant, event: Waiting) -> None:
+    raise ValueError(f"{MARK} {INS.value} {event.payload}")
+
+
+@asynccontextmanager
+async def _at_work(settings: Settings) -> AsyncIterator[tuple[worker.Turns, Any]]:
+    """A worker's turns and its Celery tasks, run where they are called."""
+    turns = await asyncio.to_thread(worker.opened, settings, Failing())
+    try:
+        app = await asyncio.to_thread(worker.create_app, "memory://", turns)
+        app.conf.task_always_eager = True
+        yield turns, app
+    finally:
+        await asyncio.to_thread(turns.close)
+
+
+async def _work(turns: worker.Turns, app: Any) -> None:
+    for name in turns.tasks:
+        await asyncio.to_thread(app.tasks["turns.all"].apply, (name,))
+    marked = {"passerelle_request": f"{MARK} {MARK}", "traceparent": MARK}
+    await asyncio.to_thread(app.tasks["turns.one"].apply, (MARK, MARK), headers=marked)
+    await asyncio.to_thread(app.tasks["federation.take"].apply, (TENANT, f"{MARK}.{INS.value}"))
+    await asyncio.to_thread(app.tasks["federation.take"].apply, (MARK, MARK))
+
+
+async def test_nothing_comes_out(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    answered = 0
+    async with _at_work(ground.settings) as (turns, app):
+        await _knock_everywhere(ground)
+        answered += await _ask(ground, "officer", queries=True)
+        answered += await _ask(ground, "doctor", everything=True)
+        answered += await _ask(ground, "patient")
+        for name, each in operations():
+            if each.operation.value == "subscription":
+                first = await _follow(ground, name, committed()[name], ground.values.of(each, everything=False))
+                assert b"event" in first or b":" in first
+        await _work(turns, app)
+        assert {name for name in app.tasks if not name.startswith("celery.")} == {
+            "turns.one",
+            "turns.all",
+            "federation.take",
+        }
+        done = {task for network, task, outcome in TURNS.counted if (network, outcome) == (TENANT, "done")}
+        assert done == set(turns.tasks)
+
+        with psycopg.connect(ground.owner_url) as owner:
+            owner.execute(BREAKS)
+        await _ask(ground, "doctor")
+        await _knock_everywhere(ground)
+        await _work(turns, app)
+    figures = (await ground.client.get("/metrics")).text
+    traces.stop()
+    told = capsys.readouterr()
+    logs, spans = told.err, b"".join(ground.spans).decode()
+
+    _is_whole(logs, figures, spans, answered)
+    for where, text in (("logs", logs + told.out), ("metrics", figures), ("traces", spans)):
+        assert MARK not in text.upper(), (where, _about(text, MARK))
+        for matricule in (INS.value, INS.value[:13]):
+            assert matricule not in text, (where, _about(text, matricule))
+
+
+def _is_whole(logs: str, figures: str, spans: str, answered: int) -> None:
+    """All of it was asked, much was answered, much failed, and one id leads from each to the others."""
+    asked = {operation for network, operation, _ in REQUESTS.counted if network == TENANT}
+    known = {name: each for name, each in operations() if each.operation.value != "subscription"}
+    assert known.keys() <= asked
+    roots = [root for _, each in operations() for root in each.selection_set.selections]
+    assert _roots() == {each.name.value for each in roots if isinstance(each, FieldNode)}
+    lines = [json.loads(line) for line in logs.splitlines()]
+    unexpected = [each for each in lines if each["event"] == "unexpected"]
+    assert len(unexpected) > 60
+    assert answered > 40
+    assert not LOST.counted
+    assert {each["event"] for each in lines} >= {"request", "unexpected", "task failed", "not delivered", "not opened"}
+    assert 'passerelle_requests_total{network="oncomip",operation="OpenDossier",outcome="failed"} 1.0' in figures
+    assert all(each["request_id"] in spans for each in unexpected)
+    delivered = {each["request_id"] for each in lines if each["event"] == "not delivered"}
+    assert delivered & {each["request_id"] for each in lines if each["event"] == "request"}
+
+
+def _roots() -> set[str]:
+    types = (SCHEMA.query_type, SCHEMA.mutation_type, SCHEMA.subscription_type)
+    return {name for each in types if each is not None for name in each.fields}
+
+
+def _about(text: str, said: str) -> str:
+    found = re.search(re.escape(said), text, re.IGNORECASE)
+    assert found is not None
+    return text[max(found.start() - 200, 0) : found.end() + 60]
