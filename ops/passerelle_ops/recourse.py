@@ -1,8 +1,8 @@
-"""Cases referred from one network of this installation to another: what each event sets going, and the way between."""
+"""Cases referred from one network to another: what each event sets going."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -17,7 +17,6 @@ from passerelle.dossier.events import (
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
-from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology import recourse, recourse_arrivals
 from passerelle.oncology.events import (
     BoardCaseChanged,
@@ -26,7 +25,7 @@ from passerelle.oncology.events import (
     LentCaseRead,
     ReferralChanged,
 )
-from passerelle.oncology.recourse_words import Message, NetworkUnknown, RecourseTransport
+from passerelle.oncology.recourse_words import RecourseTransport
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import beat_context
 from passerelle_policies.vocabulary import DossierState
@@ -35,37 +34,16 @@ _OVER = frozenset({"closed", "cancelled"})
 _LEFT = frozenset({"withdrawn", "deferred"})
 
 
-class WithinInstallation:
-    """Carries messages between the networks of one installation, in memory: nothing of them lies anywhere between."""
-
-    def __init__(self, tenant: Callable[[str], Awaitable[Tenant]], context: Callable[[Tenant], Context]) -> None:
-        self._tenant = tenant
-        self._context = context
-
-    async def send(self, message: Message, /) -> None:
-        try:
-            target = await self._tenant(message.to_network)
-        except InvalidInput as unknown:
-            raise NetworkUnknown from unknown
-        await recourse_arrivals.receive(self._context(target), message)
-
-
 def bind_recourse(
-    subscribers: Subscribers,
-    tenant: Callable[[str], Awaitable[Tenant]],
-    directory: Callable[[], Directory],
-    clock: Clock,
-    transport: RecourseTransport | None = None,
+    subscribers: Subscribers, way: RecourseTransport, directory: Callable[[], Directory], clock: Clock
 ) -> None:
-    """Have referrals travel, by `transport` or within the installation, and end with their case or their session.
+    """Have referrals travel, and end with their case or their session.
 
     The directory is asked for as an event comes: its connections belong to the loop that runs then.
     """
 
     def context(tenant: Tenant) -> Context:
         return replace(beat_context(tenant, clock), directory=directory())
-
-    way = transport or WithinInstallation(tenant, context)
 
     async def lend(tenant: Tenant, event: Waiting) -> None:
         await recourse.say(context(tenant), UUID(event.payload["referral_id"]), way)

@@ -310,7 +310,7 @@ def opened(settings: Settings, subscribers: Subscribers | None = None, kinds: Ki
 
     bind_erasing(listening, installation.clock)
     over_federation = OverFederation(tenant, installation.clock)
-    bind_recourse(listening, tenant, lambda: installation.directory, installation.clock, over_federation)
+    bind_recourse(listening, over_federation, lambda: installation.directory, installation.clock)
     addresses = Addresses(settings)
     federation = Federation(
         lambda: installation.directory,

@@ -18,11 +18,13 @@ from passerelle_ops.elsewhere import OtherNetworks
 from passerelle_ops.recourse import bind_recourse
 from passerelle_ops.relay import Subscribers
 from passerelle_ops.schedule import periodic_tasks, run_alone
+from passerelle_tenants.federation.kinds.recourse import OverFederation
 from tests import builders
 from tests.conftest import Cloned, Template
 from tests.gateway.serving import TENANT
 from tests.journeys.boards import BIRTHPLACE, ONCOLOGIST, RADIOTHERAPIST, SURGEON, Hospital, answers, done, registers
 from tests.journeys.conftest import Network, cda
+from tests.oncology.recourse.two_networks import Exchange
 
 EXPERTS = "ailleurs"
 
@@ -32,6 +34,7 @@ class Networks:
     """The networks of one installation, by their names."""
 
     tenants: dict[str, Tenant]
+    exchange: Exchange
 
     async def tenant(self, tenant_id: str) -> Tenant:
         if tenant_id not in self.tenants:
@@ -49,11 +52,13 @@ async def elsewhere_database(tenant_template: Template) -> AsyncIterator[Cloned]
 
 
 @pytest.fixture(scope="module")
-def networks(network: Network, elsewhere_database: Cloned, tmp_path_factory: pytest.TempPathFactory) -> Networks:
+async def networks(network: Network, elsewhere_database: Cloned, tmp_path_factory: pytest.TempPathFactory) -> Networks:
     """The network of the journey, and another where experts are, behind one door."""
     there = builders.network(elsewhere_database.database, tmp_path_factory.mktemp("there"))
-    both = Networks({TENANT: network.serving.world.tenant, EXPERTS: replace(there, id=EXPERTS, name="Ailleurs")})
     serving = network.serving
+    exchange = Exchange(serving.directory, serving.directory)
+    both = Networks({TENANT: serving.world.tenant, EXPERTS: replace(there, id=EXPERTS, name="Ailleurs")}, exchange)
+    await exchange.set_up(list(both.tenants.values()), network.clock)
     others = OtherNetworks(both.all, serving.directory)
     serving.gateway = replace(serving.gateway, registry=both, elsewhere_experts=others, boards_elsewhere=others)
     serving.app = Starlette(routes=routes(serving.gateway))
@@ -63,11 +68,12 @@ def networks(network: Network, elsewhere_database: Cloned, tmp_path_factory: pyt
 async def _turn(network: Network, networks: Networks) -> None:
     """The workers' turns in both networks, until what was said has been answered."""
     subscribers, clock = Subscribers(), network.clock
-    bind_recourse(subscribers, networks.tenant, lambda: network.serving.directory, clock)
+    bind_recourse(subscribers, OverFederation(networks.tenant, clock), lambda: network.serving.directory, clock)
     table = {task.name: task for task in periodic_tasks(subscribers, 5.0)}
-    for _ in range(2):
+    for _ in range(4):  # who was silent for long gives a sign of life first
         for tenant in networks.tenants.values():
             assert await run_alone(table["relay"], tenant, clock)
+            await networks.exchange.turn()
         clock.advance(timedelta(seconds=5))
 
 

@@ -12,7 +12,7 @@ from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import SetClock
 from tests.builders import network
 from tests.conftest import Cloned, Template
-from tests.oncology.recourse.two_networks import FEDERATION, INSTALLATION, Between, Exchange
+from tests.oncology.recourse.two_networks import Between, Exchange
 from tests.oncology.sheet_life.opinions import Opinions
 
 
@@ -34,11 +34,7 @@ def networks(
 
 
 @pytest.fixture
-async def between(
-    networks: tuple[Opinions, Opinions], directory_database: Cloned, request: pytest.FixtureRequest
-) -> Between:
-    """Within the installation, unless a test asks for another way."""
-    is_federated = getattr(request, "param", INSTALLATION) == FEDERATION
-    made = Between(*networks, Exchange(Directory(directory_database.database)) if is_federated else None)
+async def between(networks: tuple[Opinions, Opinions], directory_database: Cloned) -> Between:
+    made = Between(*networks, Exchange(Directory(directory_database.database)))
     await made.set_up()
     return made

@@ -18,7 +18,7 @@ from passerelle.oncology.recourse_words import DeclinedBecause, Word
 from passerelle.oncology.tables import case_attachment
 from passerelle_ops.relay import relay
 from tests.builders import document, professional
-from tests.oncology.recourse.two_networks import FEDERATION, INSTALLATION, Between
+from tests.oncology.recourse.two_networks import Between
 from tests.oncology.sheet_life.opinions import WRITTEN, Opinion
 
 
@@ -52,19 +52,7 @@ _WAYS: dict[str, Callable[[Between], None]] = {
 }
 
 
-_BOTH = pytest.mark.parametrize("between", [INSTALLATION, FEDERATION], indirect=True)
-_OVER_FEDERATION = pytest.mark.parametrize("between", [FEDERATION], indirect=True)
-
-
-@pytest.mark.parametrize(
-    ("between", "way"),
-    [
-        (INSTALLATION, "acknowledgements lost"),
-        (FEDERATION, "twice each"),
-        (FEDERATION, "acknowledgements lost"),
-    ],
-    indirect=["between"],
-)
+@pytest.mark.parametrize("way", list(_WAYS))
 async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way: str) -> None:
     _WAYS[way](between)
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
@@ -127,7 +115,6 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
     assert len(await home.versions()) == 1
 
 
-@_OVER_FEDERATION
 async def test_whom_the_patient_keeps_out_knows_of_nothing_and_counts_for_nothing(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     surgeon, radiotherapist = there.members
@@ -170,7 +157,6 @@ async def test_without_a_quorum_there_is_no_opinion(between: Between) -> None:
     assert (await between.refer(home, there)).state is ReferralState.SENT
 
 
-@_BOTH
 async def test_declined_by_the_coordinator_alone(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     sent = await between.refer(home, there)
@@ -186,7 +172,6 @@ async def test_declined_by_the_coordinator_alone(between: Between) -> None:
     assert (await between.referral(home)).declined_because == "not_competent"
 
 
-@_BOTH
 async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
     there = await between.there.meeting("recourse")
     for arrived, closed in ((True, False), (False, False), (True, True)):
@@ -214,7 +199,6 @@ async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
         between.way.sent.clear()
 
 
-@_BOTH
 async def test_nowhere_to_be_heard(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     with pytest.raises(InvalidInput, match="RECOURSE_AT_HOME"):
@@ -235,7 +219,6 @@ async def test_nowhere_to_be_heard(between: Between) -> None:
     assert (await between.referral(home)).declined_because == "no_session"
 
 
-@_OVER_FEDERATION
 async def test_what_was_approved_meanwhile_stays_and_the_opinion_awaits_its_approval(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     await between.refer(home, there)
@@ -256,7 +239,6 @@ async def test_what_was_approved_meanwhile_stays_and_the_opinion_awaits_its_appr
     _nothing_stays(await between.row(lent.referral_id), LentState.RETURNED)
 
 
-@_OVER_FEDERATION
 async def test_a_word_that_waits_to_be_sent_is_sealed(between: Between) -> None:
     home, there = await between.home.meeting(), await between.there.meeting("recourse")
     await between.refer(home, there)

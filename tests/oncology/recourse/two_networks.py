@@ -22,7 +22,7 @@ from passerelle.oncology.lent_cases import LentCase
 from passerelle.oncology.recourse import Referral
 from passerelle.oncology.recourse_words import Message, RecourseTransport
 from passerelle.oncology.tables import recourse_case
-from passerelle_ops.recourse import WithinInstallation, bind_recourse
+from passerelle_ops.recourse import bind_recourse
 from passerelle_ops.relay import Subscribers, relay
 from passerelle_ops.schedule import beat_context
 from passerelle_tenants.federation import keys, peers
@@ -36,9 +36,6 @@ from passerelle_tenants.tables import tenant as recorded
 from tests import builders
 from tests.federation.exchange import Post
 from tests.oncology.sheet_life.opinions import Opinion, Opinions
-
-#: The ways in which a test may have words travel.
-INSTALLATION, FEDERATION = "within the installation", "over the federation"
 
 
 class Away(Exception):
@@ -70,6 +67,7 @@ class Exchange:
     """The post offices of both, and a carrier that brings each envelope twice, the last first."""
 
     directory: Directory
+    people: Directory = field(default_factory=lambda: cast(Directory, builders.DIRECTORY))
     post: Post = field(default_factory=Post)
     offices: dict[str, Office] = field(default_factory=dict)
 
@@ -84,7 +82,7 @@ class Exchange:
         for each in tenants:
             office = Office(
                 tenant=each,
-                directory=cast(Directory, builders.DIRECTORY),
+                directory=self.people,
                 keyring=keys.Keyring(self.directory.database, clock),
                 kinds=Kinds((Recourse(each),)),
                 carrier=self.post,
@@ -105,25 +103,20 @@ class Exchange:
 
 @dataclass(slots=True)
 class Between:
-    """Both networks, and the way between them: within the installation, or by `exchange`."""
+    """Both networks, and the way between them."""
 
     home: Opinions
     there: Opinions
-    exchange: Exchange | None = None
+    exchange: Exchange
     way: Unreliable = field(init=False)
     subscribers: Subscribers = field(default_factory=Subscribers)
 
     def __post_init__(self) -> None:
-        way = WithinInstallation(self._tenant, self.context) if self.exchange is None else self._over_federation()
-        self.way = Unreliable(way)
-        bind_recourse(self.subscribers, self._tenant, lambda: builders.DIRECTORY, self.home.clock, self.way)  # type: ignore[arg-type, return-value]
+        self.way = Unreliable(OverFederation(self._tenant, self.home.clock))
+        bind_recourse(self.subscribers, self.way, lambda: self.exchange.people, self.home.clock)
 
     async def set_up(self) -> None:
-        if self.exchange is not None:
-            await self.exchange.set_up([self.home.tenant, self.there.tenant], self.home.clock)
-
-    def _over_federation(self) -> OverFederation:
-        return OverFederation(self._tenant, self.home.clock)
+        await self.exchange.set_up([self.home.tenant, self.there.tenant], self.home.clock)
 
     async def _tenant(self, tenant_id: str) -> Tenant:
         for each in (self.home, self.there):
@@ -140,8 +133,7 @@ class Between:
         for _ in range(turns):
             for each in (self.home, self.there):
                 await relay(each.tenant, self.subscribers, self.home.clock)
-                if self.exchange is not None:
-                    await self.exchange.turn()
+                await self.exchange.turn()
             self.home.clock.advance(timedelta(seconds=5))
 
     async def refer(self, of: Opinion, to: Opinion) -> Referral:
