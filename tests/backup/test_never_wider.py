@@ -93,6 +93,7 @@ def _steps(*acts: tuple[str, str]) -> list[Any]:
 _LET_IN = _steps(("publish", "author"), ("authorize", "doctor"), ("consent", "nurse"), ("add_to_team", "author"))
 _DIES = _steps(("die", "doctor"))
 _KEPT_OUT = _steps(("withdraw", "doctor"), ("remove_from_team", "author"), ("withdraw_consent", "nurse"))
+_SHUT = _steps(("block", "doctor"), ("withhold", "nurse"))
 _HIDDEN = _steps(("mask", "doctor"), ("hide_from_representatives", "doctor"), ("delete", "doctor"))
 
 
@@ -103,6 +104,7 @@ _HIDDEN = _steps(("mask", "doctor"), ("hide_from_representatives", "doctor"), ("
 )
 @example(before=_LET_IN, since=_DIES)
 @example(before=_LET_IN, since=_KEPT_OUT)
+@example(before=_LET_IN, since=_SHUT)
 @example(before=_LET_IN, since=_HIDDEN)
 @given(before=steps, since=steps)
 async def test_a_restore_never_widens(
