@@ -39,14 +39,8 @@ from passerelle_policies.vocabulary import Action, ActorKind, Kind
 _BOARD = ("name", "kind", "organ", "establishment", "network_number", "manager_number", "board_number")
 
 
-async def receive(context: Context, message: Message) -> None:
-    """Take a message in; `context` is of the network that it is for, in its own name. Nothing is done twice."""
-    async with transaction(context) as act:
-        await take(act, message)
-
-
 async def take(act: Act, message: Message) -> None:
-    """`receive`, in the caller's transaction."""
+    """Take a message in, in the name of the network that it is for. Nothing is done twice."""
     match message.word:
         case Word.CASE:
             await _lent(act, message)

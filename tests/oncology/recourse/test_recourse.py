@@ -11,7 +11,7 @@ import pytest
 
 from passerelle.dossier import lifecycle, relations, visibility, withholding
 from passerelle.kernel.errors import Conflict, InvalidInput, Refused
-from passerelle.oncology import cases, lent_cases, recourse, recourse_arrivals, sessions
+from passerelle.oncology import cases, lent_cases, recourse, sessions
 from passerelle.oncology.lent_cases import LentState
 from passerelle.oncology.recourse import ReferralState
 from passerelle.oncology.recourse_words import DeclinedBecause, Word
@@ -110,7 +110,7 @@ async def test_the_opinion_of_experts_is_the_sheet_at_home(between: Between, way
     before = await between.home.kept_of_all(), str(await between.row(sent.referral_id))
     for message in reversed(between.way.sent):
         other = between.there if message.to_network == between.there.tenant.id else between.home
-        await recourse_arrivals.receive(between.context(other.tenant), message)
+        await between.receive(other.tenant, message)
     assert (await between.home.kept_of_all(), str(await between.row(sent.referral_id))) == before
     assert len(await home.versions()) == 1
 
@@ -194,7 +194,7 @@ async def test_taken_back_before_or_after_it_arrived(between: Between) -> None:
         on_their_way = [each for each in between.way.sent if each.word is Word.CASE]
         assert on_their_way
         for message in on_their_way:
-            await recourse_arrivals.receive(between.context(between.there.tenant), message)
+            await between.receive(between.there.tenant, message)
         _nothing_stays(await between.row(sent.referral_id), LentState.WITHDRAWN)
         between.way.sent.clear()
 

@@ -17,7 +17,7 @@ from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context, Tenant
 from passerelle.kernel.errors import InvalidInput
-from passerelle.oncology import lent_cases, lent_documents, recourse
+from passerelle.oncology import lent_cases, lent_documents, recourse, recourse_arrivals
 from passerelle.oncology.lent_cases import LentCase
 from passerelle.oncology.recourse import Referral
 from passerelle.oncology.recourse_words import Message, RecourseTransport
@@ -127,6 +127,11 @@ class Between:
     def context(self, tenant: Tenant) -> Context:
         """Of what a network does by itself."""
         return replace(beat_context(tenant, self.home.clock), directory=builders.DIRECTORY)
+
+    async def receive(self, tenant: Tenant, message: Message) -> None:
+        """Have a network take a message in once more."""
+        async with transaction(self.context(tenant)) as act:
+            await recourse_arrivals.take(act, message)
 
     async def travel(self, *, turns: int = 3) -> None:
         """As long as it takes for what waits in both networks to arrive, and for its answers."""
