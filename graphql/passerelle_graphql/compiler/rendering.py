@@ -141,6 +141,8 @@ def _object(selections: Selections, type_: GraphQLObjectType, selected: Selected
             raise NotCompiled(f"{type_.name}.{each.name}")
         begin = _beginning(selections, field.type, each)
         members.append(_Member(each.key, declared.python_name, begin, declared.metadata.get(PART)))
+    if not members:
+        return lambda: _always(b"{}")
     is_whole = all(each.part is None for each in members)
     if not is_whole:
         members = _in_parts(members)
