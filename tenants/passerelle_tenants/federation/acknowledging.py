@@ -40,7 +40,7 @@ from passerelle.kernel.database import Statement
 from passerelle_tenants.federation import columns
 from passerelle_tenants.federation.envelopes import ACKS, Bundle, Unopened
 from passerelle_tenants.federation.office import Answers, Office
-from passerelle_tenants.federation.tables import ROW, federation_out, federation_peer
+from passerelle_tenants.federation.tables import HASTY, ROW, federation_out, federation_peer
 from passerelle_tenants.federation.travellers import APPLIED, LATER
 
 #: Why what was put off too often is dead.
@@ -77,7 +77,7 @@ async def acknowledge(office: Office, from_tenant: str, bundle: Bundle) -> int:
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise Unopened("form") from wrong
     given = {"now": office.clock.now(), "peer": from_tenant, **answers}
-    [(acked, after)] = await office.tenant.database.fetch(_ACKNOWLEDGE, given)
+    [(acked, after, _)] = await office.tenant.database.fetch(_ACKNOWLEDGE, given)
     retry, window = office.number("federation.retry_seconds"), office.number("federation.window")
     office.pace(from_tenant).answered(acked, after, retry=retry, window=window)
     if any(each != APPLIED for each in said):
@@ -149,7 +149,7 @@ def _acknowledge() -> Statement:
         .cte("counted")
     )
     after: ColumnElement[float] = cast(func.coalesce(longest, 0), Double())
-    return Statement(select(count.label("acked"), after.label("after")).add_cte(counted))
+    return Statement(select(count.label("acked"), after.label("after"), HASTY).add_cte(counted))
 
 
 def _put_off() -> Statement:

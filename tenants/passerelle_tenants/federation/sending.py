@@ -33,7 +33,7 @@ from passerelle.kernel.prepared import plan_for_bundles
 from passerelle_tenants.federation import peers
 from passerelle_tenants.federation.envelopes import STATES, Bundle, Unsealable, seal
 from passerelle_tenants.federation.office import Office
-from passerelle_tenants.federation.tables import ROW, federation_out, federation_peer
+from passerelle_tenants.federation.tables import HASTY, ROW, federation_out, federation_peer
 from passerelle_tenants.federation.travellers import BUNDLE, Owed, Priority
 
 _log = structlog.get_logger("passerelle.federation")
@@ -117,7 +117,7 @@ async def _take(office: Office, peer: str, room: int) -> list[tuple[Any, ...]]:
 
 async def _send(office: Office, peer: str, taken: list[tuple[Any, ...]]) -> Sent:
     by_kind: dict[str, list[Owed]] = defaultdict(list)
-    for kind, object_id, patient_id, version, payload, _ in taken:
+    for kind, object_id, patient_id, version, payload, *_ in taken:
         by_kind[kind].append(Owed(object_id=object_id, patient_id=patient_id, version=version, payload=payload))
     parts: dict[str, bytes] = {}
     async with office.tenant.database.transaction() as connection:
@@ -176,6 +176,7 @@ def _take_due() -> Statement:
         .limit(limit)
         .cte("due")
     )
+    hasty = select(HASTY).cte("hasty")
     wait = func.least(
         bindparam("wait", type_=Double()) * func.power(literal(2.0), func.least(out.c.attempts, 20)),
         bindparam("longest", type_=Double()),
@@ -192,6 +193,7 @@ def _take_due() -> Statement:
         .returning(
             *(out.c[name] for name in ("kind", "object_id", "patient_id", "version")),
             cast(out.c.payload, Text()),
+            select(hasty.c.hasty).scalar_subquery(),
             out.c.priority,
         )
     )

@@ -18,8 +18,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
     literal_column,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -64,6 +66,10 @@ federation_out = Table(
 #: A row of it by its place, which needs no index, whatever PostgreSQL believes of a table that was empty just now. One
 #: that somebody changed in between is not found there, and is taken up the next time.
 ROW: Final[Label[str]] = literal_column("federation_out.ctid", Text()).label("place")
+
+#: A value to select: the commit does not wait for the disk. For what a crash may undo, as it is only said again: that
+#: a state was sent, and that it was acknowledged.
+HASTY: Final = func.set_config("synchronous_commit", "off", true()).label("hasty")
 
 federation_in = Table(
     "federation_in",
