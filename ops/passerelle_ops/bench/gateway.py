@@ -28,7 +28,7 @@ from passerelle_ops.bench._peer import Peer, PeerSide, held, invite
 from passerelle_ops.bench._pressure import Load, endured, gateway_processes, pressed
 from passerelle_ops.bench._report import Figure, Report
 from passerelle_ops.bench._rounds import Plan, Rounds, Side, measure, samples_of
-from passerelle_ops.bench._statements import Bare
+from passerelle_ops.bench._statements import Bare, timeless
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.processes import gateway
@@ -177,7 +177,7 @@ async def _compared(ground: Ground, operation: Operation, tokens: Mapping[str, s
 
 def _require_same(first: Sequence[bytes], second: Sequence[bytes]) -> None:
     for number, (one, other) in enumerate(zip(first, second, strict=True)):
-        if one != other:
+        if timeless(one) != timeless(other):
             raise Conflict("BENCH_ANSWERS_DIFFER", opening=number)
 
 
