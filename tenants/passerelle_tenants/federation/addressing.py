@@ -38,6 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from passerelle.audit.outbox import unaddressed
+from passerelle.kernel.prepared import plan_for_bundles
 from passerelle_tenants.federation import peers
 from passerelle_tenants.federation.office import Office
 from passerelle_tenants.federation.tables import federation_out, federation_peer, federation_version, patient_place
@@ -77,6 +78,7 @@ async def address(office: Office) -> Done:
     given = {"now": office.clock.now(), "limit": AT_ONCE, **_rules(office.kinds)}
     async with office.tenant.database.transaction() as connection:
         await in_turn(connection)
+        await plan_for_bundles(connection)  # the plan kept from turns without an event read the whole outbox for each
         events, owed = (await connection.execute(_ADDRESS, given)).one()
     return Done(events, owed)
 
