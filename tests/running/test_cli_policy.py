@@ -179,6 +179,7 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         copied = Path(shutil.copytree(folder, tmp_path / "passerelle_policies"))
     for reader in (packs, cases):
         monkeypatch.setattr(reader, "files", lambda _: copied)
+    by_day = packs._kept_by_day
     tables = {key: kept for key, kept in enforcement._tables.items() if str(key[0]) < BASE or key[0] == BEFORE}
     for module, name, kept in (
         (packs, "_kept_by_day", {}),
@@ -194,6 +195,7 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield copied
     for each in kept_once:
         each.cache_clear()
+    by_day.clear()  # what is read anew is not what was kept
 
 
 def append(path: Path, line: str) -> None:

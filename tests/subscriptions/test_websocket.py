@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 
 from passerelle_graphql.execution import Executor
+from passerelle_graphql.metrics import OPERATIONS
 from passerelle_graphql.preparation import NOBODY
 from tests import builders
 from tests.gateway.records import Record
@@ -165,12 +165,12 @@ async def test_a_query_is_answered_by_the_compiler_and_kept_for_who_asked_it(
     streaming: Streaming, record: Record
 ) -> None:
     query, kept = f'{{ dossier(patientId: "{record.id}") {{ __typename }} }}', streaming.gateway.preparation.kept
-    compiled = {"executor": Executor.COMPILED.value, "reason": ""}
-    before = REGISTRY.get_sample_value("passerelle_graphql_operations_total", compiled) or 0
+    compiled = (Executor.COMPILED.value, "")
+    before = OPERATIONS.counted.get(compiled, 0)
     async with streaming.socket() as socket:
         await socket.begin(token_of(record.doctor))
         assert await told(await socket.subscribe({"query": query})) == {"__typename": "Dossier"}
-    assert REGISTRY.get_sample_value("passerelle_graphql_operations_total", compiled) == before + 1
+    assert OPERATIONS.counted[compiled] == before + 1
     assert kept.by_text(query, (streaming.serving.world.tenant.id, record.doctor_actor.id)) is not None
     assert kept.by_text(query, NOBODY) is None
 

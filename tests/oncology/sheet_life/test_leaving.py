@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy import insert, select
 
-from passerelle.audit.outbox import Waiting
-from passerelle.audit.tables import journal, outbox
+from passerelle.audit.outbox import waiting
+from passerelle.audit.tables import journal
 from passerelle.dossier import lifecycle, remains
 from passerelle.dossier.events import DossierChanged
 from passerelle.kernel.clock import SetClock
@@ -28,6 +28,7 @@ from passerelle_ops.relay import Subscribers
 from tests.oncology.sheet_life.opinions import Opinion, Opinions
 
 TABLES = (board_case, case_attachment, board_sheet, care_plan, care_plan_reminder, recourse_referral, check_override)
+_LATER = datetime(2026, 12, 31, tzinfo=UTC)
 _OVERRIDDEN = {"CHECK_ALLERGY": "éruption", "CHECK_PROTOCOL_OVERLAP": "carboplatine", "CHECK_INTERACTION": "surveillé"}
 
 
@@ -76,13 +77,11 @@ async def test_a_purged_record_leaves_nothing_of_its_cases(world: Opinions) -> N
         await lifecycle.close(act, it.patient_id)
         await lifecycle.purge(act, it.patient_id, basis=lifecycle.Basis.REQUEST, proof="lettre")
     async with world.tenant.database.transaction() as connection:
-        told = select(outbox).where(outbox.c.patient_id == it.patient_id, outbox.c.name == DossierChanged.name)
-        events = [
-            Waiting(**{name: row._mapping[name] for name in Waiting.__dataclass_fields__})
-            for row in await connection.execute(told)
-        ]
+        told = [each for each in await waiting(connection, _LATER, 1_000) if each.patient_id == it.patient_id]
+    events = [each for each in told if each.name == DossierChanged.name]
+    assert events
     subscribers = Subscribers()
-    bind_erasing(subscribers, SetClock(datetime(2026, 12, 31, tzinfo=UTC)))
+    bind_erasing(subscribers, SetClock(_LATER))
     for _ in range(2):  # at least once, and the same
         for event in events:
             for subscriber in subscribers.of(event.name):
