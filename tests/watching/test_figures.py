@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client import CollectorRegistry, generate_latest
 
 from passerelle.audit.behind import behind
@@ -25,8 +24,11 @@ from passerelle_ops.watching.counted import Counted
 from passerelle_ops.watching.sharing import Shared
 from tests import builders
 from tests.conftest import Cloned
+from tests.watching.collector import Collector
 
 CAME = f"00-{'a' * 32}-{'b' * 16}-00"
+#: More than there is room for.
+ENDED = 2_700
 
 
 @pytest.fixture
@@ -34,12 +36,6 @@ def counted() -> Iterator[tuple[Count, Times]]:
     """Figures of a test's own."""
     yield Count("test_done", "Done.", "network"), Times("test_seconds", "Seconds.", "task")
     del COUNTS["test_done"], TIMES["test_seconds"]
-
-
-@pytest.fixture(autouse=True)
-def _untraced() -> Iterator[None]:
-    yield
-    traces.stop()
 
 
 def test_servers_of_one_gateway_are_told_in_sum(counted: tuple[Count, Times], tmp_path: Path) -> None:
@@ -59,59 +55,65 @@ def test_servers_of_one_gateway_are_told_in_sum(counted: tuple[Count, Times], tm
     assert 'test_seconds_sum{task="relay"} 198.601' in told
 
 
-def _spans(bodies: list[bytes]) -> list[dict[str, Any]]:
-    return [
-        span
-        for body in bodies
-        for resource in json.loads(body)["resourceSpans"]
-        for scope in resource["scopeSpans"]
-        for span in scope["spans"]
-    ]
-
-
-def test_a_span_is_below_the_one_it_came_from_and_quotes_no_error() -> None:
-    bodies: list[bytes] = []
-    traces.trace(Settings(), "test", bodies.append)
+def test_a_span_is_below_the_one_it_came_from_and_quotes_no_error(collector: Collector) -> None:
+    traces.trace(Settings(traces_url=collector.url), "test")
     with tracing.as_request("f" * 32), tracing.span("http", "server", came=CAME):
         sent = tracing.sent_on()
         with suppress(ValueError), tracing.sql_span("sql.statement", "select $1"):
             raise ValueError("DUPONT")
     traces.stop()
-    inner, outer = _spans(bodies)
-    assert (outer["traceId"], outer["parentSpanId"]) == ("a" * 32, "b" * 16)
-    assert (inner["traceId"], inner["parentSpanId"]) == ("a" * 32, outer["spanId"])
-    assert sent == {"passerelle_request": "f" * 32, "traceparent": f"00-{'a' * 32}-{outer['spanId']}-01"}
-    assert inner["status"] == {"code": 2}
-    assert "ValueError" in str(inner)
-    assert "DUPONT" not in str(bodies)
+    inner, outer = collector.spans()
+    assert (outer.trace_id.hex(), outer.parent_span_id.hex()) == ("a" * 32, "b" * 16)
+    assert (inner.trace_id.hex(), inner.parent_span_id) == ("a" * 32, outer.span_id)
+    assert sent == {"passerelle_request": "f" * 32, "traceparent": f"00-{'a' * 32}-{outer.span_id.hex()}-01"}
+    assert (outer.kind, inner.kind) == (outer.SPAN_KIND_SERVER, outer.SPAN_KIND_CLIENT)
+    assert (outer.status.code, inner.status.code) == (Status.STATUS_CODE_UNSET, Status.STATUS_CODE_ERROR)
+    assert {each.key: each.value.string_value for each in inner.attributes} == {
+        "db.system.name": "postgresql",
+        "db.query.text": "select $1",
+        "passerelle.request_id": "f" * 32,
+        "error.type": "ValueError",
+    }
+    assert "passerelle-test" in str(collector.messages)
+    assert "DUPONT" not in str(collector.messages)
 
 
 @pytest.mark.parametrize("came", [None, "DUPONT", f"00-{'0' * 32}-{'b' * 16}-01", f"{CAME}-DUPONT"])
-def test_what_is_no_traceparent_begins_a_trace(came: str | None) -> None:
-    bodies: list[bytes] = []
-    traces.trace(Settings(), "test", bodies.append)
+def test_what_is_no_traceparent_begins_a_trace(came: str | None, collector: Collector) -> None:
+    traces.trace(Settings(traces_url=collector.url), "test")
     with tracing.span("http", "server", came=came):
         pass
     traces.stop()
-    (span,) = _spans(bodies)
-    assert "parentSpanId" not in span
-    assert span["traceId"] not in ("a" * 32, "0" * 32)
+    (span,) = collector.spans()
+    assert not span.parent_span_id
+    assert span.trace_id.hex() not in ("a" * 32, "0" * 32)
 
 
-def test_a_share_is_kept_and_what_no_collector_takes_is_counted() -> None:
-    def away(_: bytes) -> None:
-        raise OSError("DUPONT")
-
-    traces.trace(Settings(traces_share=0.0), "test", away)
-    with tracing.span("http"):
-        assert tracing.sent_on()["traceparent"].endswith("-00")
+def test_a_share_is_kept_and_what_no_collector_takes_is_counted(collector: Collector) -> None:
+    collector.status = 400
+    traces.trace(Settings(traces_url=collector.url, traces_share=0.0), "test")
+    with tracing.span("http", came=f"{CAME[:-1]}1"):
+        assert tracing.parent()["traceparent"].endswith("-00")
     traces.stop()
-    before = traces.LOST.counted.get((), 0)
-    traces.trace(Settings(), "test", away)
+    assert not traces.LOST.counted
+    traces.trace(Settings(traces_url=collector.url), "test")
     with tracing.span("http"):
         pass
     traces.stop()
-    assert traces.LOST.counted[()] == before + 1
+    assert traces.LOST.counted == {(): 1}
+
+
+def test_what_finds_no_room_while_a_collector_is_slow_is_counted(collector: Collector) -> None:
+    collector.answers.clear()
+    traces.trace(Settings(traces_url=collector.url), "test")
+    for _ in range(ENDED):
+        with tracing.span("http"):
+            pass
+    lost = traces.LOST.counted[()]
+    collector.answers.set()
+    traces.stop()
+    assert traces.LOST.counted == {(): lost}
+    assert len(collector.spans()) == ENDED - lost
 
 
 async def test_a_network_says_how_far_it_is_behind(tenant_database: Cloned, clock: SetClock, tmp_path: Path) -> None:

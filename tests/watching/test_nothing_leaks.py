@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ from tests import builders
 from tests.conftest import Cloned
 from tests.gateway.serving import GRAPHQL, TENANT, listening
 from tests.running.one_network import one_network
+from tests.watching.collector import Collector
 from tests.watching.marked import CONTENT, MARK, SCHEMA, Values, is_query, operations
 
 BREAKS = "alter table journal add constraint refuses check (false) not valid"
@@ -64,7 +65,7 @@ class Ground:
     owner_url: str
     values: Values
     tokens: dict[str, str]
-    spans: list[bytes] = field(default_factory=list)
+    collector: Collector
 
     async def send(self, who: str, name: str, text: str, variables: dict[str, Any]) -> httpx2.Response:
         body = {"query": text, "operationName": name, "variables": variables}
@@ -75,21 +76,20 @@ class Ground:
 def _as_before() -> Iterator[None]:
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
-    traces.stop()
     structlog.reset_defaults()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 
 
 @pytest.fixture
-async def ground(tenant_database: Cloned, directory_database: Cloned, tmp_path: Path) -> AsyncIterator[Ground]:
-    spans: list[bytes] = []
+async def ground(
+    tenant_database: Cloned, directory_database: Cloned, tmp_path: Path, collector: Collector
+) -> AsyncIterator[Ground]:
     async with (
         one_network(tenant_database, directory_database, tmp_path),
         listening(demo.create_app(folder=tmp_path / "issuer")) as url,
     ):
-        settings = Settings(issuer=url, officer_issuer=url, metrics=True, log_level="debug")
-        traces.trace(settings, "test", spans.append)
+        settings = Settings(issuer=url, officer_issuer=url, metrics=True, log_level="debug", traces_url=collector.url)
         app, installation = create_app(settings), Installation(settings)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
@@ -99,7 +99,7 @@ async def ground(tenant_database: Cloned, directory_database: Cloned, tmp_path: 
             tenant = await (await installation.registry()).tenant(TENANT)
             issuer = demo.DemoIssuer(tmp_path / "issuer", url)
             values, tokens = await _marked(tenant, installation, issuer)
-            yield Ground(app, client, settings, tenant_database.owner_url, values, tokens, spans)
+            yield Ground(app, client, settings, tenant_database.owner_url, values, tokens, collector)
         await installation.close()
 
 
@@ -264,7 +264,7 @@ async def test_nothing_comes_out(ground: Ground, capsys: pytest.CaptureFixture[s
     figures = (await ground.client.get("/metrics")).text
     traces.stop()
     told = capsys.readouterr()
-    logs, spans = told.err, b"".join(ground.spans).decode()
+    logs, spans = told.err, str(ground.collector.messages)
 
     _is_whole(logs, figures, spans, answered)
     for where, text in (("logs", logs + told.out), ("metrics", figures), ("traces", spans)):

@@ -31,11 +31,12 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Who keeps spans. `within` makes the span the parent of what is begun inside."""
+    """Who keeps spans. `within` makes the span the parent of what is begun inside, `close` sends what is left."""
 
     def begin(self, name: str, kind: str, said: Mapping[str, str | int], /) -> Span: ...
     def within(self, name: str, kind: str, said: Mapping[str, str | int], came: str | None, /) -> Any: ...
     def traceparent(self) -> str | None: ...
+    def close(self) -> None: ...
 
 
 tracer: Tracer | None = None
