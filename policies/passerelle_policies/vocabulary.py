@@ -94,7 +94,7 @@ class Kind(StrEnum):
     BOARD_SHEET = "board_sheet"  # fiche RCP: what is discussed and what the board proposes
     CARE_PLAN = "care_plan"  # programme personnalisé de soins (PPS), plan personnalisé de l'après-cancer (PPAC)
     BOARD_ACTIVITY = "board_activity"  # counts by board, with nobody's name
-    EXCHANGE = "exchange"  # what networks owe each other, and the keys they know each other by: about no patient
+    EXCHANGE = "exchange"  # what networks owe each other, and a network's keys: about no patient
 
 
 PHARMACY_KINDS = frozenset({Kind.PHARMACY_RECORD, Kind.DISPENSATION, Kind.RECALL})

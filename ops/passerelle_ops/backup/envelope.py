@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from passerelle.kernel.errors import BrokenIntegrity, InvalidInput, Refused
-from passerelle.kernel.keys import create_private_file, derive, joined
+from passerelle.kernel.key_material import derive, joined
+from passerelle.kernel.private_files import create_private_file
 
 FORM: Final = "passerelle-backup/1"
 _MAGIC: Final = b"PSRB\x01"

@@ -19,7 +19,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store
 
 from passerelle.kernel.errors import Conflict, InvalidInput, TryLater
-from passerelle.kernel.keys import sync_folder
+from passerelle.kernel.private_files import sync_folder
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -1,4 +1,4 @@
-"""`passerelle tenant create|list|show|key`: the networks of this installation."""
+"""`passerelle tenant create|list|show|key|rotate-key`: the networks of this installation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.options import Json, State, settings_of
+from passerelle_ops.cli.tenant_keys import rotate_key
 
 if TYPE_CHECKING:
     from passerelle_tenants.registry import Network
 
 app = typer.Typer(name="tenant", help="Mettre en place et montrer les réseaux.", cls=FrenchGroup, no_args_is_help=True)
+app.command("rotate-key", cls=FrenchCommand)(rotate_key)
 
 Declared = Annotated[
     str,

@@ -23,7 +23,8 @@ from obstore.store import LocalStore, S3Store
 
 from passerelle.kernel import segments
 from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput, TryLater
-from passerelle.kernel.keys import DossierKey, sync_folder
+from passerelle.kernel.keys import DossierKey
+from passerelle.kernel.private_files import sync_folder
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, S3Config

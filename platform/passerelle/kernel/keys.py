@@ -3,66 +3,40 @@
 One random root of 256 bits lies in a file that only its owner reads. Six keys are derived from it by HKDF
 (RFC 5869, SHA-256), each with its own label, so that none tells anything of another or of the root.
 A dossier key is wrapped with AES-256-GCM (NIST SP 800-38D); tenant and patient are its additional data, so
-that a wrapped key copied to another row does not open. See docs/decisions/0020.
+that a wrapped key copied to another row does not open. Its first octet names the version of the key that wrapped it:
+what wraps is changed beside a running network (`key_rotation`). See docs/decisions/0020 and 0144.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
-import json
-import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput
+from passerelle.kernel.errors import BrokenIntegrity, PasserelleError
+from passerelle.kernel.key_material import KEY_BYTES, KeyMaterial, Secret, derive, joined
+from passerelle.kernel.private_files import create_private_file, read_private_file
 
-KEY_BYTES: Final = 32
+__all__ = ["KEY_BYTES", "MARK_BYTES", "NONCE_BYTES", "DossierKey", "FederationKeys", "Keys", "joined"]
+
 NONCE_BYTES: Final = 12
 MARK_BYTES: Final = 16
-_FORMAT: Final = "passerelle-tenant-key/1"
-_WRAPPED_VERSION: Final = b"\x01"
 _WRAPPED_BYTES: Final = 1 + NONCE_BYTES + KEY_BYTES + 16
-_FILE_LIMIT: Final = 4096
 _PERSON_KEY_CHARACTERS: Final = 32
 _MATRICULE_CHARACTERS: Final = 13
 _MATRICULE_WITH_KEY_CHARACTERS: Final = 15
 
 
-def derive(secret: bytes, *, info: bytes, salt: bytes | None = None) -> bytes:
-    """A 256-bit key from `secret`, separate for each `info` and `salt` (RFC 5869)."""
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=info).derive(secret)
-
-
-def joined(*parts: bytes) -> bytes:
-    """`parts` as one string of bytes that no other parts give: each is preceded by its length."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
-class _Secret:
-    """Never shown, never pickled: a key must not reach a log, a trace or the broker."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} holds a secret and is not serialised")
-
-
-class DossierKey(_Secret):
+class DossierKey(Secret):
     """The key of one dossier's contents, unwrapped. Destroying its wrapped form purges them."""
 
     __slots__ = ("_secret",)
@@ -78,27 +52,46 @@ class DossierKey(_Secret):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class FederationKeys(_Secret):
+class FederationKeys(Secret):
     """What a tenant signs its envelopes with, and opens with those sealed to it. Only the public halves leave."""
 
     signing: Ed25519PrivateKey
     opening: X25519PrivateKey
 
 
-class Keys(_Secret):
-    """One tenant's keys. Made once by `create`, read at start by `load`."""
+@dataclass(frozen=True, slots=True, repr=False)
+class _Wrapping(Secret):
+    """What wraps, by version, as the file said it when it was read."""
 
-    __slots__ = ("_federation", "_ledger", "_marking", "_person", "_signing", "_wrapping", "public_key")
+    ciphers: Mapping[int, AESGCM]
+    in_use: int
+    read_from: tuple[int, ...]
+
+    @classmethod
+    def of(cls, material: KeyMaterial, read_from: tuple[int, ...] = ()) -> _Wrapping:
+        return cls({version: AESGCM(key) for version, key in material.wrapping.items()}, material.in_use, read_from)
+
+
+class Keys(Secret):
+    """One tenant's keys. Made once by `create`, read at start by `load`.
+
+    What wraps follows the file while we run: it is looked at before a key is wrapped, and when one is met that a newer
+    version wrapped. The rest stays as it was read.
+    """
+
+    __slots__ = ("_federation", "_file", "_ledger", "_marking", "_person", "_signing", "_wrapping", "public_key")
 
     def __init__(self, root: bytes) -> None:
-        if len(root) != KEY_BYTES:
-            raise ValueError("a tenant's root key has 32 bytes")
-        self._wrapping = AESGCM(derive(root, info=b"passerelle/tenant/wrapping/1"))
-        self._person = derive(root, info=b"passerelle/tenant/person/1")
-        self._marking = derive(root, info=b"passerelle/tenant/marking/1")
-        self._federation = derive(root, info=b"passerelle/tenant/federation/1")
-        self._ledger = derive(root, info=b"passerelle/tenant/ledger/1")
-        self._signing = Ed25519PrivateKey.from_private_bytes(derive(root, info=b"passerelle/tenant/signing/1"))
+        self._take(KeyMaterial.of_root(root))
+
+    def _take(self, material: KeyMaterial, file: Path | None = None, read_from: tuple[int, ...] = ()) -> None:
+        self._file = file
+        self._wrapping = _Wrapping.of(material, read_from)
+        self._person = material.person
+        self._marking = material.marking
+        self._federation = material.federation
+        self._ledger = material.ledger
+        self._signing = Ed25519PrivateKey.from_private_bytes(material.signing)
         self.public_key: bytes = self._signing.public_key().public_bytes_raw()
         """What anyone verifies this tenant's signatures with (32 bytes, RFC 8032)."""
 
@@ -108,17 +101,10 @@ class Keys(_Secret):
 
         Refused: KEY_FILE_MISSING, KEY_FILE_EXPOSED (someone else may read it), KEY_FILE_BROKEN.
         """
-        try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                text = file.read(_FILE_LIMIT)
-        except FileNotFoundError as missing:
-            raise InvalidInput("KEY_FILE_MISSING", file=path.name) from missing
-        except OSError as unreadable:
-            raise InvalidInput("KEY_FILE_BROKEN", file=path.name) from unreadable
-        if mode & 0o077:
-            raise InvalidInput("KEY_FILE_EXPOSED", file=path.name)
-        return cls(_root_in(text, path.name))
+        keys = cls.__new__(cls)
+        read_from = _state_of(path)  # before it is read: should it be replaced meanwhile, it is read again
+        keys._take(KeyMaterial.read(read_private_file(path), path.name), path, read_from)
+        return keys
 
     @classmethod
     def create(cls, path: Path) -> Keys:
@@ -127,26 +113,61 @@ class Keys(_Secret):
         The name appears with its whole content or not at all, and an existing key is never written over:
         losing it loses every content of the tenant.
         """
-        root = secrets.token_bytes(KEY_BYTES)
-        document = {"format": _FORMAT, "key": base64.b64encode(root).decode("ascii")}
-        create_private_file(path, json.dumps(document).encode("ascii") + b"\n")
-        return cls(root)
+        create_private_file(path, KeyMaterial.root_text(secrets.token_bytes(KEY_BYTES)))
+        return cls.load(path)
+
+    @property
+    def wrapping_version(self) -> int:
+        """The version under which a key is wrapped now."""
+        self._follow()
+        return self._wrapping.in_use
 
     def new_dossier_key(self, tenant_id: str, patient_id: UUID) -> bytes:
         """A fresh dossier key, wrapped for this tenant and patient: the only form that is stored."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._wrapping.encrypt(nonce, secrets.token_bytes(KEY_BYTES), _owner(tenant_id, patient_id))
-        return _WRAPPED_VERSION + nonce + sealed
+        return self._wrapped(secrets.token_bytes(KEY_BYTES), tenant_id, patient_id)
 
     def dossier_key(self, tenant_id: str, patient_id: UUID, wrapped: bytes) -> DossierKey:
-        """Unwrap. Refused: DOSSIER_KEY_ALTERED (changed, of another patient, or of another tenant's key)."""
-        if len(wrapped) != _WRAPPED_BYTES or wrapped[:1] != _WRAPPED_VERSION:
+        """Unwrap. Refused: DOSSIER_KEY_ALTERED (changed, of another patient, or of another tenant's key);
+        DOSSIER_KEY_VERSION (wrapped under a version that our file has not)."""
+        return DossierKey(self._unwrapped(tenant_id, patient_id, wrapped))
+
+    def rewrapped(self, tenant_id: str, patient_id: UUID, wrapped: bytes) -> bytes:
+        """The same dossier key under the version in use. Refused as `dossier_key`."""
+        return self._wrapped(self._unwrapped(tenant_id, patient_id, wrapped), tenant_id, patient_id)
+
+    def _wrapped(self, secret: bytes, tenant_id: str, patient_id: UUID) -> bytes:
+        self._follow()
+        wrapping, nonce = self._wrapping, secrets.token_bytes(NONCE_BYTES)
+        sealed = wrapping.ciphers[wrapping.in_use].encrypt(nonce, secret, _owner(tenant_id, patient_id))
+        return bytes((wrapping.in_use,)) + nonce + sealed
+
+    def _unwrapped(self, tenant_id: str, patient_id: UUID, wrapped: bytes) -> bytes:
+        if len(wrapped) != _WRAPPED_BYTES:
             raise BrokenIntegrity("DOSSIER_KEY_ALTERED")
-        nonce, sealed = wrapped[1 : 1 + NONCE_BYTES], wrapped[1 + NONCE_BYTES :]
+        version, nonce, sealed = wrapped[0], wrapped[1 : 1 + NONCE_BYTES], wrapped[1 + NONCE_BYTES :]
+        if version not in self._wrapping.ciphers:
+            self._follow()
+        cipher = self._wrapping.ciphers.get(version)
+        if cipher is None:
+            raise BrokenIntegrity("DOSSIER_KEY_VERSION", version=version)
         try:
-            return DossierKey(self._wrapping.decrypt(nonce, sealed, _owner(tenant_id, patient_id)))
+            return cipher.decrypt(nonce, sealed, _owner(tenant_id, patient_id))
         except InvalidTag as altered:
             raise BrokenIntegrity("DOSSIER_KEY_ALTERED") from altered
+
+    def _follow(self) -> None:
+        """Read what wraps anew if the file is another than the one that was read.
+
+        A file that is gone, does not read or is of another root changes nothing: what was read at start holds.
+        """
+        if self._file is None or (now := _state_of(self._file)) in ((), self._wrapping.read_from):
+            return
+        try:
+            material = KeyMaterial.read(read_private_file(self._file), self._file.name)
+        except PasserelleError:
+            return
+        if material.person == self._person:
+            self._wrapping = _Wrapping.of(material, now)
 
     def person_key(self, oid: str, value: str) -> str:
         """The pseudonym of an INS within this tenant: 32 hexadecimal digits.
@@ -181,48 +202,14 @@ class Keys(_Secret):
         return hmac.digest(self._marking, joined(*parts), "sha256")[:MARK_BYTES]
 
 
-def create_private_file(path: Path, content: bytes) -> None:
-    """Write a 0600 file that did not exist, whole and on disk, or nothing. Refused: KEY_FILE_EXISTS."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError as exists:
-            raise Conflict("KEY_FILE_EXISTS", file=path.name) from exists
-    finally:
-        draft.unlink()
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's names on disk: without it a new file may be gone after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _owner(tenant_id: str, patient_id: UUID) -> bytes:
     return joined(b"passerelle/dossier-key/1", tenant_id.encode("utf-8"), patient_id.bytes)
 
 
-def _root_in(text: bytes, file: str) -> bytes:
+def _state_of(file: Path) -> tuple[int, ...]:
+    """What changes when a file is replaced; nothing when there is none."""
     try:
-        document = json.loads(text)
-        if document["format"] != _FORMAT:
-            raise ValueError("unknown format")
-        root = base64.b64decode(document["key"], validate=True)
-        if len(root) != KEY_BYTES:
-            raise ValueError("wrong length")
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        # The cause is left out: a decoding error may quote the key.
-        raise InvalidInput("KEY_FILE_BROKEN", file=file) from None
-    return root
+        found = file.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)

@@ -25,7 +25,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from passerelle.kernel.errors import BrokenIntegrity, LimitExceeded
-from passerelle.kernel.keys import DossierKey, joined
+from passerelle.kernel.key_material import joined
+from passerelle.kernel.keys import DossierKey
 
 SEGMENT_BYTES: Final = 64 * 1024
 TAG_BYTES: Final = 16
