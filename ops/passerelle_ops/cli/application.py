@@ -29,6 +29,7 @@ from passerelle_ops.cli import (
     reference,
     restore,
     serve,
+    sizing,
     tenant,
     token,
     verify,
@@ -89,6 +90,7 @@ def application() -> typer.Typer:
     app.add_typer(policy.app, rich_help_panel=_CHECK)
     app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(explain.explain)
     app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(bench.bench)
+    app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(sizing.sizing)
     app.command(cls=FrenchCommand, rich_help_panel=_CHECK)(version.version)
     return app
 
