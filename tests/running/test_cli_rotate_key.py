@@ -23,6 +23,10 @@ from tests.conftest import Cloned
 from tests.running.one_network import one_network
 
 _RECORDS = [UUID(int=number) for number in range(1, 8)]
+_AWAITED = (
+    "select 1 from pg_locks join pg_database on pg_database.oid = database"
+    " where datname = current_database() and mode = 'ShareRowExclusiveLock' and not granted"
+)
 _SAID, _ERASED, _BROKEN = UUID(int=90), UUID(int=91), UUID(int=92)
 
 
@@ -140,6 +144,19 @@ async def test_keys_are_wrapped_anew_while_a_process_serves_and_the_former_versi
     assert await _told(capsys) == {"network": "oncomip", "version": 2, "rewrapped": 4, "unopened": 0}
     assert {each[0] for each in ground.records().values()} == {ground.said()[0]} == {2}
     assert ground.opened() == before
+
+    # Who wrapped under the former and has not committed is waited for, and counts.
+    with psycopg.connect(ground.owner_url) as late:
+        one = _RECORDS[0]
+        late.execute("update dossier set wrapped_key = %s where patient_id = %s", (wrapped[one], one))
+        retiring = asyncio.create_task(_run("--retire", str(ground.kept)))
+        with psycopg.connect(ground.owner_url, autocommit=True) as watching:
+            while not watching.execute(_AWAITED).fetchone():
+                assert not retiring.done()
+                await asyncio.sleep(0.02)
+    assert await retiring != 0
+    assert (ground.file.read_bytes(), ground.kept.exists()) == (held, False)
+    assert (await _told(capsys))["rewrapped"] == 1
 
     assert (await _told(capsys, "--retire", str(ground.kept)))["version"] == 2
     assert ground.kept.read_bytes() == held
