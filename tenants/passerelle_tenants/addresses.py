@@ -67,7 +67,7 @@ async def refuse_address_of_another(directory: Database, tenant_id: str) -> None
 
 
 async def holder(connection: AsyncConnection, name: str) -> str | None:
-    """The id of the network that an id or an address finds."""
+    """The id of the network that an id or an address finds; an id before an address."""
     by_id = select(tenant.c.tenant_id).where(tenant.c.tenant_id == name)
     by_address = select(tenant_address.c.tenant_id).where(tenant_address.c.address == name)
-    return await connection.scalar(by_id.union(by_address))
+    return await connection.scalar(select(func.coalesce(by_id.scalar_subquery(), by_address.scalar_subquery())))

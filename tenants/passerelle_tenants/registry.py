@@ -47,9 +47,9 @@ async def recorded_networks(directory: Database) -> dict[str, Network]:
 class Registry:
     """The tenants of this installation, opened lazily and once; `premises` says where each one's things lie.
 
-    `addresses` gives the id of the network that each finds (`addresses.recorded_addresses`). `reload` gives both again:
-    a network that was set up, or renamed, while we run is found without a restart. All databases are under one
-    `ceiling`.
+    `addresses` gives the id of the network that each finds (`addresses.recorded_addresses`); one that is also an id
+    finds nothing else. `reload` gives both again: a network that was set up, or renamed, while we run is found without
+    a restart. All databases are under one `ceiling`.
     """
 
     def __init__(
@@ -89,16 +89,19 @@ class Registry:
     async def tenant(self, tenant_id: str) -> Tenant:
         """The tenant, open, by its id or an address. Refused: TENANT_UNKNOWN, and what its key file or database
         refuse."""
-        if (tenant := self._open.get(self._addresses.get(tenant_id, tenant_id))) is not None:
+        if (tenant := self._open.get(self._id_of(tenant_id))) is not None:
             return tenant
         async with self._opening:
             if tenant_id not in self._networks and tenant_id not in self._addresses:
                 await self._look_again()
-            tenant_id = self._addresses.get(tenant_id, tenant_id)
+            tenant_id = self._id_of(tenant_id)
             network = self.network(tenant_id)
             if tenant_id not in self._open:
                 self._open[tenant_id] = await asyncio.to_thread(self._opened, network)
             return self._open[tenant_id]
+
+    def _id_of(self, name: str) -> str:
+        return name if name in self._networks else self._addresses.get(name, name)
 
     async def _look_again(self) -> None:
         if self._reload is None or monotonic() - self._reloaded_at < _RELOAD_SECONDS:

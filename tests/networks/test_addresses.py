@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,9 @@ from sqlalchemy import insert
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle.kernel.keys import Keys
 from passerelle_tenants import addresses
+from passerelle_tenants.registry import Premises, Registry, declared_folder, load_networks
 from passerelle_tenants.tables import tenant
 from tests.conftest import Cloned
 
@@ -74,3 +77,19 @@ async def test_an_id_is_not_taken_that_another_was_called_by(directory_database:
     for wrong in ("", "a", "Nouveau", "nou/veau", "é" * 5, "a" * 32):
         with pytest.raises(InvalidInput, match="TENANT_ADDRESS_INVALID"):
             await addresses.rename(directory, "ancien", wrong, clock.now())
+
+
+async def test_an_id_finds_its_network_whatever_the_addresses_say(tmp_path: Path) -> None:
+    declared = load_networks(declared_folder())
+    for each in ("oncomip", "oncopl"):
+        Keys.create(tmp_path / each)
+    registry = Registry(
+        declared,
+        lambda each: Premises(
+            database_url="postgresql://127.0.0.1:1/none", contents_url=tmp_path.as_uri(), keys_path=tmp_path / each
+        ),
+        addresses={"oncomip": "oncopl", "ancien": "oncopl"},
+    )
+    found = [(await registry.tenant(each)).id for each in ("oncomip", "ancien", "oncopl", "oncomip")]
+    await registry.close()
+    assert found == ["oncomip", "oncopl", "oncopl", "oncomip"]

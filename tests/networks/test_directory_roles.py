@@ -1,4 +1,4 @@
-"""A network's own role in the directory publishes that network's keys, and no other's."""
+"""A network's own role in the directory publishes that network's keys and addresses, and no other's."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import insert, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import Conflict
 from passerelle_ops.stack.postgres import Postgres
+from passerelle_tenants import addresses
 from passerelle_tenants.federation import keys
 from passerelle_tenants.onboarding import Site, admit_to_directory
+from passerelle_tenants.tables import tenant
 from tests.builders import network
 from tests.conftest import Cloned
 
@@ -63,6 +65,38 @@ async def test_a_role_writes_the_keys_of_its_own_network_alone(
                 await connection.execute(text(forbidden))
     assert await _standing(installation) == before
     assert await keys.rotate(mine, own, clock, timedelta()) == 2
+
+
+async def test_a_role_names_its_own_network_alone(own: Database, directory_database: Cloned, clock: SetClock) -> None:
+    installation = directory_database.database
+    said = {"is_test": True, "settings": {}, "created_at": clock.now()}
+    async with installation.transaction() as connection:
+        await connection.execute(
+            insert(tenant), [{"tenant_id": each, "name": each, **said} for each in ("essai", "autre")]
+        )
+    await addresses.rename(installation, "autre", "autrefois", clock.now())
+    for name, address in (("autre", "ailleurs"), ("autre", "autrefois")):
+        clock.advance(timedelta(seconds=1))
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            async with own.transaction() as connection:
+                await connection.execute(
+                    text(
+                        "insert into tenant_address values (:address, :name, :now)"
+                        " on conflict (address) do update set since = excluded.since"
+                    ),
+                    {"address": address, "name": name, "now": clock.now()},
+                )
+    async with own.transaction() as connection:
+        taken = await connection.execute(text("update tenant_address set tenant_id = 'essai'"))
+        assert taken.rowcount == 0
+    await addresses.rename(own, "essai", "nouveau", clock.now())
+
+    # What it writes past `rename` about itself takes nobody's id.
+    async with own.transaction() as connection:
+        await connection.execute(text("insert into tenant_address values ('autre', 'essai', now())"))
+    async with installation.transaction() as connection:
+        held = {each: await addresses.holder(connection, each) for each in ("autre", "autrefois", "nouveau")}
+    assert held == {"autre": "autre", "autrefois": "autre", "nouveau": "essai"}
 
 
 async def test_a_role_is_of_one_network_and_never_the_installation_s(own: Database, directory_database: Cloned) -> None:

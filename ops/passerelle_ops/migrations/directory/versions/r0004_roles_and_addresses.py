@@ -1,4 +1,4 @@
-"""Roles of networks, which write their own keys alone, and addresses of networks."""
+"""Roles of networks, which write their own keys and addresses alone, and addresses of networks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ depends_on = None
 # Of a role that is bound to a network; the installation's own role has no line and serves them all.
 _ITS_OWN = (
     "not exists (select from tenant_role where tenant_role.role = session_user"
-    " and tenant_role.tenant_id <> tenant_key.tenant_id)"
+    " and tenant_role.tenant_id <> {table}.tenant_id)"
 )
 
 
@@ -38,7 +38,9 @@ def upgrade() -> None:
     )
     grants.read("tenant_role")
     grants.read_add_and_change("tenant_address")
-    op.execute("alter table tenant_key enable row level security")
-    op.execute("create policy tenant_key_read on tenant_key for select using (true)")
-    op.execute(f"create policy tenant_key_add on tenant_key for insert with check ({_ITS_OWN})")
-    op.execute(f"create policy tenant_key_change on tenant_key for update using ({_ITS_OWN}) with check ({_ITS_OWN})")
+    for table in ("tenant_key", "tenant_address"):
+        own = _ITS_OWN.format(table=table)
+        op.execute(f"alter table {table} enable row level security")
+        op.execute(f"create policy {table}_read on {table} for select using (true)")
+        op.execute(f"create policy {table}_add on {table} for insert with check ({own})")
+        op.execute(f"create policy {table}_change on {table} for update using ({own}) with check ({own})")
