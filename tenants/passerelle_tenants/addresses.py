@@ -70,4 +70,6 @@ async def holder(connection: AsyncConnection, name: str) -> str | None:
     """The id of the network that an id or an address finds; an id before an address."""
     by_id = select(tenant.c.tenant_id).where(tenant.c.tenant_id == name)
     by_address = select(tenant_address.c.tenant_id).where(tenant_address.c.address == name)
-    return await connection.scalar(select(func.coalesce(by_id.scalar_subquery(), by_address.scalar_subquery())))
+    either = select(func.coalesce(by_id.scalar_subquery(), by_address.scalar_subquery()))
+    found: str | None = await connection.scalar(either)
+    return found
