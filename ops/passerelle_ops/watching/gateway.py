@@ -39,7 +39,8 @@ class Exposed:
             writing.cancel()
             with suppress(asyncio.CancelledError):
                 await writing
-            self._shared.write()
+            with suppress(OSError):
+                self._shared.write()
 
     async def _answer(self, _: Request) -> Response:
         # Only here: it takes its time to load, and a gateway that nobody watches has no use for it.

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -43,12 +44,14 @@ class Shared:
             unfinished.replace(self._folder / self._own)
 
     async def keep_writing(self) -> None:
-        """Write every second that something was counted in; for ever."""
+        """Write every second that something was counted in; for ever. What the folder does not take (no room left) is
+        in what is written next."""
         known: Figures = {}
         while self._folder is not None:
             if (now := figures()) != known:
-                known = now
-                await asyncio.to_thread(self.write)
+                with suppress(OSError):
+                    await asyncio.to_thread(self.write)
+                    known = now
             await asyncio.sleep(_EVERY)
 
     def all(self) -> list[Figures]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -102,7 +103,7 @@ class _Exporter(OTLPSpanExporter):
         # Those that it brings do not know the authority of a house.
         authorities = ssl.get_default_verify_paths().cafile
         super().__init__(url, certificate_file=authorities, timeout=_SECONDS)
-        self.lost = lost
+        self._lost, self._counting = lost, threading.Lock()
         #: How many spans left the queue. One thread counts these, another those that came.
         self.left = 0
 
@@ -110,8 +111,13 @@ class _Exporter(OTLPSpanExporter):
         self.left += len(spans)
         result = super().export(spans)
         if result is not SpanExportResult.SUCCESS:
-            self.lost.add(by=len(spans))
+            self.lose(len(spans))
         return result
+
+    def lose(self, spans: int) -> None:
+        """Count them, from whichever thread."""
+        with self._counting:
+            self._lost.add(by=spans)
 
 
 class _Queue(BatchSpanProcessor):
@@ -125,5 +131,5 @@ class _Queue(BatchSpanProcessor):
         if self._came - self._exporter.left < _KEPT:
             self._came += 1
         else:
-            self._exporter.lost.add()
+            self._exporter.lose(1)
         super().on_end(span)

@@ -1,7 +1,8 @@
 """What a process counts of its own work, in plain memory; whoever watches it is told by `passerelle_ops.watching`.
 
 A metric of a library costs ten microseconds where several processes share it, one of these a third of one. Labels are
-words of the house, of the schema and of networks: never what a request says. One thread counts, that of the loop.
+words of the house, of the schema and of networks: never what a request says. One thread counts, that of the loop;
+where another does too (spans that are lost), they take turns there.
 """
 
 from __future__ import annotations
