@@ -195,6 +195,16 @@ async def sealing_behind(ground: Ground) -> AsyncIterator[None]:
         yield
 
 
+@_fault(("ledger", NETWORK, "LEDGER_BEHIND"))
+async def ledger_behind(ground: Ground) -> AsyncIterator[None]:
+    with ground.owned(
+        ground.tenant,
+        "insert into narrowing (what, said, at) values ('document', '{}', now() - interval '3 min')",
+        "delete from narrowing",
+    ):
+        yield
+
+
 @_fault(("federation", f"{NETWORK} → oncopl", "NEIGHBOUR_AWAY"))
 async def neighbour_away(ground: Ground) -> AsyncIterator[None]:
     with ground.owned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from prometheus_client import CollectorRegistry, generate_latest
 
+from passerelle.audit import narrowings
 from passerelle.audit.behind import behind
 from passerelle.audit.sealing import seal
 from passerelle.audit.tallies import DECISIONS
@@ -19,8 +21,9 @@ from passerelle.kernel import tracing
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.tallies import COUNTS, TIMES, Count, Times
 from passerelle_ops.settings import Settings
-from passerelle_ops.watching import traces
+from passerelle_ops.watching import sharing, traces
 from passerelle_ops.watching.counted import Counted
+from passerelle_ops.watching.networks import Network, Networks
 from passerelle_ops.watching.sharing import Shared
 from tests import builders
 from tests.conftest import Cloned
@@ -53,6 +56,26 @@ def test_servers_of_one_gateway_are_told_in_sum(counted: tuple[Count, Times], tm
         assert f'test_seconds_bucket{{le="{bound}",task="relay"}} {number}' in told
     assert 'test_seconds_count{task="relay"} 6.0' in told
     assert 'test_seconds_sum{task="relay"} 198.601' in told
+
+
+async def test_what_the_folder_did_not_take_is_written_once_it_does(
+    counted: tuple[Count, Times], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "_EVERY", 0.01)
+    done, _ = counted
+    done.add("oncomip")
+    away, folder = tmp_path / "away", tmp_path / "folder"
+    away.touch()
+    folder.symlink_to(away)
+    writing = asyncio.create_task(Shared(folder).keep_writing())
+    await asyncio.sleep(0.1)
+    assert not writing.done()
+    away.unlink()
+    away.mkdir()
+    while not list(folder.glob("*.json")):
+        assert not writing.done()
+        await asyncio.sleep(0.01)
+    writing.cancel()
 
 
 def test_a_span_is_below_the_one_it_came_from_and_quotes_no_error(collector: Collector) -> None:
@@ -127,6 +150,20 @@ async def test_a_network_says_how_far_it_is_behind(tenant_database: Cloned, cloc
     sealed = await seal(world.tenant, clock)
     assert (await behind(world.tenant)).unsealed_since is None
     assert sum(DECISIONS.counted.values()) == before + sealed.lines
+
+    # As the worker's turn of the ledger: what waits is told with its age, and no more once it is kept.
+    narrowed = clock.now() - timedelta(minutes=3)
+    with psycopg.connect(tenant_database.owner_url) as owner:
+        owner.execute("update narrowing set kept_at = now() where kept_at is null")
+        owner.execute("insert into narrowing (what, said, at) values ('document', '{}', %s)", (narrowed,))
+    late = await behind(world.tenant)
+    shown = CollectorRegistry()
+    shown.register(Networks([Network(id="essai", pairs=[], behind=late)], clock.now()))
+    assert late.unkept_since == narrowed
+    assert 'passerelle_ledger_unkept_seconds{network="essai"} 180.0' in generate_latest(shown).decode()
+    async with world.tenant.database.transaction() as connection:
+        await narrowings.kept(connection, await narrowings.take(connection, 10))
+    assert (await behind(world.tenant)).unkept_since is None
 
     # Restored from another server's, whose numbers mean nothing here: what came since is still found.
     with psycopg.connect(tenant_database.owner_url) as owner:

@@ -22,6 +22,7 @@ class Check(StrEnum):
     CERTIFICATE = "certificate"
     KEYS = "keys"
     SEALING = "sealing"
+    LEDGER = "ledger"
     FEDERATION = "federation"
     ORPHANS = "orphans"
 

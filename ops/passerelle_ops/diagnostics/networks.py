@@ -1,4 +1,4 @@
-"""One network: its keys, its store, its journal and its outbox, what it owes to others, and contents of nobody."""
+"""One network: its keys, its store, its journal, outbox and ledger, what it owes to others, and contents of nobody."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from passerelle_ops.diagnostics.servers import ending
 from passerelle_tenants.federation.keys import Keyring
 from passerelle_tenants.federation.status import status
 
-#: As the alerts `SealingBehind` and `OutboxBehind`.
+#: As the alerts `SealingBehind`, `OutboxBehind` and `LedgerBehind`.
 _UNSEALED: Final = timedelta(minutes=5)
 _UNRELAYED: Final = timedelta(minutes=10)
+_UNKEPT: Final = timedelta(minutes=2)
 
 
 async def store(tenant: Tenant) -> list[Found]:
@@ -49,13 +50,16 @@ async def keys(tenant: Tenant, keyring: Keyring, clock: Clock) -> list[Found]:
 
 
 async def behindhand(tenant: Tenant, now: datetime) -> list[Found]:
-    """Its journal's seal, and the events that wait in its outbox."""
+    """Its journal's seal, the events that wait in its outbox, and what its ledger has not."""
     late = await behind(tenant)
     unsealed, unrelayed = _since(late.unsealed_since, now), _since(late.waiting_since, now)
     sealing = Wrong("SEALING_BEHIND", {"minutes": unsealed // _MINUTE}) if unsealed > _UNSEALED else None
     outbox = Wrong("OUTBOX_BEHIND", {"events": late.waiting, "minutes": unrelayed // _MINUTE})
+    unkept = _since(late.unkept_since, now)
+    ledger = Wrong("LEDGER_BEHIND", {"minutes": unkept // _MINUTE}) if unkept > _UNKEPT else None
     return [
         Found(Check.SEALING, tenant.id, sealing),
+        Found(Check.LEDGER, tenant.id, ledger),
         Found(Check.QUEUES, tenant.id, outbox if unrelayed > _UNRELAYED else None),
     ]
 

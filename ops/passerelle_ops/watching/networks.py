@@ -1,4 +1,4 @@
-"""How each network stands that a gateway serves, asked as Prometheus asks: its journal, its outbox, its neighbours."""
+"""How each network of a gateway stands, asked as Prometheus asks: its journal, its outbox, its ledger, its neighbours."""
 
 from __future__ import annotations
 
@@ -73,6 +73,11 @@ class Networks(Collector):
             ("outbox_waiting", "Events that were not relayed.", lambda n: n.waiting),
             ("outbox_failing", "Events among them that were tried in vain.", lambda n: n.failing),
             ("outbox_oldest_seconds", "Age of the oldest of these events.", lambda n: self._age(n.waiting_since)),
+            (
+                "ledger_unkept_seconds",
+                "Age of the oldest change that narrows and is not in the ledger.",
+                lambda n: self._age(n.unkept_since),
+            ),
         )
         for name, says, of in shown:
             family = GaugeMetricFamily(f"passerelle_{name}", says, labels=("network",))

@@ -1,4 +1,4 @@
-"""How far a network is behind with its journal and its outbox, for whoever watches it."""
+"""How far a network is behind with its journal, its outbox and its ledger, for whoever watches it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Text, and_, case, cast, exists, func, literal, or_, select, text
 
-from passerelle.audit.tables import journal, journal_leaf, journal_seal, outbox
+from passerelle.audit.tables import journal, journal_leaf, journal_seal, narrowing, outbox
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behind:
-    """Since when the oldest line of the journal waits for its seal, and the oldest event for whoever listens.
+    """Since when the oldest line of the journal waits for its seal, the oldest event for whoever listens, and the
+    oldest change that narrows for the ledger.
 
     `waiting` events were not relayed, of which `failing` were tried in vain.
     """
@@ -24,12 +25,13 @@ class Behind:
     waiting: int
     failing: int
     waiting_since: datetime | None
+    unkept_since: datetime | None
 
 
 async def behind(tenant: Tenant) -> Behind:
     """As the database has it now. Raises `TryLater` when it is away."""
-    ((unsealed_since, waiting, failing, waiting_since),) = await tenant.database.fetch(_BEHIND, {})
-    return Behind(unsealed_since=unsealed_since, waiting=waiting, failing=failing, waiting_since=waiting_since)
+    (found,) = await tenant.database.fetch(_BEHIND, {})
+    return Behind(**dict(zip(Behind.__dataclass_fields__, found, strict=True)))
 
 
 def _behind() -> Statement:
@@ -55,6 +57,7 @@ def _behind() -> Statement:
             select(func.count()).where(waits).scalar_subquery().label("waiting"),
             select(func.count()).where(waits, outbox.c.attempts > 0).scalar_subquery().label("failing"),
             select(func.min(outbox.c.at)).where(waits).scalar_subquery().label("waiting_since"),
+            select(func.min(narrowing.c.at)).where(narrowing.c.kept_at.is_(None)).scalar_subquery(),
         )
     )
 
