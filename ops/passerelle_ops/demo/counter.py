@@ -97,7 +97,7 @@ async def _hand(settler: Settler, patient_id: UUID, handed: Handed) -> None:
 
 
 async def _recall(settler: Settler) -> None:
-    """It was delivered two days ago and nobody acknowledged it: the worker escalates it as it starts."""
+    """It was delivered two days ago and nobody acknowledged it: the worker escalates it within minutes of its start."""
     then = settler.on(_RECALLED)
     said = Announced(
         level=RecallLevel.URGENT,

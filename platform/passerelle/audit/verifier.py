@@ -340,7 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     _say(f"✓ {len(export['lines'])} lignes, chacune telle qu'elle a été scellée, à sa place.")
     if unsealed:
-        _say(f"• Pas encore scellées, donc sans preuve : {', '.join(unsealed)}.")
+        _say(f"• Pas encore scellé, donc sans preuve : n° {', '.join(unsealed)}.")
     if not given.key:
         _say("• La clé est celle que donne l'export lui-même, que n'importe qui a pu fabriquer :")
         _say("  comparez-la avec celle que publie le réseau, ou relancez avec --key EMPREINTE.")
