@@ -82,10 +82,12 @@ async def admit_to_directory(directory: Site, tenant_id: str, role: str) -> None
 
 async def make_shut(site: Site) -> None:
     """Make a database and its two roles where they are missing, and let nobody in but the role that owns it: what is
-    put into it serves nobody until `admit`."""
+    put into it serves nobody until `admit`. Who was in is put out; without `admin_url`, processes are to be stopped."""
     if site.admin_url is not None:
         await _create(site, site.admin_url)
     await _grant(site, "revoke connect on database {} from {}")
+    if site.admin_url is not None:
+        await _put_out(site, site.admin_url)
 
 
 async def admit(site: Site) -> None:
@@ -187,6 +189,16 @@ async def _grant(site: Site, serving_role: LiteralString) -> None:
     async with connection:
         await connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(database))
         await connection.execute(sql.SQL(serving_role).format(database, serving))
+
+
+async def _put_out(site: Site, admin_url: str) -> None:
+    """End the sessions of the serving role there; each has five seconds to be gone."""
+    held = (conninfo_to_dict(site.owner_url)["dbname"], conninfo_to_dict(site.serving_url)["user"])
+    connection = await AsyncConnection.connect(admin_url, autocommit=True)
+    async with connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s and usename = %s", held
+        )
 
 
 def _ensure_keys(path: Path) -> None:

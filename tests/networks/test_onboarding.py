@@ -13,7 +13,7 @@ from passerelle.kernel.errors import Conflict, InvalidInput
 from passerelle_ops.migrations import upgrade_tenant
 from passerelle_ops.stack.postgres import Postgres
 from passerelle_tenants.networks import Network
-from passerelle_tenants.onboarding import Site, Step, onboard
+from passerelle_tenants.onboarding import Site, Step, admit, make_shut, onboard
 from passerelle_tenants.registry import Premises, Registry, recorded_networks
 from tests.conftest import Cloned
 
@@ -208,3 +208,17 @@ async def test_the_serving_role_is_a_plain_one(ground: Ground, postgres: Postgre
             (ground.url.split("//")[1].split(":")[0],),
         ).fetchone()
     assert row == (False, False, False, False, False)
+
+
+async def test_whoever_was_in_a_database_is_out_once_it_is_shut(ground: Ground) -> None:
+    await make_shut(ground.site)
+    await admit(ground.site)
+    with psycopg.connect(ground.url, autocommit=True) as inside:
+        inside.execute("select")
+        await make_shut(ground.site)
+        with pytest.raises(psycopg.OperationalError):
+            inside.execute("select")
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(ground.url)
+    await admit(ground.site)
+    psycopg.connect(ground.url).close()
