@@ -264,6 +264,24 @@ async def test_a_ledger_that_lost_an_entry_is_not_believed(world: World, tmp_pat
         await read(ledger.since(6))  # shorter than the backup says
     gone.write_bytes(octets)
     assert (await read(ledger.since(0))).entries == 5
+    (tmp_path / "ledger" / "000000001").mkdir()  # a write was cut off
+    assert (await read(Ledger(Place(str(tmp_path / "ledger")), world.tenant).since(0))).entries == 5
+    (tmp_path / "ledger" / "000000000" / f"{1:012d}").unlink()
+    with pytest.raises(BrokenIntegrity, match="LEDGER_BROKEN"):
+        await read(ledger.since(0))
+
+
+async def test_a_ledger_with_nothing_in_it_is_not_believed_of_who_wrote_one(house: House, tmp_path: Path) -> None:
+    await house.world.patient()
+    await keep(house.world.tenant, house.ledger, house.world.clock)
+    owner = house.source.tenant
+    assert owner is not None
+    nothing = replace(house.source, ledger=Ledger(Place(str(tmp_path / "elsewhere")), owner))
+    with pytest.raises(BrokenIntegrity, match="LEDGER_BROKEN"):
+        await restoring.replay_alone(nothing, house.world.clock)
+    assert not await house.serves()
+    await restoring.replay_alone(house.source, house.world.clock)
+    assert await house.serves()
 
 
 async def test_after_a_restore_numbers_go_on(house: House) -> None:

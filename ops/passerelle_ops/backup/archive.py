@@ -2,7 +2,7 @@
 
     opening    JSON: what was backed up, when, at which revision, every table with its rows and hash, the newest head
     database   the dump
-    contents   lines of JSON: name, size and SHA-256 of each stored object, as it lies in the pool beside
+    contents   lines of JSON: name and size of each stored object, as it lies in the pool beside
     closing    JSON: how many octets and which SHA-256 each part has
 
 A piece is its part (1 octet), its length (4) and its octets; whoever reads one part passes over the others.

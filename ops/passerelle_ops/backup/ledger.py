@@ -27,7 +27,7 @@ _TRIES: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What was written down at once. `narrowed`: {what, at, said}; `filed`: the documents, as `losses.Filed`;
+    """What was written down at once. `narrowed`: {what, at, said}; `filed`: documents, as `losses.filed` gives;
     `head`: the journal's newest then; `restored`: the backup from which the network was restored at this point."""
 
     number: int
@@ -49,10 +49,11 @@ class Ledger:
 
     async def last(self) -> int:
         """The number of the newest entry; 0 when there is none."""
-        folders = [int(each) for each in await self._place.folders() if each.isdigit()]
-        if not folders:
-            return 0
-        return max(int(each) for each in await self._place.names(f"{max(folders):09d}") if each.isdigit())
+        folders = sorted((each for each in await self._place.folders() if each.isdigit()), key=int, reverse=True)
+        for folder in folders:  # a folder stays behind, empty, when a write was cut off
+            if numbers := [int(each) for each in await self._place.names(folder) if each.isdigit()]:
+                return max(numbers)
+        return 0
 
     async def append(
         self,
@@ -86,27 +87,21 @@ class Ledger:
         raise TryLater("BACKUP_PLACE_AWAY", retry_after=5)
 
     async def since(self, after: int) -> AsyncIterator[Entry]:
-        """The entries after that number, oldest first; all there are, after 0. Refused: LEDGER_BROKEN, with the number
-        of the entry that is missing, exchanged or altered."""
-        last, first = await self.last(), await self._first()
-        before = None
+        """The entries after that number, oldest first; all of them from the very first, after 0. Refused:
+        LEDGER_BROKEN, with the number of the entry that is missing, exchanged or altered. That a place is empty which
+        should not be, only the database can tell (`restoring.must_be_its_ledger`)."""
+        last, before = await self.last(), None
         if after > 0:
             if after > last:
                 raise BrokenIntegrity("LEDGER_BROKEN", number=after)
-            first, before = after + 1, hashlib.sha256(await self._read(after)).hexdigest()
-        for number in range(first, last + 1):
+            before = hashlib.sha256(await self._read(after)).hexdigest()
+        for number in range(after + 1, last + 1):
             sealed = await self._read(number)
             document = self._opened(sealed, number)
             if before is not None and document["previous"] != before:
                 raise BrokenIntegrity("LEDGER_BROKEN", number=number)
             before = hashlib.sha256(sealed).hexdigest()
             yield Entry(**{name: document[name] for name in Entry.__dataclass_fields__})
-
-    async def _first(self) -> int:
-        folders = [int(each) for each in await self._place.folders() if each.isdigit()]
-        if not folders:
-            return 1
-        return min(int(each) for each in await self._place.names(f"{min(folders):09d}") if each.isdigit())
 
     async def _read(self, number: int) -> bytes:
         try:

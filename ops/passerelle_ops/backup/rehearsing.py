@@ -35,7 +35,7 @@ from passerelle_ops.backup import dump
 from passerelle_ops.backup.loss import Loss, lost_documents
 from passerelle_ops.backup.making import POOL, Progress
 from passerelle_ops.backup.replaying import Replayed, read, replay
-from passerelle_ops.backup.restoring import Archive, believed
+from passerelle_ops.backup.restoring import Archive, believed, must_be_its_ledger
 from passerelle_ops.backup.sources import Source
 from passerelle_ops.migrations.histories import upgrade
 
@@ -103,6 +103,7 @@ async def rehearse(
             with tempfile.TemporaryDirectory(prefix="passerelle-rehearsal-") as folder:
                 alone = replace(tenant, contents=Contents(Path(folder).as_uri()))
                 words = await read(source.ledger.since(int(opening["ledger"])))
+                await must_be_its_ledger(tenant, words, int(opening["ledger"]))
                 replayed = await replay(alone, clock, words, lambda d, t: on_progress("replay", d, t))
                 findings += (await verify_erasures(alone))[1]
         finally:

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
+from passerelle.audit import narrowings
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.contents import path_of
 from passerelle.kernel.context import Tenant
@@ -118,28 +119,42 @@ async def restore(archive: Archive, source: Source, clock: Clock, on_progress: P
     contents = 0
     if source.tenant is not None:
         contents = await _contents(archive, source, source.tenant, on_progress)
-    replayed, loss = await _put_right(source, clock, words, archive.name, on_progress)
+    replayed, loss = await _put_right(source, clock, words, archive.name, int(opening["ledger"]), on_progress)
     return Restored(opening, contents, replayed, loss)
 
 
 async def replay_alone(source: Source, clock: Clock, on_progress: Progress = lambda *_: None) -> Restored:
     """After the database was brought back by other means (a point in time, a replica): shut it, put back all that the
-    ledger says narrowed, list what is lost, and admit again. Refused: LEDGER_BROKEN, LEDGER_NONE for the directory."""
+    ledger says narrowed, list what is lost, and admit again. Refused: LEDGER_BROKEN, and when it is the database that
+    says so the network stays shut; LEDGER_NONE for the directory."""
     if source.ledger is None:
         raise InvalidInput("LEDGER_NONE")
     words = await read(source.ledger.since(0))
     await make_shut(source.site)
     await asyncio.to_thread(upgrade, source.history, source.site.owner_url)
-    replayed, loss = await _put_right(source, clock, words, "", on_progress)
+    replayed, loss = await _put_right(source, clock, words, "", 0, on_progress)
     return Restored({"made_at": clock.now().isoformat()}, 0, replayed, loss)
 
 
+async def must_be_its_ledger(tenant: Tenant, words: Words, after: int) -> None:
+    """Nothing was read from the first entry on, and the database knows of one: the place is empty, or another's.
+
+    A document is filed in a record, whose coming was noted too. Refused: LEDGER_BROKEN.
+    """
+    if after > 0 or words.entries > 0:
+        return
+    async with tenant.database.transaction() as connection:
+        if await narrowings.any_kept(connection):
+            raise BrokenIntegrity("LEDGER_BROKEN", number=1)
+
+
 async def _put_right(
-    source: Source, clock: Clock, words: Words, name: str, on_progress: Progress
+    source: Source, clock: Clock, words: Words, name: str, after: int, on_progress: Progress
 ) -> tuple[Replayed | None, Loss | None]:
     """From a database that is whole and shut to one that serves."""
     replayed, loss = None, None
     if source.tenant is not None and source.ledger is not None:
+        await must_be_its_ledger(source.tenant, words, after)
         await renumber(source.tenant)
         replayed = await replay(source.tenant, clock, words, lambda d, t: on_progress("replay", d, t))
         loss = await lost_documents(source.tenant, source.ledger, words=words)

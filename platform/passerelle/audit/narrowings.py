@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, null, select, update
+from sqlalchemy import exists, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import narrowing
@@ -52,6 +52,11 @@ async def kept(connection: AsyncConnection, taken: Sequence[Narrowing]) -> None:
     ids = [each.narrowing_id for each in taken]
     done = update(narrowing).where(narrowing.c.narrowing_id.in_(ids))
     await connection.execute(done.values(kept_at=func.now(), said=null()))
+
+
+async def any_kept(connection: AsyncConnection) -> bool:
+    """Whether the ledger was ever given anything by this database, or by the one that it is a copy of."""
+    return bool((await connection.execute(select(exists().where(narrowing.c.kept_at.is_not(None))))).scalar_one())
 
 
 async def waiting(connection: AsyncConnection) -> Waiting:

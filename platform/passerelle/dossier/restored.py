@@ -3,8 +3,9 @@
 Comes in: rows as the ledger outside the database last had them. A row that shuts somebody out by being there is there
 again; one that lets somebody in ends no later than it did; a mark is put on and none taken off; a record goes towards
 suspended, closed, purged and never back. What was lifted since the backup stays as the backup has it, to be lifted
-again. Each change has its line in the journal, under the rule `restored`. Sources: CSP L.1111-19, R.1111-36,
-R.1111-46; RGPD, art. 17 and 32.
+again. Each change has its line in the journal, under the rule `restored`, but for what two networks decided of a
+document (`document_mark`) and the end of a membership of a team. Sources: CSP L.1111-19, R.1111-36, R.1111-46; RGPD,
+art. 17 and 32.
 """
 
 from __future__ import annotations

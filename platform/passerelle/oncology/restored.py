@@ -1,6 +1,7 @@
-"""Cases that were withdrawn from a session, and documents taken away from one, after a backup was made: so again.
+"""What ended in the oncology record after a backup was made, ended again: a board reads no more than before the loss.
 
-As `dossier.restored`: a board reads no more than before the loss. Source: CSP L.1110-4.
+As `dossier.restored`: cases withdrawn from a session, documents taken away from one, cases that another network lent
+and that were given back, members who left a board, addresses of calendars that were revoked. Source: CSP L.1110-4.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select, text, tuple_
 
@@ -17,34 +19,70 @@ from passerelle.dossier import house_rules
 from passerelle.dossier.restored import RULE
 from passerelle.oncology import cases
 from passerelle.oncology.cases import CaseState
-from passerelle.oncology.tables import board_case, case_attachment
+from passerelle.oncology.tables import board_case, board_member, calendar_feed, case_attachment, recourse_case
 from passerelle_policies.vocabulary import Action, Kind
 
-TABLES: Final = (case_attachment.name, board_case.name)
+Said = Sequence[Mapping[str, Any]]
+TABLES: Final = (case_attachment.name, board_case.name, recourse_case.name, board_member.name, calendar_feed.name)
 _DETACHED: Final = text(
     "update case_attachment a set detached_at = s.detached_at"
     " from jsonb_populate_recordset(null::case_attachment, cast(:said as jsonb)) s"
     " where (a.patient_id, a.case_id, a.document_id) = (s.patient_id, s.case_id, s.document_id)"
     " and s.detached_at < coalesce(a.detached_at, 'infinity') returning a.patient_id"
 )
+#: As when it was given back (`lent_cases.NOTHING`): what came with the backup opens nothing.
+_GIVEN_BACK: Final = text(
+    "update recourse_case c set state = s.state, ended_at = s.ended_at, declined_because = s.declined_because,"
+    " sealed = null, wrapped_key = null, opinion = null"
+    " from jsonb_populate_recordset(null::recourse_case, cast(:said as jsonb)) s"
+    " where c.referral_id = s.referral_id and c.state in ('received', 'heard')"
+    " and s.state in ('returned', 'declined', 'withdrawn') returning null::uuid"
+)
+_LEFT: Final = text(
+    "update board_member m set valid_until = s.valid_until"
+    " from jsonb_populate_recordset(null::board_member, cast(:said as jsonb)) s"
+    " where (m.board_id, m.member_id) = (s.board_id, s.member_id)"
+    " and s.valid_until < coalesce(m.valid_until, 'infinity') returning null::uuid"
+)
+_REVOKED: Final = text(
+    "update calendar_feed f set revoked_at = s.revoked_at"
+    " from jsonb_populate_recordset(null::calendar_feed, cast(:said as jsonb)) s"
+    " where f.feed_id = s.feed_id and s.revoked_at < coalesce(f.revoked_at, 'infinity') returning 1"
+)
 
 
-async def put_back(act: Act, what: str, said: Sequence[Mapping[str, Any]]) -> int:
-    """Put back what the ledger says of cases or of what is attached to them; says how much changed by it."""
-    if what == case_attachment.name:
-        whose = (await act.connection.execute(_DETACHED, {"said": json.dumps([*said])})).scalars().all()
-        action = Action.ATTACH
+_CHANGES: Final = {
+    case_attachment.name: (_DETACHED, Kind.BOARD_CASE, Action.ATTACH),
+    recourse_case.name: (_GIVEN_BACK, Kind.BOARD_CASE, Action.CANCEL),
+    board_member.name: (_LEFT, Kind.BOARD, Action.REPLACE),
+}
+
+
+async def put_back(act: Act, what: str, said: Said) -> int:
+    """Put back what the ledger says of rows of one table; says how many changed by it. An address of a calendar has no
+    line in the journal: no patient is in what it shows."""
+    spoken = {"said": json.dumps([*said])}
+    if what == calendar_feed.name:
+        return len((await act.connection.execute(_REVOKED, spoken)).all())
+    kind, action = Kind.BOARD_CASE, Action.CANCEL
+    if what in _CHANGES:
+        change, kind, action = _CHANGES[what]
+        whose: Sequence[UUID | None] = (await act.connection.execute(change, spoken)).scalars().all()
     else:
-        withdrawn = [(each["patient_id"], each["case_id"]) for each in said if each["state"] == CaseState.WITHDRAWN]
-        registered = select(board_case).where(
-            board_case.c.state == CaseState.REGISTERED.value,
-            tuple_(board_case.c.patient_id, board_case.c.case_id).in_(withdrawn),
-        )
-        rows = (await act.connection.execute(registered.with_for_update())).all()
-        for row in rows:
-            await cases.ended(act, cases.case_of(row), CaseState.WITHDRAWN)
-        whose, action = [row.patient_id for row in rows], Action.CANCEL
-    lines = [house_rules.line(act, Kind.BOARD_CASE, action, RULE, patient_id=each) for each in whose]
+        whose = await _withdrawn(act, said)
+    lines = [house_rules.line(act, kind, action, RULE, patient_id=each or journal.NOBODY) for each in whose]
     if lines:
         await journal.append_all(act.connection, act.context, lines)
     return len(lines)
+
+
+async def _withdrawn(act: Act, said: Said) -> list[UUID]:
+    withdrawn = [(each["patient_id"], each["case_id"]) for each in said if each["state"] == CaseState.WITHDRAWN]
+    registered = select(board_case).where(
+        board_case.c.state == CaseState.REGISTERED.value,
+        tuple_(board_case.c.patient_id, board_case.c.case_id).in_(withdrawn),
+    )
+    rows = (await act.connection.execute(registered.with_for_update())).all()
+    for row in rows:
+        await cases.ended(act, cases.case_of(row), CaseState.WITHDRAWN)
+    return [row.patient_id for row in rows]

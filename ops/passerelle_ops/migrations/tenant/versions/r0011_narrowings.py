@@ -97,6 +97,14 @@ _NOTED = (
     ),
     ("board_case", "update of state", None, ("patient_id", "case_id", "state", "ended_at")),
     ("case_attachment", "update of detached_at", None, ("patient_id", "case_id", "document_id", "detached_at")),
+    (
+        "recourse_case",
+        "update of state",
+        "new.state in ('returned', 'declined', 'withdrawn')",
+        ("referral_id", "state", "ended_at", "declined_because"),
+    ),
+    ("board_member", "update of valid_until", None, ("board_id", "member_id", "valid_until")),
+    ("calendar_feed", "update of revoked_at", None, ("feed_id", "revoked_at")),
 )
 
 
