@@ -1,4 +1,4 @@
-"""How each network of a gateway stands, asked as Prometheus asks: its journal, its outbox, its ledger, its neighbours."""
+"""How each network of a gateway stands, asked as Prometheus asks: its journal, outbox, ledger and neighbours."""
 
 from __future__ import annotations
 
