@@ -33,7 +33,7 @@ Name = Annotated[
     str | None, typer.Option("--archive", metavar="NOM", help="Une sauvegarde précise. Sans cela, la dernière.")
 ]
 Rehearse = Annotated[
-    bool, typer.Option("--rehearse", help="Restaurer à côté, comparer, puis retirer. Sort avec 1 si quelque chose diffère.")
+    bool, typer.Option("--rehearse", help="Restaurer à côté, comparer, puis retirer. Sort avec 1 s’ils diffèrent.")
 ]
 LedgerOnly = Annotated[
     bool,
