@@ -21,7 +21,8 @@ from passerelle_ops.stack.state import StateFolder
 from passerelle_ops.stack.valkey import Valkey
 from tests.running.house import ROOT, SECONDS, eventually
 
-pytestmark = pytest.mark.timeout(900)
+# `tests/helm/test_processes.py` runs one network over servers that are not ours each time.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def _prepared_by_the_administrator(postgres: Postgres) -> dict[str, str]:
