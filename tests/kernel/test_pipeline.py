@@ -174,7 +174,7 @@ async def test_a_server_that_falls_silent_is_not_waited_for(opened: Open, monkey
 async def test_who_leaves_keeps_his_place_in_the_order(opened: Open) -> None:
     database = opened(pool_size=1, depth=8)
     (me,) = await database.fetch_raw(ME, [])
-    tasks = [asyncio.create_task(database.fetch_raw(PLACE, [str(n), 20])) for n in range(6)]
+    tasks = [asyncio.create_task(database.fetch_raw(PLACE, [str(n), 200])) for n in range(6)]
     await asyncio.sleep(0.01)
     for task in tasks[::2]:
         task.cancel()
