@@ -63,6 +63,26 @@ async def test_a_withdrawn_key_is_soon_not_believed(place: Place) -> None:
     await place.verify(place.issuer.mint(WHO))
 
 
+async def test_a_withdrawn_key_reaches_tokens_already_believed_with_the_next_answer(
+    answers: tuple[Answers, str],
+) -> None:
+    told, url = answers
+    old, new = (ECKey.generate_key("P-256", auto_kid=True) for _ in range(2))
+    clock = SetClock(START)
+    verifier = TokenVerifier([Issuer(url=url, audience="passerelle", jwks_url=f"{url}/jwks")], clock)
+    kept, other = (jwt.encode({"alg": "ES256", "kid": str(key.kid)}, claims_of(url), key) for key in (old, new))
+    told.publish(old)
+    bearer = await verifier.verify(kept)
+    told.publish(new)
+    clock.advance(timedelta(seconds=11))
+    assert await verifier.verify(kept) is bearer  # nobody has heard of it yet
+    await verifier.verify(other)
+    with pytest.raises(NotAuthenticated) as refused:
+        await verifier.verify(kept)
+    assert refused.value.code == "TOKEN_BAD_SIGNATURE"
+    assert told.asked == 2
+
+
 async def test_unknown_keys_do_not_make_us_ask_the_issuer_without_end(answers: tuple[Answers, str]) -> None:
     told, url = answers
     key = ECKey.generate_key("P-256", auto_kid=True)

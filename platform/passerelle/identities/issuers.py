@@ -71,6 +71,7 @@ class SigningKey:
 
     key: PublicKey
     algorithms: frozenset[str]
+    thumbprint: str
 
 
 class IssuerKeys:
@@ -103,6 +104,11 @@ class IssuerKeys:
         if self._is_away or known:
             raise TryLater("IDENTITY_ISSUER_UNAVAILABLE", retry_after=int(ASK_AGAIN_AFTER.total_seconds()))
         raise NotAuthenticated("TOKEN_BAD_SIGNATURE")
+
+    def has(self, kid: str, thumbprint: str) -> bool:
+        """Whether the issuer had this very key under that name when it was asked last."""
+        known = self._keys.get(kid)
+        return known is not None and known.thumbprint == thumbprint
 
     def _within(self, age: timedelta) -> bool:
         return self._fetched_at is not None and self._clock.now() - self._fetched_at < age
@@ -181,7 +187,7 @@ def _signing_key(parameters: dict[str, str | list[str]]) -> SigningKey | None:
     algorithms = _ALGORITHMS[key.key_type]
     if (only := parameters.get("alg")) is not None:
         algorithms &= {only} if isinstance(only, str) else set()
-    return SigningKey(key, algorithms) if algorithms else None
+    return SigningKey(key, algorithms, key.thumbprint()) if algorithms else None
 
 
 def _is_safe(url: str) -> bool:

@@ -52,11 +52,18 @@ def bearer_token(authorization: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Believed:
-    """What a verified token proved, and until when it need not be verified again: never past its own expiry."""
+    """What a verified token proved, by which key of whom, and until when it need not be verified again: never past
+    its own expiry, nor once the issuer was seen without that key."""
 
     bearer: Bearer
     marks: Marks
     until: float
+    keys: IssuerKeys
+    kid: str
+    thumbprint: str
+
+    def holds(self, now: float) -> bool:
+        return now < self.until and self.keys.has(self.kid, self.thumbprint)
 
 
 class TokenVerifier:
@@ -85,7 +92,7 @@ class TokenVerifier:
             raise NotAuthenticated("TOKEN_MALFORMED")
         fingerprint = hashlib.sha256(token.encode("ascii")).digest()
         believed = self._believed.get(fingerprint)
-        if believed is None or believed.until <= self._now():
+        if believed is None or not believed.holds(self._now()):
             believed = await self._verified(token)
             self._keep(fingerprint, believed)
         if self._revocations is not None:
@@ -115,12 +122,13 @@ class TokenVerifier:
         if algorithm not in ALGORITHMS or not kid:
             raise NotAuthenticated("TOKEN_BAD_SIGNATURE")
         issuer, keys = self._issuers[url]
-        claims = _signed(token, await keys.key(kid))
+        signing = await keys.key(kid)
+        claims = _signed(token, signing)
         proven = bearer(claims, issuer=url, expires_at=self._expiry(claims, issuer))
         if proven.kind not in issuer.vouches_for:
             raise NotAuthenticated("TOKEN_WRONG_ISSUER")
         until = min(self._now() + BELIEVED_FOR_SECONDS, proven.expires_at.timestamp())
-        return _Believed(proven, _marks(token, claims, proven), until)
+        return _Believed(proven, _marks(token, claims, proven), until, keys, kid, signing.thumbprint)
 
     def _expiry(self, claims: Claims, issuer: Issuer) -> datetime:
         """When proven claims expire, if they are ours and of now."""
