@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from graphql import GraphQLError, GraphQLFormattedError
+from graphql import GraphQLError, GraphQLFormattedError, OperationType
 from strawberry.extensions import SchemaExtension
 from strawberry.schema import Schema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext
 
 from passerelle.kernel.errors import TryLater
+from passerelle.kernel.outages import BUSY
 from passerelle_graphql import errors
 from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import running
@@ -79,8 +80,8 @@ class Answered:
 
 
 async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: float) -> Answered:
-    """By its plan where the operation has one, else by Strawberry. Raises as `execute`, and DATABASE_BUSY when a
-    compiled read finds no room: a full house is no answer."""
+    """By its plan where the operation has one, else by Strawberry. Raises as `execute`, and DATABASE_BUSY when a read
+    of which nothing is left finds no room: a full house is no answer."""
     why_not: NotCompiled | None = None
     if plans is not None:
         try:
@@ -98,7 +99,8 @@ async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: 
 
 
 async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
-    """Strawberry's answer. Raises `TryLater` OPERATION_TOO_SLOW when it takes longer than `seconds`."""
+    """Strawberry's answer. Raises `TryLater`: OPERATION_TOO_SLOW when it takes longer than `seconds`, DATABASE_BUSY
+    when a read came to nothing for want of room."""
     with _in_time():
         async with asyncio.timeout(seconds):
             result = await schema.execute(
@@ -107,10 +109,18 @@ async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
                 context_value=asked,
                 operation_name=asked.prepared.name,
             )
+    if result.data is None and asked.prepared.operation.operation is OperationType.QUERY:
+        _raise_full(result.errors or ())
     request_id = asked.context.request_id
     network = asked.context.tenant.id
     asked.outcomes.extend(_outcome(each, network) for each in result.errors or ())
     return Answer(result.data, [errors.execution_error(each, request_id) for each in result.errors or ()])
+
+
+def _raise_full(found: Iterable[GraphQLError]) -> None:
+    for each in found:
+        if isinstance(cause := each.original_error, TryLater) and cause.code == BUSY:
+            raise cause
 
 
 def _outcome(error: GraphQLError, network: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
+import pytest
 from starlette.applications import Starlette
 
+from passerelle.kernel.errors import TryLater
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.requests import Parameters
@@ -183,6 +186,23 @@ async def test_a_journal_is_answered_alike(serving: Serving, record: Record) -> 
         for each in (Executor.COMPILED, Executor.STRAWBERRY)
     ]
     assert [each["data"]["journal"]["pageInfo"]["hasPreviousPage"] for each in begun] == [False, False]
+
+
+async def test_a_reading_that_finds_no_room_halfway_is_told_to_come_back(
+    serving: Serving, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise TryLater("DATABASE_BUSY", retry_after=1)
+
+    monkeypatch.setattr("passerelle_graphql.schema.dossiers.manifest.sources_of", full)
+    query = "query ($id: ID!) { dossier(patientId: $id) { ... on Dossier { state sources { network } } } }"
+
+    answer = await _answer(serving, record.doctor, query, Executor.STRAWBERRY, {"id": record.id})
+
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["errors"][0]["extensions"] == {"code": "DATABASE_BUSY"}
+    assert "data" not in answer.json()
 
 
 def _at(day: int) -> str:
