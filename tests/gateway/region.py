@@ -60,7 +60,7 @@ class Region:
         )
 
     async def visit(self, *, authorized: bool = True) -> tuple[Record, UUID]:
-        """A patient of the home who is known here, and a doctor of here whom he authorised at home."""
+        """A patient of the home who is known here, and a doctor of here whom he authorised here, and at home too."""
         record = await new_record(self.serving)
         patient_id, person = await self.home.patient(record.ins, open_=True)
         if authorized:

@@ -49,7 +49,11 @@ async def region(
 
 
 async def _elsewhere(client: httpx2.AsyncClient, record: Record, **more: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = (await ask(client, QUERY, id=record.id, **more))["recordElsewhere"]
+    return await _answered(client, record.id, **more)
+
+
+async def _answered(client: httpx2.AsyncClient, patient: str, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = (await ask(client, QUERY, id=patient, **more))["recordElsewhere"]
     return answer
 
 
@@ -123,6 +127,22 @@ async def test_the_patient_asks_under_his_own_ins(region: Region) -> None:
     await region.home.publish(patient_id, builders.document(title="À lui"))
     answer = await _elsewhere(record.patient, record)
     assert [each["document"]["title"] for each in answer["documents"]] == ["À lui"]
+
+
+async def test_who_is_not_let_in_here_is_not_told_of_a_home(region: Region) -> None:
+    """Closed to him here, whatever home would say: the words of a patient whom nobody knows, and a line here."""
+    record, patient_id = await region.visit()
+    stranger, token = await region.serving.professional()
+    await region.home.authorize(patient_id, await _person(region, patient_id), stranger)
+    client = region.serving.client(token)
+    told = await _elsewhere(client, record)
+    assert told == await _answered(client, node_id(Node.PATIENT, uuid4())) == {"code": "ACCESS_REFUSED"}
+    async with region.tenants[TENANT].database.transaction() as connection:
+        refused = "select patient_id from journal where actor_id = :who and outcome = 'refused' order by line_id"
+        lines = list(await connection.scalars(text(refused), {"who": stranger.id}))
+    assert (lines[0], len(lines)) == (record.patient_id, 2)
+    at_home = await region.home.journal(await _person(region, patient_id), patient_id)
+    assert not any(line.actor_id == stranger.id for line in at_home)
 
 
 @pytest.mark.parametrize("question", [b"", b"rien", b"e30.e30.e30.e30.e30"])

@@ -14,12 +14,14 @@ import httpx2
 from sqlalchemy import Uuid, bindparam, select
 
 from passerelle.audit.transactions import transaction
+from passerelle.dossier import access
 from passerelle.identities import patients
 from passerelle.kernel import tracing
 from passerelle.kernel.context import Context
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import Refused, TryLater
 from passerelle.kernel.records_elsewhere import Part, RecordElsewhere, Span
+from passerelle_policies.vocabulary import Action, Kind
 from passerelle_tenants.federation import manifest, peers, questions
 from passerelle_tenants.federation.envelopes import Unopened, Unsealable
 from passerelle_tenants.federation.manifest import SourceState
@@ -53,7 +55,13 @@ class Asking:
     http: Callable[[], httpx2.AsyncClient]
 
     async def record(self, context: Context, patient_id: UUID, asked: Mapping[str, Any], /) -> RecordElsewhere:
-        """`RecordsElsewhere.record`: one question to the patient's home; nobody is asked where that is here."""
+        """`RecordsElsewhere.record`: one question to the patient's home; nobody is asked where that is here.
+
+        Decided and journalled here first, as an opening of the record: who is not let in is not told of a home.
+        Refused: ACCESS_REFUSED, alike for a patient whom nobody knows.
+        """
+        async with transaction(context) as act:
+            await access.require(act, patient_id, Kind.DOSSIER, Action.READ)
         await peers.sync(await self.office(context))  # a network that came a moment ago has its part too
         ((home,),) = await context.tenant.database.fetch(_HOME, {"patient_id": patient_id})
         parts = [
