@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Text, and_, case, cast, exists, func, literal, or_, select, text
 
-from passerelle.audit.tables import journal, journal_leaf, journal_seal, narrowing, outbox
+from passerelle.audit import narrowings
+from passerelle.audit.tables import journal, journal_leaf, journal_seal, outbox
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
 
@@ -57,7 +58,7 @@ def _behind() -> Statement:
             select(func.count()).where(waits).scalar_subquery().label("waiting"),
             select(func.count()).where(waits, outbox.c.attempts > 0).scalar_subquery().label("failing"),
             select(func.min(outbox.c.at)).where(waits).scalar_subquery().label("waiting_since"),
-            select(func.min(narrowing.c.at)).where(narrowing.c.kept_at.is_(None)).scalar_subquery(),
+            narrowings.UNKEPT_SINCE.scalar_subquery(),
         )
     )
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import exists, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import narrowing
+
+_UNKEPT: Final = narrowing.c.kept_at.is_(None)
+UNKEPT_SINCE: Final = select(func.min(narrowing.c.at)).where(_UNKEPT)
+"""Since when the oldest change waits for the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ async def take(connection: AsyncConnection, limit: int) -> list[Narrowing]:
     """The oldest that the ledger does not have, locked until the transaction ends."""
     wanted = (
         select(*(narrowing.c[name] for name in Narrowing.__dataclass_fields__))
-        .where(narrowing.c.kept_at.is_(None))
+        .where(_UNKEPT)
         .order_by(narrowing.c.narrowing_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -61,6 +65,6 @@ async def any_kept(connection: AsyncConnection) -> bool:
 
 async def waiting(connection: AsyncConnection) -> Waiting:
     """How far the ledger is behind: what would be lost with this database now, by its own clock."""
-    age = func.extract("epoch", func.clock_timestamp() - func.min(narrowing.c.at))
-    row = (await connection.execute(select(func.count(), age).where(narrowing.c.kept_at.is_(None)))).one()
+    age = func.extract("epoch", func.clock_timestamp() - UNKEPT_SINCE.scalar_subquery())
+    row = (await connection.execute(select(func.count(), age).where(_UNKEPT))).one()
     return Waiting(int(row[0]), float(row[1] or 0.0))

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
-from passerelle.dossier import house_rules, lifecycle, remains
+from passerelle.dossier import house_rules, lifecycle
 from passerelle.dossier.events import DossierChanged
 from passerelle.dossier.federated_bundles import APPLIED, LATER, DecidedBy
 from passerelle.dossier.tables import dossier, dossier_act
@@ -142,28 +142,8 @@ async def _to(act: Act, row: Row[Any]) -> None:
     if action is Action.CLOSE:
         changes = {"closed_at": row.closed_at, "purge_after": row.purge_after}
     elif action is Action.PURGE:
-        changes = {"wrapped_key": None}
-    if row.state is None:
-        await act.connection.execute(insert(dossier).values(patient_id=patient_id, state=row.becomes, **changes))
-    else:
-        of_patient = dossier.c.patient_id == patient_id
-        await act.connection.execute(update(dossier).where(of_patient).values(state=row.becomes, **changes))
-    await act.connection.execute(
-        insert(dossier_act).values(
-            patient_id=patient_id,
-            act_id=uuid4(),
-            act=action.value,
-            from_state=row.state,
-            to_state=row.becomes,
-            at=act.now,
-            actor_kind=act.context.actor.kind.value,
-            actor_id=act.context.actor.id,
-            basis=row.basis,
-        )
-    )
-    if action is Action.PURGE:
-        await lifecycle.end_requests(act, patient_id, done_at=act.now)
-        await remains.blank(act, patient_id)
+        changes = {}
+    await lifecycle.write(act, patient_id, action, row.state, row.becomes, basis=row.basis, **changes)
     changed = DossierChanged(patient_id=patient_id, act=action.value, to_state=row.becomes)
     await outbox.publish_all(act, [changed], is_addressed=True)
     said = house_rules.line(act, Kind.DOSSIER, action, "decided-at-home", patient_id=patient_id)

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit import outbox
@@ -164,7 +164,7 @@ async def reopen(act: Act, patient_id: UUID, *, proof: str) -> Dossier:
     if held is not None and held.wrapped_key is None:  # closed before it was ever open
         changes["wrapped_key"] = act.context.tenant.keys.new_dossier_key(act.context.tenant.id, patient_id)
     reopened = await _to(act, patient_id, Action.REOPEN, DossierState.OPEN, basis=Basis.CONSENT, proof=proof, **changes)
-    await end_requests(act, patient_id, withdrawn_at=act.now)
+    await _end_requests(act, patient_id, withdrawn_at=act.now)
     return reopened
 
 
@@ -208,10 +208,7 @@ async def purge(act: Act, patient_id: UUID, *, basis: Basis, proof: str) -> Doss
         raise Conflict("RETENTION_RUNNING")
     if basis not in {Basis.RETENTION, Basis.REQUEST}:
         raise InvalidInput("PURGE_BASIS_INVALID")
-    purged = await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof, wrapped_key=None)
-    await end_requests(act, patient_id, done_at=act.now)
-    await remains.blank(act, patient_id)
-    return purged
+    return await _to(act, patient_id, Action.PURGE, DossierState.PURGED, basis=basis, proof=proof)
 
 
 async def state_of(act: Act, patient_id: UUID) -> DossierState | None:
@@ -225,7 +222,7 @@ async def _held(act: Act, patient_id: UUID) -> Any:
     return found.one_or_none()
 
 
-async def end_requests(act: Act, patient_id: UUID, **at: datetime) -> None:
+async def _end_requests(act: Act, patient_id: UUID, **at: datetime) -> None:
     """Close what was asked and not done: `done_at` or `withdrawn_at`."""
     await act.connection.execute(
         update(erasure_request)
@@ -261,37 +258,8 @@ async def _to(
     if from_state not in _FROM[action]:
         # Which state it is in is for those who may open the record, not for everyone who may inform or feed.
         raise Conflict("DOSSIER_STATE", act=action.value)
-    if held is None:
-        written = await act.connection.execute(
-            upsert(dossier)
-            .values(patient_id=patient_id, state=to_state.value, **changes)
-            .on_conflict_do_nothing()
-            .returning(dossier)
-        )
-        row = written.one_or_none()
-        if row is None:  # created by someone else in the same instant
-            raise Conflict("DOSSIER_STATE", act=action.value)
-    else:
-        written = await act.connection.execute(
-            update(dossier)
-            .where(dossier.c.patient_id == patient_id)
-            .values(state=to_state.value, **changes)
-            .returning(dossier)
-        )
-        row = written.one()
-    await act.connection.execute(
-        insert(dossier_act).values(
-            patient_id=patient_id,
-            act_id=uuid4(),
-            act=action.value,
-            from_state=from_state.value if from_state else None,
-            to_state=to_state.value,
-            at=act.now,
-            actor_kind=act.context.actor.kind.value,
-            actor_id=act.context.actor.id,
-            basis=basis.value,
-            proof=proof,
-        )
+    row = await write(
+        act, patient_id, action, held.state if held else None, to_state.value, basis=basis.value, proof=proof, **changes
     )
     await outbox.publish(act, DossierChanged(patient_id=patient_id, act=action.value, to_state=to_state.value))
     return Dossier(
@@ -302,3 +270,50 @@ async def _to(
         objection_until=row.objection_until,
         purge_after=row.purge_after,
     )
+
+
+async def write(
+    act: Act,
+    patient_id: UUID,
+    action: Action,
+    from_state: str | None,
+    to_state: str,
+    *,
+    basis: str | None = None,
+    proof: str | None = None,
+    **changes: Any,
+) -> Row[Any]:
+    """Write a change of state that is decided: by a rule, by the network of home, by what a restore puts back.
+
+    A purge takes the key, ends what was asked and blanks the rest. The caller tells of it and journals it.
+    DOSSIER_STATE when somebody else began the record in the same instant.
+    """
+    if action is Action.PURGE:
+        changes["wrapped_key"] = None
+    if from_state is None:
+        beginning = upsert(dossier).values(patient_id=patient_id, state=to_state, **changes).on_conflict_do_nothing()
+        written = await act.connection.execute(beginning.returning(dossier))
+    else:
+        going_on = update(dossier).where(dossier.c.patient_id == patient_id).values(state=to_state, **changes)
+        written = await act.connection.execute(going_on.returning(dossier))
+    row: Row[Any] | None = written.one_or_none()
+    if row is None:
+        raise Conflict("DOSSIER_STATE", act=action.value)
+    await act.connection.execute(
+        insert(dossier_act).values(
+            patient_id=patient_id,
+            act_id=uuid4(),
+            act=action.value,
+            from_state=from_state,
+            to_state=to_state,
+            at=act.now,
+            actor_kind=act.context.actor.kind.value,
+            actor_id=act.context.actor.id,
+            basis=basis,
+            proof=proof,
+        )
+    )
+    if action is Action.PURGE:
+        await _end_requests(act, patient_id, done_at=act.now)
+        await remains.blank(act, patient_id)
+    return row

@@ -11,9 +11,9 @@ art. 17 and 32.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -21,8 +21,9 @@ from sqlalchemy import Table, insert, select, text, update
 
 from passerelle.audit import journal, outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import house_rules, lifecycle, remains
+from passerelle.dossier import house_rules, lifecycle
 from passerelle.dossier.events import DocumentMetadataChanged, DossierChanged, RelationChanged
+from passerelle.dossier.ledger_words import RULE, Said, instant, journalled
 from passerelle.dossier.tables import (
     block,
     care_team_member,
@@ -31,7 +32,6 @@ from passerelle.dossier.tables import (
     document_version,
     document_withholding,
     dossier,
-    dossier_act,
     emergency_access,
     emergency_objection,
     erasure_request,
@@ -42,9 +42,6 @@ from passerelle.dossier.tables import (
 )
 from passerelle.identities import civil_status, patients
 from passerelle_policies.vocabulary import Action, DocumentStatus, DossierState, Kind
-
-RULE: Final = "restored"
-Said = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +148,7 @@ async def put_back(act: Act, what: str, said: Sequence[Said]) -> int:
         return len((await act.connection.execute(_REGISTERED, {"said": json.dumps([*said])})).all())
     if what == erasure_request.name:
         asked = (await act.connection.execute(_REQUESTED, {"said": json.dumps([*said])})).scalars().all()
-        return await _journalled(act, Kind.DOSSIER, Action.PURGE, asked)
+        return await journalled(act, Kind.DOSSIER, Action.PURGE, asked)
     one_by_one = {_PATIENT: _dead, document.name: _marked, dossier.name: _gone_on}[what]
     return sum([await one_by_one(act, each) for each in said])
 
@@ -188,7 +185,7 @@ async def _told(act: Act, of: _Dated, changed: Sequence[UUID | None]) -> int:
     whose = [each for each in changed if each is not None]
     events = [RelationChanged(patient_id=each, act="restore", relation="every") for each in sorted(set(whose))]
     await outbox.publish_all(act, events)
-    await _journalled(act, of.kind, of.action, whose)
+    await journalled(act, of.kind, of.action, whose)
     return len(changed)
 
 
@@ -199,7 +196,7 @@ async def _dead(act: Act, said: Said) -> int:
     if on is None or known is None or await civil_status.deceased_on(act, patient_id) is not None:
         return 0
     await civil_status.record_death(act, patient_id, date.fromisoformat(on))
-    return await _journalled(act, Kind.DOSSIER, Action.DECLARE_DEATH, [patient_id])
+    return await journalled(act, Kind.DOSSIER, Action.DECLARE_DEATH, [patient_id])
 
 
 async def _marked(act: Act, said: Said) -> int:
@@ -210,11 +207,11 @@ async def _marked(act: Act, said: Said) -> int:
         return 0
     changes: dict[str, Any] = {name: True for name in _FLAGS if said[name] and not getattr(row, name)}
     action = next((_FLAGS[name] for name in changes), Action.DELETE)
-    until = _instant(said["hidden_until"])
+    until = instant(said["hidden_until"])
     if said["hidden_from_patient"]:
         lasts = row.hidden_until is not None and (until is None or until > row.hidden_until)
         if not row.hidden_from_patient or lasts:
-            changes |= {"hidden_since": row.hidden_since or _instant(said["hidden_since"]), "hidden_until": until}
+            changes |= {"hidden_since": row.hidden_since or instant(said["hidden_since"]), "hidden_until": until}
             action = action if action is not Action.DELETE else Action.HIDE_FROM_PATIENT
     if _STATUSES.index(said["status"]) > _STATUSES.index(row.status):
         changes["status"] = said["status"]
@@ -262,39 +259,8 @@ async def _gone_on(act: Act, said: Said) -> int:
         return 0
     if row is None and await patients.by_id(act, patient_id) is None:
         return 0
-    changes: dict[str, Any] = {"closed_at": _instant(said["closed_at"]), "purge_after": _instant(said["purge_after"])}
-    if state == DossierState.PURGED.value:
-        changes["wrapped_key"] = None
-    if row is None:
-        await act.connection.execute(insert(dossier).values(patient_id=patient_id, state=state, **changes))
-    else:
-        await act.connection.execute(update(dossier).where(own).values(state=state, **changes))
+    changes: dict[str, Any] = {"closed_at": instant(said["closed_at"]), "purge_after": instant(said["purge_after"])}
     action = _ACTS[state]
-    await act.connection.execute(
-        insert(dossier_act).values(
-            patient_id=patient_id,
-            act_id=uuid4(),
-            act=action.value,
-            from_state=before,
-            to_state=state,
-            at=act.now,
-            actor_kind=act.context.actor.kind.value,
-            actor_id=act.context.actor.id,
-        )
-    )
-    if action is Action.PURGE:
-        await lifecycle.end_requests(act, patient_id, done_at=act.now)
-        await remains.blank(act, patient_id)
+    await lifecycle.write(act, patient_id, action, before, state, **changes)
     await outbox.publish(act, DossierChanged(patient_id=patient_id, act=action.value, to_state=state))
-    return await _journalled(act, Kind.DOSSIER, action, [patient_id])
-
-
-async def _journalled(act: Act, kind: Kind, action: Action, whose: Sequence[UUID]) -> int:
-    lines = [house_rules.line(act, kind, action, RULE, patient_id=each) for each in whose]
-    if lines:
-        await journal.append_all(act.connection, act.context, lines)
-    return len(lines)
-
-
-def _instant(said: str | None) -> datetime | None:
-    return None if said is None else datetime.fromisoformat(said)
+    return await journalled(act, Kind.DOSSIER, action, [patient_id])

@@ -7,22 +7,19 @@ and that were given back, members who left a board, addresses of calendars that 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select, text, tuple_
 
-from passerelle.audit import journal
 from passerelle.audit.transactions import Act
-from passerelle.dossier import house_rules
-from passerelle.dossier.restored import RULE
+from passerelle.dossier.ledger_words import Said, journalled
 from passerelle.oncology import cases
 from passerelle.oncology.cases import CaseState
 from passerelle.oncology.tables import board_case, board_member, calendar_feed, case_attachment, recourse_case
 from passerelle_policies.vocabulary import Action, Kind
 
-Said = Sequence[Mapping[str, Any]]
 TABLES: Final = (case_attachment.name, board_case.name, recourse_case.name, board_member.name, calendar_feed.name)
 _DETACHED: Final = text(
     "update case_attachment a set detached_at = s.detached_at"
@@ -58,7 +55,7 @@ _CHANGES: Final = {
 }
 
 
-async def put_back(act: Act, what: str, said: Said) -> int:
+async def put_back(act: Act, what: str, said: Sequence[Said]) -> int:
     """Put back what the ledger says of rows of one table; says how many changed by it. An address of a calendar has no
     line in the journal: no patient is in what it shows."""
     spoken = {"said": json.dumps([*said])}
@@ -70,13 +67,10 @@ async def put_back(act: Act, what: str, said: Said) -> int:
         whose: Sequence[UUID | None] = (await act.connection.execute(change, spoken)).scalars().all()
     else:
         whose = await _withdrawn(act, said)
-    lines = [house_rules.line(act, kind, action, RULE, patient_id=each or journal.NOBODY) for each in whose]
-    if lines:
-        await journal.append_all(act.connection, act.context, lines)
-    return len(lines)
+    return await journalled(act, kind, action, whose)
 
 
-async def _withdrawn(act: Act, said: Said) -> list[UUID]:
+async def _withdrawn(act: Act, said: Sequence[Said]) -> list[UUID]:
     withdrawn = [(each["patient_id"], each["case_id"]) for each in said if each["state"] == CaseState.WITHDRAWN]
     registered = select(board_case).where(
         board_case.c.state == CaseState.REGISTERED.value,

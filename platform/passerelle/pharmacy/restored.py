@@ -5,17 +5,16 @@ As `dossier.restored`: never towards open. Sources: CSP R.1111-20-1 to R.1111-20
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, select, update
 
-from passerelle.audit import journal, outbox
+from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
-from passerelle.dossier import house_rules
-from passerelle.dossier.restored import RULE
+from passerelle.dossier.ledger_words import Said, instant, journalled
 from passerelle.identities import patients
 from passerelle.pharmacy.events import PharmacyRecordChanged
 from passerelle.pharmacy.tables import pharmacy_record, pharmacy_record_act
@@ -28,12 +27,12 @@ _ACTS: Final = {
 }
 
 
-async def put_back(act: Act, what: str, said: Sequence[Mapping[str, Any]]) -> int:
+async def put_back(act: Act, what: str, said: Sequence[Said]) -> int:
     """Put back what the ledger says of records; says how many changed by it."""
     return sum([await _shut(act, each) for each in said if what == pharmacy_record.name])
 
 
-async def _shut(act: Act, said: Mapping[str, Any]) -> int:
+async def _shut(act: Act, said: Said) -> int:
     patient_id, state = UUID(said["patient_id"]), said["state"]
     own = pharmacy_record.c.patient_id == patient_id
     row = (await act.connection.execute(select(pharmacy_record).where(own).with_for_update())).one_or_none()
@@ -44,9 +43,9 @@ async def _shut(act: Act, said: Mapping[str, Any]) -> int:
     ends_on = said["objection_ends_on"]
     changes = {
         "state": state,
-        "objected_at": _instant(said["objected_at"]),
+        "objected_at": instant(said["objected_at"]),
         "objection_ends_on": None if ends_on is None else date.fromisoformat(ends_on),
-        "closed_at": _instant(said["closed_at"]),
+        "closed_at": instant(said["closed_at"]),
     }
     if row is None:
         await act.connection.execute(insert(pharmacy_record).values(patient_id=patient_id, **changes))
@@ -67,10 +66,4 @@ async def _shut(act: Act, said: Mapping[str, Any]) -> int:
         )
     )
     await outbox.publish(act, PharmacyRecordChanged(patient_id=patient_id, act=action.value, to_state=state))
-    line = house_rules.line(act, Kind.PHARMACY_RECORD, action, RULE, patient_id=patient_id)
-    await journal.append(act.connection, act.context, line)
-    return 1
-
-
-def _instant(said: str | None) -> datetime | None:
-    return None if said is None else datetime.fromisoformat(said)
+    return await journalled(act, Kind.PHARMACY_RECORD, action, [patient_id])
