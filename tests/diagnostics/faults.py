@@ -114,7 +114,7 @@ async def no_worker(ground: Ground) -> AsyncIterator[None]:
         client.delete(key)
 
 
-@_fault(("queues", NETWORK, "OUTBOX_BEHIND"))
+@_fault(("outbox", NETWORK, "OUTBOX_BEHIND"))
 async def relay_behind(ground: Ground) -> AsyncIterator[None]:
     event = "(gen_random_uuid(), 'essai', gen_random_uuid(), '{}', now() - interval '11 min')"
     with ground.owned(

@@ -17,38 +17,43 @@ Contents = Annotated[
     typer.Option("--contents/--no-contents", help="Chercher les contenus orphelins : tout le dépôt est listé."),
 ]
 
-_NAMES = {
+Every = Annotated[bool, typer.Option("--all", help="Montrer un à un les contrôles où tout va bien.")]
+
+NAMES = {
     "database": "Base de données",
     "migrations": "Schéma",
     "broker": "Courtier",
-    "queues": "Files",
+    "queues": "Files du courtier",
+    "outbox": "Événements à relayer",
     "object_store": "Dépôt des contenus",
     "clock": "Horloge",
     "certificate": "Certificat",
     "keys": "Clés",
-    "sealing": "Scellement",
-    "federation": "Échanges",
+    "sealing": "Scellement du journal",
+    "ledger": "Registre des restrictions",
+    "federation": "Échanges entre réseaux",
     "orphans": "Contenus orphelins",
 }
+"""Of each `Check`, what people call it."""
 _PLACES = {"": "installation", "directory": "annuaire", "locator": "localisateur", "broker": "courtier"}
 
 
-def doctor(contents: Contents = True, state: State = None, as_json: Json = False) -> None:
+def doctor(contents: Contents = True, every: Every = False, state: State = None, as_json: Json = False) -> None:
     """Dire si tout va bien : bases, courtier, files, dépôts, horloges, certificats, clés, scellement, échanges.
 
-    Chaque défaut est dit avec sa cause et son remède. Sort avec 1 si quelque chose ne va pas. Ne change rien.
+    Chaque défaut est dit d’abord, avec sa cause et son remède ; ce qui va bien, une ligne par sorte de contrôle.
+    Sort avec 1 si quelque chose ne va pas. Ne change rien.
     """
     import asyncio
 
-    from passerelle_ops.terminal import print_json, say
+    from passerelle_ops.terminal import print_json
 
     found = asyncio.run(_examined(state, contents=contents))
     faults = [each for each in found if each.wrong is not None]
     if as_json:
         print_json({"is_well": not faults, "checks": [_document(each) for each in found]})
     else:
-        _show(found)
-        say("DOCTOR_FAULTS" if faults else "DOCTOR_WELL", faults=len(faults), checks=len(found))
+        show(found, every=every)
     raise typer.Exit(1 if faults else 0)
 
 
@@ -79,18 +84,35 @@ def _document(found: Found) -> dict[str, str | bool | None]:
     }
 
 
-def _show(found: list[Found]) -> None:
+def show(found: list[Found], *, every: bool) -> None:
+    """Faults first, then what is well, the verdict last."""
+    from collections import Counter
+
     from rich.markup import escape
 
-    from passerelle_ops.terminal import output, table
+    from passerelle_ops.terminal import output, say, table
 
-    rows = [
-        [
-            "[green]✓[/]" if each.wrong is None else "[red]✗[/]",
-            _NAMES[each.check],
-            escape(_PLACES.get(each.about, each.about)),
-            f"{escape(each.wrong.cause)}\n[bold]→[/] {escape(each.wrong.remedy)}" if each.wrong else "",
-        ]
-        for each in sorted(found, key=lambda each: each.wrong is None)
-    ]
-    output().print(table("Contrôles", ["", "Contrôle", "Où", "Cause et remède"], rows))
+    well = [each for each in found if each.wrong is None]
+    for each in found:
+        if each.wrong is None:
+            continue
+        say(
+            "DOCTOR_FAULT",
+            check=NAMES[each.check],
+            about=_place(each),
+            cause=each.wrong.cause,
+            remedy=each.wrong.remedy,
+        )
+    if every:
+        rows = [["[green]✓[/]", NAMES[each.check], escape(_place(each))] for each in well]
+        output().print(table("", ["", "Contrôle", "Où"], rows))
+    else:
+        for check, number in Counter(each.check for each in well).items():
+            say("DOCTOR_WELL_OF", check=NAMES[check], number=number)
+    output().print()
+    faults = len(found) - len(well)
+    say("DOCTOR_FAULTS" if faults else "DOCTOR_WELL", faults=faults, checks=len(found))
+
+
+def _place(found: Found) -> str:
+    return _PLACES.get(found.about, found.about)

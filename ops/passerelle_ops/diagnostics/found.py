@@ -17,6 +17,7 @@ class Check(StrEnum):
     MIGRATIONS = "migrations"
     BROKER = "broker"
     QUEUES = "queues"
+    OUTBOX = "outbox"
     STORE = "object_store"
     CLOCK = "clock"
     CERTIFICATE = "certificate"

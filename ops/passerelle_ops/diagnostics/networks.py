@@ -60,7 +60,7 @@ async def behindhand(tenant: Tenant, now: datetime) -> list[Found]:
     return [
         Found(Check.SEALING, tenant.id, sealing),
         Found(Check.LEDGER, tenant.id, ledger),
-        Found(Check.QUEUES, tenant.id, outbox if unrelayed > _UNRELAYED else None),
+        Found(Check.OUTBOX, tenant.id, outbox if unrelayed > _UNRELAYED else None),
     ]
 
 
