@@ -94,6 +94,26 @@ class Document:
     is_plain: bool = False
     readied: dict[str | None, Readied] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, text: str, ast: DocumentNode, *, field_names: frozenset[str], for_all: bool, is_plain: bool
+    ) -> Document:
+        """What `text` says, its definitions by their names."""
+        found = ast.definitions
+        return cls(
+            text=text,
+            ast=ast,
+            operations={
+                each.name.value if each.name else None: each
+                for each in found
+                if isinstance(each, OperationDefinitionNode)
+            },
+            fragments={each.name.value: each for each in found if isinstance(each, FragmentDefinitionNode)},
+            field_names=field_names,
+            for_all=for_all,
+            is_plain=is_plain,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -226,15 +246,9 @@ class Preparation:
             faults = validate(self._schema, ast, self._rules, max_errors=20, hide_suggestions=self._hide_suggestions)
             if faults:
                 raise RequestErrors(errors.validation_errors(faults))
-        return Document(
-            text=text,
-            ast=ast,
-            operations={
-                each.name.value if each.name else None: each
-                for each in ast.definitions
-                if isinstance(each, OperationDefinitionNode)
-            },
-            fragments={each.name.value: each for each in ast.definitions if isinstance(each, FragmentDefinitionNode)},
+        return Document.of(
+            text,
+            ast,
             field_names=frozenset(contents.names),
             for_all=not contents.has_values and not looks_like_matricule(text),
             is_plain=is_plain,

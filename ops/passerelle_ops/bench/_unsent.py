@@ -7,27 +7,16 @@ texts in the places of its own. The two must give the same statements, octet by 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Final
 
-from graphql import (
-    DocumentNode,
-    Node,
-    StringValueNode,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
-    get_named_type,
-    parse,
-    print_ast,
-    visit,
-)
+from graphql import DocumentNode, Node, StringValueNode, TypeInfo, TypeInfoVisitor, Visitor, get_named_type, visit
 
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.limits import Limits
-from passerelle_graphql.preparation import Preparation, RequestErrors
+from passerelle_graphql.preparation import Document, Preparation, Prepared, RequestErrors
 from passerelle_graphql.requests import Parameters
 from passerelle_graphql.schema import ROOTS, schema
 from passerelle_ops.bench._alike import GRAPH, NAMES
@@ -79,8 +68,10 @@ def compiled_unsent(first: int, count: int) -> Unsent:
 
 
 def _compile(done: Unsent, text: str, variables: Any, name: str | None) -> None:
+    preparation, plans = _compiler()
     try:
-        own = _statements(text, variables, name)
+        prepared = preparation.prepare(Parameters(query=text, variables=variables, operation_name=name))
+        own = _statements(plans, prepared)
     except RequestErrors:
         done.invalid += 1
         return
@@ -88,13 +79,11 @@ def _compile(done: Unsent, text: str, variables: Any, name: str | None) -> None:
         done.reasons[str(reason)] += 1
         return
     done.compiled += 1
-    if own != _statements(_otherwise(text), variables, name):
+    if own != _statements(plans, _otherwise(prepared)):
         done.by_data.append(text)
 
 
-def _statements(text: str, variables: Any, name: str | None) -> list[bytes]:
-    preparation, plans = _compiler()
-    prepared = preparation.prepare(Parameters(query=text, variables=variables, operation_name=name))
+def _statements(plans: Plans, prepared: Prepared) -> list[bytes]:
     return [each.statement.sql for each in plans.plan(prepared).roots]
 
 
@@ -117,8 +106,15 @@ class _Others(Visitor):
         return StringValueNode(value=_OTHER)
 
 
-def _otherwise(text: str) -> str:
-    """The same document with other texts."""
-    document: DocumentNode = parse(text)
-    types = TypeInfo(GRAPH)
-    return print_ast(visit(document, TypeInfoVisitor(types, _Others(types))))
+def _otherwise(prepared: Prepared) -> Prepared:
+    """The same operation with other texts, which are as valid; under a text of its own, so that no plan is found."""
+    types, document = TypeInfo(GRAPH), prepared.document
+    ast: DocumentNode = visit(document.ast, TypeInfoVisitor(types, _Others(types)))
+    other = Document.of(
+        f"{document.text}#",
+        ast,
+        field_names=document.field_names,
+        for_all=document.for_all,
+        is_plain=document.is_plain,
+    )
+    return replace(prepared, document=other, operation=other.operations[prepared.name])
