@@ -218,24 +218,22 @@ def _in_parts(members: Sequence[_Member]) -> list[_Member]:
 
 
 def _part(members: Sequence[_Member]) -> Beginning:
-    kept = _Kept()
+    """What is written of the parts that last is kept, in one plan; others are written anew in each answer."""
+    kept: dict[Any, bytes] = {}
 
     def begun() -> Writer:
-        kept.write = _Object(members, b"", b"")
-        return kept.__getitem__
+        write_new = _Object(members, b"", b"")
+
+        def write(part: Any) -> bytes:
+            told = kept.get(part)
+            if told is None:
+                told = write_new(part)
+                if part.lasts:
+                    if len(kept) >= _PARTS_AT_MOST:
+                        kept.clear()
+                    kept[part] = told
+            return told
+
+        return write
 
     return begun
-
-
-class _Kept(dict[Any, bytes]):
-    """What is written of the parts that last, in one plan. Others are written anew each time."""
-
-    write: Writer
-
-    def __missing__(self, part: Any) -> bytes:
-        told = self.write(part)
-        if part.lasts:
-            if len(self) >= _PARTS_AT_MOST:
-                self.clear()
-            self[part] = told
-        return told
