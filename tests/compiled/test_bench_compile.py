@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from graphql import print_ast
 
+from passerelle_graphql.compiler.plans import Plans
+from passerelle_graphql.preparation import Prepared
 from passerelle_ops.bench import _unsent
 from passerelle_ops.bench import compile as measure
 from passerelle_ops.stack.postgres import Postgres
@@ -24,7 +27,11 @@ def test_a_few_examples_differ_in_nothing(capsys: pytest.CaptureFixture[str], po
 
 def test_a_statement_that_holds_what_a_caller_wrote_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     statements = _unsent._statements
-    monkeypatch.setattr(_unsent, "_statements", lambda text, *rest: [*statements(text, *rest), text.encode()])
+
+    def with_what_was_written(plans: Plans, prepared: Prepared) -> list[bytes]:
+        return [*statements(plans, prepared), print_ast(prepared.document.ast).encode()]
+
+    monkeypatch.setattr(_unsent, "_statements", with_what_was_written)
 
     assert _unsent.compiled_unsent(0, 20).by_data
 
