@@ -148,6 +148,8 @@ async def _after(house: House, before: tuple[Any, ...]) -> Happened:
     newcomer_id, himself = await world.patient(newcomer)
     async with transaction(world.context(himself)) as act:
         await lifecycle.close(act, newcomer_id, reason="non")
+        await erasure.request_erasure(act, newcomer_id, proof="courrier")
+    await world.publish(erased_id, document())  # erased with its record: not lost
     async with transaction(world.context(other)) as act:
         await lifecycle.close(act, erased_id, reason="au revoir")
         await erasure.request_erasure(act, erased_id, proof="courrier")
@@ -234,6 +236,8 @@ async def test_what_narrowed_is_in_force_and_what_was_erased_stays_so(
         "select d.state, p.ins_value from dossier d join patient p using (patient_id) where patient_id = :id", id=again
     )
     assert tuple(shut) == ("closed", happened.newcomer.value)
+    asked = "select count(*) from erasure_request where patient_id = :id and done_at is null"
+    assert (await house.one(asked, id=again))[0] == 1
 
     await seal(world.tenant, world.clock)
     assert (await verify_journal(world.tenant, world.clock)).findings == ()

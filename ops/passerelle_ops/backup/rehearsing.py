@@ -99,10 +99,10 @@ async def rehearse(
                 on_progress("contents", opened, None)
                 if finding is not None:
                     findings.append(finding)
-            loss = await lost_documents(tenant, source.ledger, after=int(opening["ledger"]))
+            words = await read(source.ledger.since(int(opening["ledger"])))
+            loss = await lost_documents(tenant, source.ledger, after=int(opening["ledger"]), words=words)
             with tempfile.TemporaryDirectory(prefix="passerelle-rehearsal-") as folder:
                 alone = replace(tenant, contents=Contents(Path(folder).as_uri()))
-                words = await read(source.ledger.since(int(opening["ledger"])))
                 await must_be_its_ledger(tenant, words, int(opening["ledger"]))
                 replayed = await replay(alone, clock, words, lambda d, t: on_progress("replay", d, t))
                 findings += (await verify_erasures(alone))[1]

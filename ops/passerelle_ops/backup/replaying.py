@@ -28,7 +28,7 @@ from passerelle_ops.backup.ledger import Entry
 from passerelle_policies.vocabulary import ActorKind, DossierState, Purpose
 
 _AT_ONCE: Final = 500
-#: Who puts what back, table by table; records come last, as erasing them takes the words out of the others.
+#: Who puts what back, table by table; records come late, as erasing them takes the words out of the others.
 _ORDER: Final[tuple[tuple[str, ModuleType], ...]] = (
     *((each, oncology) for each in oncology.TABLES),
     *((each, pharmacy) for each in pharmacy.TABLES),
@@ -40,6 +40,8 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "board_case": ("patient_id", "case_id"),
     "case_attachment": ("patient_id", "case_id", "document_id"),
     "recourse_case": ("referral_id",),
+    "board_session": ("session_id",),
+    "board_seat": ("session_id", "subject"),
     "board_member": ("board_id", "member_id"),
     "calendar_feed": ("feed_id",),
     "pharmacy_record": ("patient_id",),
@@ -62,10 +64,10 @@ _SHUTTING: Final = ("block", "emergency_objection", "heirs_objection")
 
 @dataclass(slots=True)
 class Words:
-    """What a ledger says since a backup: the newest word on each row, what was filed, and the newest head."""
+    """What a ledger says since a backup: the newest word on each row, and the newest head. What was filed is not kept
+    here: it may be millions (`loss`)."""
 
     newest: dict[str, dict[tuple[str, ...], tuple[datetime, Mapping[str, Any]]]] = field(default_factory=dict)
-    filed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     head: Mapping[str, Any] | None = None
     entries: int = 0
 
@@ -76,6 +78,11 @@ class Words:
         shut = (said for said in states if said["state"] not in ("informed", "open"))
         dead = (said for _, said in self.newest.get("patient", {}).values() if said["deceased_on"] is not None)
         return {UUID(said["patient_id"]): said.get("person_key") for said in (*rows, *shut, *dead)}
+
+    def erased(self) -> set[str]:
+        """The patients whose record was erased."""
+        rows = (said for _, said in self.newest.get("dossier", {}).values())
+        return {said["patient_id"] for said in rows if said["state"] == DossierState.PURGED.value}
 
     def narrowed(self) -> set[str]:
         """The documents that were masked, hidden or ended."""
@@ -103,7 +110,6 @@ async def read(entries: AsyncIterator[Entry]) -> Words:
     async for entry in entries:
         words.entries += 1
         words.head = entry.head or words.head
-        words.filed |= {each["document_id"]: each for each in entry.filed}
         for each in entry.narrowed:
             at, said = datetime.fromisoformat(each["at"]), each["said"]
             if said is None or each["what"] not in _KEYS:
@@ -120,11 +126,7 @@ async def replay(
 ) -> Replayed:
     """Put back what narrowed. Safe to interrupt and to repeat: what is so already changes nothing."""
     context = _context(tenant, clock)
-    erased = {
-        said["patient_id"]
-        for _, said in words.newest.get("dossier", {}).values()
-        if said["state"] == DossierState.PURGED.value
-    }
+    erased = words.erased()
     total, done = sum(len(each) for each in words.newest.values()), 0
     async with tenant.database.transaction() as connection:
         unknown = await patients.remembered(connection, words.shutters(), clock.now())

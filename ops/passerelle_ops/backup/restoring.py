@@ -157,7 +157,7 @@ async def _put_right(
         await must_be_its_ledger(source.tenant, words, after)
         await renumber(source.tenant)
         replayed = await replay(source.tenant, clock, words, lambda d, t: on_progress("replay", d, t))
-        loss = await lost_documents(source.tenant, source.ledger, words=words)
+        loss = await lost_documents(source.tenant, source.ledger, after=after, words=words)
         await source.ledger.append(clock, restored=name)
     await admit(source.site)
     await _comment(source, None)

@@ -103,6 +103,7 @@ async def contents_lost(tenant: Tenant, stored: Collection[str]) -> AsyncIterato
 
 def _entries(ids: Sequence[UUID] | None) -> Any:
     wanted = select(
+        document.c.patient_id,
         document.c.document_id,
         document.c.unique_id,
         document.c.structure_id,
@@ -114,6 +115,7 @@ def _entries(ids: Sequence[UUID] | None) -> Any:
 
 def _written(row: Any) -> dict[str, Any]:
     return {
+        "patient_id": str(row.patient_id),
         "document_id": str(row.document_id),
         "unique_id": row.unique_id,
         "structure_id": row.structure_id,

@@ -104,7 +104,7 @@ _REQUESTED: Final = text(
     " select s.patient_id, s.request_id, s.requested_at, s.requested_by, s.due_at, ''"
     " from jsonb_populate_recordset(null::erasure_request, cast(:said as jsonb)) s"
     " where s.withdrawn_at is null and s.done_at is null"
-    " and exists (select from dossier d where d.patient_id = s.patient_id)"
+    " and exists (select from dossier d where d.patient_id = s.patient_id and d.state <> 'purged')"
     " on conflict do nothing returning patient_id"
 )
 _REGISTERED: Final = text(
@@ -129,10 +129,10 @@ TABLES: Final = (
     *_LETTING_IN,
     document_mark.name,
     document.name,
-    erasure_request.name,
     dossier.name,
+    erasure_request.name,
 )
-"""What is put back here, in this order: purges come last."""
+"""What is put back here, in this order: records end after what is in them, and requests are about what is left."""
 
 
 async def put_back(act: Act, what: str, said: Sequence[Said]) -> int:

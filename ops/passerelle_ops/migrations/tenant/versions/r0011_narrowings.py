@@ -103,6 +103,13 @@ _NOTED = (
         "new.state in ('returned', 'declined', 'withdrawn')",
         ("referral_id", "state", "ended_at", "declined_because"),
     ),
+    (
+        "board_session",
+        "update of state, closed_at",
+        "new.state = 'cancelled' or new.closed_at is not null",
+        ("session_id", "state", "held_at", "held_by", "quorum", "cancelled_at", "cancelled_because", "closed_at"),
+    ),
+    ("board_seat", "update of answer", None, ("session_id", "subject", "answer", "answered_at")),
     ("board_member", "update of valid_until", None, ("board_id", "member_id", "valid_until")),
     ("calendar_feed", "update of revoked_at", None, ("feed_id", "revoked_at")),
 )
