@@ -31,6 +31,7 @@ from passerelle_ops.stack.state import StackInfo, StateFolder
 from passerelle_tenants.addresses import recorded_addresses, refuse_address_of_another
 from passerelle_tenants.locator import Locator, is_used
 from passerelle_tenants.locator_key import FILE_NAME, LocatorKey
+from passerelle_tenants.merges import recorded_merges
 from passerelle_tenants.onboarding import (
     Site,
     Step,
@@ -88,6 +89,7 @@ class Installation:
                 await self._recorded(),
                 self.premises,
                 addresses=await recorded_addresses(self.directory.database),
+                merges=lambda: recorded_merges(self.directory.database),
                 reload=self._reloaded,
                 pool_size=self._pool_size,
                 ceiling=self._ceiling,

@@ -94,6 +94,29 @@ def taken(by: str) -> Change:
     return change
 
 
+def merged(from_: str, into: str) -> Change:
+    """The network that is his home, or that is to be or says so, is merged into another, which takes its place.
+
+    A dispute with a third one stays: an officer decides it as before.
+    """
+
+    def change(before: Home | None) -> Home:
+        if before is None:
+            return Home(tenant_id=from_, version=1, state=HomeState.MOVING, claimed_by=into)
+        if before.state is HomeState.HANDED:
+            return before
+        if before.claimed_by == from_:
+            if before.tenant_id == into:
+                return _next(before, HomeState.DECLARED)
+            return _next(before, before.state, claimed_by=into)
+        settled = before.state in {HomeState.PRESUMED, HomeState.DECLARED} or before.claimed_by == into
+        if before.tenant_id == from_ and settled:
+            return _next(before, HomeState.MOVING, claimed_by=into)
+        return before
+
+    return change
+
+
 def _next(before: Home, state: HomeState, *, claimed_by: str | None = None) -> Home:
     if (before.state, before.claimed_by) == (state, claimed_by):
         return before

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Text, any_, bindparam, func, literal, select, update
+from sqlalchemy import ColumnElement, Text, any_, bindparam, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -108,9 +108,19 @@ class Locator:
 
     async def leaving(self, tenant_id: str) -> dict[str, Home]:
         """Whose home is about to be another network, by key."""
-        wanted = select(home).where(
+        return await self._homes(
             home.c.tenant_id == tenant_id, home.c.state.in_([HomeState.MOVING.value, HomeState.HANDED.value])
         )
+
+    async def disputed(self, tenant_id: str) -> dict[str, Home]:
+        """Of whom it is not agreed that this network is his home, by key."""
+        return await self._homes(home.c.tenant_id == tenant_id, home.c.state == HomeState.DISPUTED.value)
+
+    async def claimed_by(self, tenant_id: str) -> dict[str, Home]:
+        """Whose home this network is to be, or says that it is, and another one still is, by key."""
+        return await self._homes(home.c.claimed_by == tenant_id)
+
+    async def _homes(self, *which: ColumnElement[bool]) -> dict[str, Home]:
         async with self.directory.transaction() as connection:
             return {
                 row.person_key: Home(
@@ -119,7 +129,7 @@ class Locator:
                     state=HomeState(row.state),
                     claimed_by=row.claimed_by,
                 )
-                for row in await connection.execute(wanted)
+                for row in await connection.execute(select(home).where(*which))
             }
 
     async def write(self, key: str, before: Home | None, after: Home, now: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -15,14 +16,15 @@ from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import STATEMENT_SECONDS, Database
-from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.errors import InvalidInput, TryLater
 from passerelle.kernel.keys import Keys
+from passerelle.kernel.merges import Merge
 from passerelle_tenants.networks import Network, declared_folder, load_networks, read_network
 from passerelle_tenants.tables import tenant as recorded
 
 __all__ = ["Network", "Premises", "Registry", "declared_folder", "load_networks", "read_network", "recorded_networks"]
 
-# How often an unknown name may make us read the directory again.
+# How often an unknown name may make us read the directory again, and how long what it said of merges holds.
 _RELOAD_SECONDS: Final = 5.0
 
 
@@ -49,7 +51,8 @@ class Registry:
 
     `addresses` gives the id of the network that each finds (`addresses.recorded_addresses`); one that is also an id
     finds nothing else. `reload` gives both again: a network that was set up, or renamed, while we run is found without
-    a restart. All databases are under one `ceiling`.
+    a restart. `merges` says which are merged into which, and is asked again after seconds; while it does not answer,
+    what it said last holds. All databases are under one `ceiling`.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Registry:
         premises: Callable[[str], Premises],
         *,
         addresses: Mapping[str, str] | None = None,
+        merges: Callable[[], Awaitable[Mapping[str, Merge]]] | None = None,
         reload: Callable[[], Awaitable[tuple[Mapping[str, Network], Mapping[str, str]]]] | None = None,
         pool_size: int = 8,
         ceiling: Ceiling | None = None,
@@ -65,6 +69,9 @@ class Registry:
     ) -> None:
         self._networks = dict(networks)
         self._addresses = dict(addresses or {})
+        self._ask_merges = merges
+        self._merges: Mapping[str, Merge] = {}
+        self._merges_asked_at = -_RELOAD_SECONDS
         self._reload = reload
         self._reloaded_at = monotonic()
         self._premises = premises
@@ -89,6 +96,7 @@ class Registry:
     async def tenant(self, tenant_id: str) -> Tenant:
         """The tenant, open, by its id or an address. Refused: TENANT_UNKNOWN, and what its key file or database
         refuse."""
+        await self._hear_of_merges()
         if (tenant := self._open.get(self._id_of(tenant_id))) is not None:
             return tenant
         async with self._opening:
@@ -102,6 +110,13 @@ class Registry:
 
     def _id_of(self, name: str) -> str:
         return name if name in self._networks else self._addresses.get(name, name)
+
+    async def _hear_of_merges(self) -> None:
+        if self._ask_merges is None or monotonic() - self._merges_asked_at < _RELOAD_SECONDS:
+            return
+        self._merges_asked_at = monotonic()  # first: one of those who come at the same time asks
+        with suppress(TryLater):
+            self._merges = await self._ask_merges()
 
     async def _look_again(self) -> None:
         if self._reload is None or monotonic() - self._reloaded_at < _RELOAD_SECONDS:
@@ -130,6 +145,7 @@ class Registry:
                 oid: status.value for oid, status in network.identity.status_when_unsaid.items()
             },
             opens_dossier=network.ingest.opens_dossier,
+            merge=lambda: self._merges.get(network.id),
         )
 
     async def close(self) -> None:

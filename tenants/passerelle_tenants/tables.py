@@ -93,3 +93,14 @@ tenant_address = Table(
     Column("since", DateTime(timezone=True), nullable=False),
     comment="What a network is called by besides its id; the one of the newest instant is its address now.",
 )
+
+tenant_merge = Table(
+    "tenant_merge",
+    metadata.directory,
+    Column("tenant_id", Text, primary_key=True, comment="the network that is merged into another"),
+    Column("into_tenant", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("done_at", DateTime(timezone=True), comment="nothing is written there any more; null while it goes on"),
+    CheckConstraint("tenant_id <> into_tenant", name="into_another"),
+    comment="Networks that another one goes on for: whoever is at home there is to be at home here.",
+)

@@ -19,11 +19,12 @@ from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.keys import Keys
-from passerelle_tenants.federation import home_moves, places
+from passerelle_tenants.federation import home_moves, merging, places
 from passerelle_tenants.federation.addressing import address
 from passerelle_tenants.federation.keys import Keyring
 from passerelle_tenants.federation.kinds.home import HandedHome
 from passerelle_tenants.federation.kinds.identity import Identity
+from passerelle_tenants.federation.kinds.merged_patients import MergedPatients
 from passerelle_tenants.federation.kinds.place import Place
 from passerelle_tenants.federation.office import Office
 from passerelle_tenants.federation.tables import federation_out, federation_peer, home_move, patient_place
@@ -111,6 +112,7 @@ class Region:
         office = self.offices[name]
         done = await places.locate(office, self.locator)
         done += await places.owe_new(office)
+        done += await merging.turn(office, self.locator)
         done += (await address(office)).owed
         return done + await home_moves.turn(office, self.locator)
 
@@ -194,7 +196,7 @@ async def region(
     async with AsyncExitStack() as stack:
         directory = Directory((await stack.enter_async_context(_cloned(directory_template))).database)
         locator = Locator(directory.database, LocatorKey(Keys.create(folder / "locator.key")))
-        kinds = Kinds((Identity(), Place(locator), HandedHome(locator), *more))
+        kinds = Kinds((Identity(), Place(locator), MergedPatients(locator), HandedHome(locator), *more))
         worlds, offices = {}, {}
         for name in names:
             cloned = await stack.enter_async_context(_cloned(tenant_template))

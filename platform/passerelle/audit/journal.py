@@ -7,7 +7,7 @@ SQL statement takes `written_by`, which makes the line a part of that statement;
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -35,9 +35,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit import pruned_facts, shown_lines
 from passerelle.audit.tables import journal
 from passerelle.kernel.context import Context
+from passerelle.kernel.errors import Refused
 from passerelle_policies.vocabulary import Action, ActorKind, Kind
 
 NOBODY = UUID(int=0)
+#: The rule of what a network refuses that was merged into another, and what it goes on with: reading, and answering for
+#: what was read.
+MERGED = "network-merged"
+_STILL_DONE = frozenset(
+    {
+        Action.FIND,
+        Action.READ,
+        Action.EXPORT,
+        Action.SEARCH,
+        Action.CHECK,
+        Action.BREAK_GLASS,
+        Action.REVIEW,
+        Action.ATTEST_PRESENCE,
+        Action.ATTEST_CARE,
+        Action.ACKNOWLEDGE,
+    }
+)
 #: What shows a document to someone.
 _READ = (Action.READ.value, Action.EXPORT.value)
 
@@ -145,7 +163,11 @@ async def append(connection: AsyncConnection, context: Context, line: Line) -> N
 
 
 async def append_all(connection: AsyncConnection, context: Context, lines: Sequence[Line]) -> None:
-    """Add lines in that order within the caller's transaction."""
+    """Add lines in that order within the caller's transaction.
+
+    Refused: NETWORK_MERGED for what somebody may do, and would write, in a network that another one goes on for.
+    """
+    _refuse_writing(context, lines)
     by = who(context)
     await connection.execute(
         insert(journal),
@@ -165,6 +187,17 @@ async def append_all(connection: AsyncConnection, context: Context, lines: Seque
             for line in lines
         ],
     )
+
+
+def _refuse_writing(context: Context, lines: Sequence[Line]) -> None:
+    """Every act passes by its line: what is let in here is reading, and what the operator's tasks carry out."""
+    merge = context.tenant.merge()
+    if merge is None or not merge.is_done or context.actor.kind is ActorKind.SYSTEM:
+        return
+    for line in lines:
+        if line.outcome is Outcome.ALLOWED and line.action not in _STILL_DONE:
+            said = replace(line, outcome=Outcome.REFUSED, rule=MERGED, code="NETWORK_MERGED")
+            raise Refused("NETWORK_MERGED", line=said, network=merge.into)
 
 
 _WHO_COLUMNS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from passerelle.kernel.directory import Directory, EmptyDirectory
 from passerelle.kernel.errors import TryLater
 from passerelle.kernel.experts import ElsewhereExperts, NobodyAsked
 from passerelle.kernel.homes import SaidHome
+from passerelle.kernel.merges import Merge, not_merged
 from passerelle.kernel.records_elsewhere import Part, RecordElsewhere, Span
 from passerelle_policies.vocabulary import Mode, Purpose
 
@@ -31,7 +32,8 @@ class Tenant:
     `is_test` lets the test and demo INS OIDs in. `parameters` are the tenant's overrides of the rule pack,
     by parameter name; `identity_status_when_unsaid` maps an INS OID to the status that its presence in a
     document is worth when the document does not say (see docs/decisions). `opens_dossier`: feeding may open
-    the record that is missing, the feeding structure having declared the patient's consent.
+    the record that is missing, the feeding structure having declared the patient's consent. `merge` says whether the
+    network was merged into another.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Tenant:
     parameters: Mapping[str, int | str | bool] = field(default_factory=dict)
     identity_status_when_unsaid: Mapping[str, str] = field(default_factory=dict)
     opens_dossier: bool = False
+    #: Asked at each act: a running process hears of a merge within seconds.
+    merge: Callable[[], Merge | None] = not_merged
 
 
 class TreatmentProtocols(Protocol):

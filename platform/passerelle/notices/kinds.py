@@ -26,6 +26,7 @@ class NoticeKind(StrEnum):
     REVIEW_DONE = "review_done"
     MISFILED_VERSION = "misfiled_version"
     OPENED = "opened"
+    NETWORK_MERGED = "network_merged"
     SUSPENDED = "suspended"
     SUSPENSION_CLOSED = "suspension_closed"
     PHARMACY_RECORD_INFORMED = "pharmacy_record_informed"

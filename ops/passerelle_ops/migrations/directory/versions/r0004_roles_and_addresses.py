@@ -1,4 +1,4 @@
-"""Roles of networks, which write their own keys and addresses alone, and addresses of networks."""
+"""Roles of networks, which write of their own network alone; addresses of networks, and networks that merge."""
 
 from __future__ import annotations
 
@@ -36,9 +36,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("address", name=op.f("pk_tenant_address")),
         comment="What a network is called by besides its id; the one of the newest instant is its address now.",
     )
+    op.create_table(
+        "tenant_merge",
+        sa.Column("tenant_id", sa.Text(), nullable=False, comment="the network that is merged into another"),
+        sa.Column("into_tenant", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "done_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="nothing is written there any more; null while it goes on",
+        ),
+        sa.CheckConstraint("tenant_id <> into_tenant", name=op.f("ck_tenant_merge_into_another")),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_tenant_merge")),
+        comment="Networks that another one goes on for: whoever is at home there is to be at home here.",
+    )
     grants.read("tenant_role")
-    grants.read_add_and_change("tenant_address")
-    for table in ("tenant_key", "tenant_address"):
+    grants.read_add_and_change("tenant_address", "tenant_merge")
+    for table in ("tenant_key", "tenant_address", "tenant_merge"):
         own = _ITS_OWN.format(table=table)
         op.execute(f"alter table {table} enable row level security")
         op.execute(f"create policy {table}_read on {table} for select using (true)")
