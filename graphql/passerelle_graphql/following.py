@@ -51,6 +51,8 @@ class Streams:
     def __init__(self, limits: StreamLimits | None = None) -> None:
         self.limits = limits or StreamLimits()
         self.connections = 0
+        # Told to stop, and serving for a while: whoever keeps a connection is asked to make another elsewhere.
+        self.leaving = False
         self._by_actor: Counter[str] = Counter()
 
     @cached_property

@@ -12,6 +12,8 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from passerelle_graphql.following import Streams
+
 Check: TypeAlias = Callable[[], Awaitable[object]]
 """Asks one component for a sign of life; raises when there is none."""
 
@@ -24,8 +26,9 @@ _log = structlog.get_logger("passerelle.graphql.health")
 class Health:
     """The two answers. What fails is named in the log only; the answer is kept for a second."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], streams: Streams | None = None) -> None:
         self._checks = dict(checks)
+        self._streams = streams or Streams()
         self._kept: tuple[float, bool] | None = None
         self._asking = asyncio.Lock()
 
@@ -34,12 +37,12 @@ class Health:
         return JSONResponse({"status": "live"}, headers=_NO_STORE)
 
     async def ready(self, _: Request) -> Response:
-        """Every component answers; 503 otherwise."""
+        """Every component answers, and nobody told this process to stop; 503 otherwise."""
         async with self._asking:
             if self._kept is None or monotonic() - self._kept[0] > _KEPT_SECONDS:
                 answers = await asyncio.gather(*(_answers(name, check) for name, check in self._checks.items()))
                 self._kept = (monotonic(), all(answers))
-        if self._kept[1]:
+        if self._kept[1] and not self._streams.leaving:
             return JSONResponse({"status": "ready"}, headers=_NO_STORE)
         return JSONResponse(
             {"status": "not ready"},

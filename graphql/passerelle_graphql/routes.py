@@ -31,7 +31,7 @@ from passerelle_graphql.takeaway import ExportEndpoint
 
 def routes(gateway: Gateway, graphql: ASGIApp | None = None) -> list[BaseRoute]:
     """Every route of the gateway, to be assembled by `passerelle_ops.asgi`."""
-    health = Health(gateway.checks)
+    health = Health(gateway.checks, gateway.streams)
     document = "/{tenant}/documents/{id}"
     through_case = ContentEndpoint(gateway, opened_through_case)
     elsewhere = ContentEndpoint(gateway, opened_elsewhere)

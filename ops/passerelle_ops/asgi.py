@@ -25,6 +25,7 @@ from passerelle.kernel.errors import InvalidInput
 from passerelle.oncology.formats.schemas import Official
 from passerelle_graphql.authentication import REQUEST_ID
 from passerelle_graphql.execution import Executor
+from passerelle_graphql.following import Streams
 from passerelle_graphql.gateway import Gateway
 from passerelle_graphql.http import GraphQLEndpoint
 from passerelle_graphql.ids import Node, is_of
@@ -88,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         registry = await installation.registry()
         _log.info("started", networks=sorted(registry.networks))
-        async with exposed.shared(), streams_end_first(gateway.streams):
+        async with exposed.shared(), streams_end_first(gateway.streams, settings.drain_seconds):
             yield
         await reads.close()
         await installation.close()
@@ -132,7 +133,7 @@ def assembled(
     graphql = GraphQLEndpoint(gateway)
     application = Starlette(routes=[*also, *routes(gateway, graphql)], lifespan=lifespan)
     application.add_middleware(FrontDoor, graphql=graphql)
-    application.add_middleware(AccessLog)
+    application.add_middleware(AccessLog, streams=gateway.streams)
     return application
 
 
@@ -149,11 +150,13 @@ class _Networks:
 class AccessLog:
     """One line for each request: method, path, status, time. A query string or an unknown path may hold anything.
 
-    What no route expected is answered by a bare 500 and logged by its class and place only.
+    What no route expected is answered by a bare 500 and logged by its class and place only. A process that was told to
+    stop says with each answer that the connection ends there.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, streams: Streams) -> None:
         self._app = app
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -173,6 +176,8 @@ class AccessLog:
             nonlocal status, request_id
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._streams.leaving:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
                 request_id = next((value.decode() for name, value in message["headers"] if name == _REQUEST_ID), None)
             await send(message)
 

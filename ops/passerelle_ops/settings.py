@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     ready_file: Path | None = None
     beat: bool = True  # a worker is its own clock; false: `passerelle beat` runs beside the workers
     worker_tenant: str | None = None  # None: the worker serves all networks; else that one, with nothing of the others
+    drain_seconds: float = Field(default=0.0, ge=0, le=300)  # how long a gateway told to stop goes on serving
     web_processes: int | None = Field(default=None, ge=1, le=256)  # None: one for each core
     demo_patients: int = Field(default=44, ge=2, le=500)  # in each network of the demo region
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone

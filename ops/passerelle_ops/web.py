@@ -25,11 +25,15 @@ from typing import Final
 import structlog
 import uvicorn
 
+from passerelle_graphql.limits import Limits
 from passerelle_ops import logs
 from passerelle_ops.asgi import create_app
 from passerelle_ops.settings import Settings
 
-GRACE_SECONDS: Final = 10
+# Longer than the longest operation: none is cut.
+GRACE_SECONDS: Final = int(Limits().seconds) + 5
+# Longer than proxies keep theirs (nginx: 60 s): a request that comes along as we close a connection is lost.
+_KEEP_ALIVE_SECONDS: Final = 75
 _TICK: Final = 0.05
 _FIRST_DELAY, _LONGEST_DELAY, _NEW_AFTER = 0.5, 30.0, 60.0
 _FALLS: Final = 3  # before anything served: whoever supervises us is told
@@ -78,6 +82,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # nothing here asks where a request comes from
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ws_max_size=_MESSAGE_BYTES,
                 ws_per_message_deflate=False,

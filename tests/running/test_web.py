@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import multiprocessing
 import os
 import signal
@@ -18,7 +19,7 @@ from passerelle_ops.stack.state import is_alive
 from passerelle_ops.web import processes
 from tests.conftest import Cloned
 from tests.running import web_process
-from tests.running.house import eventually
+from tests.running.house import AT_ONCE, eventually
 
 _LOADED = multiprocessing.get_context("forkserver")
 
@@ -122,6 +123,32 @@ def test_alone_there_is_no_leader(start: Callable[..., Web]) -> None:
     assert not web.servers()
     web.tell_to_end()
     assert web.end(60) in (0, -signal.SIGTERM), "as uvicorn ends"
+
+
+def test_one_that_is_told_to_stop_serves_on_and_lets_its_clients_go(start: Callable[..., Web], free_port: int) -> None:
+    """Until its time is over, or it is told again. Under a leader, which passes on what it is told."""
+    web = start(PASSERELLE_WEB_PROCESSES="2", PASSERELLE_DRAIN_SECONDS="300")
+    eventually(web.said.exists, "both listen")
+    kept = http.client.HTTPConnection("127.0.0.1", free_port, timeout=10)
+
+    def asked(path: str) -> tuple[int, str | None]:
+        kept.request("GET", path)
+        with kept.getresponse() as answer:
+            answer.read()
+            return answer.status, answer.headers["connection"]
+
+    assert asked("/health/ready") == (200, None)
+    web.tell_to_end()
+    eventually(lambda: asked("/health/ready") == (503, "close"), "it says that it goes", every=AT_ONCE)
+    assert kept.sock is None, "the connection ended with the answer"
+    assert asked("/nowhere") == (404, "close"), "another is still served"
+    idle = http.client.HTTPConnection("127.0.0.1", free_port, timeout=10)
+    idle.connect()
+    web.tell_to_end()
+    assert web.end(60) == 0
+    with pytest.raises(ConnectionRefusedError):
+        asked("/health/live")
+    idle.close()
 
 
 def test_what_cannot_start_says_so_and_ends(start: Callable[..., Web]) -> None:

@@ -44,6 +44,7 @@ def gateway(stack: Stack, name: str, *, host: str = "127.0.0.1") -> Process:
         command=Command(
             argv=[sys.executable, "-P", "-m", "passerelle_ops.web", "--host", host, "--port", str(port)],
             environment=environment(stack, **more),
+            stop_seconds=stack.settings.drain_seconds + 45,  # more than `web` takes to finish what goes on
         ),
         is_ready=lambda: said.exists() and answer(),
     )
