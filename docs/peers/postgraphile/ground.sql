@@ -56,9 +56,27 @@ comment on view peer.patient is '@primaryKey patient_id';
 create view peer.document with (security_invoker) as
   select document_id, patient_id, unique_id, upper(status) as status, class_code, class_label, type_code, type_label,
          title, mime_type, masked, hidden_from_patient, by_patient, service_start, creation_time, act_at, filed_at, size,
-         authors
+         authors as signed
   from public.document;
 comment on view peer.document is E'@primaryKey document_id\n@omit all';
+
+create table peer.label (system text, code text, label text, primary key (system, code));
+insert into peer.label values ('profession', '10', 'Médecin'), ('specialty', 'SM54', 'Médecine générale (SM)');
+
+create type peer.author as (
+  kind text, rpps text, family_name text, given_name text, profession_code text, profession_label text,
+  specialty_code text, specialty_label text, structure_name text
+);
+
+create function peer.document_authors(document peer.document) returns setof peer.author language sql stable as $$
+  select signed.kind, signed.id, signed.family_name, signed.given_name, signed.profession, profession.label,
+         signed.specialty, specialty.label, signed.structure_name
+  from jsonb_to_recordset(document.signed)
+         as signed (kind text, id text, family_name text, given_name text, profession text, specialty text,
+                    structure_name text)
+       left join peer.label profession on profession.system = 'profession' and profession.code = signed.profession
+       left join peer.label specialty on specialty.system = 'specialty' and specialty.code = signed.specialty
+$$;
 
 create function peer.patient_documents(patient peer.patient, size int, since timestamptz) returns setof peer.document
   language sql stable security definer set search_path = public, pg_temp
