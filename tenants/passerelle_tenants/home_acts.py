@@ -13,6 +13,7 @@ from uuid import UUID
 
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, lifecycle
+from passerelle.identities import patients
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict
 from passerelle.kernel.homes import SaidHome
@@ -59,7 +60,9 @@ async def decide(act: Act, locator: Locator, patient_id: UUID, network: str) -> 
 
 async def whereabouts(act: Act, locator: Locator, patient_id: UUID) -> Whereabouts | None:
     """Where a patient's things are, and his home, for a use case that has already decided; nothing before he is
-    located."""
+    located. Refused: PATIENT_UNKNOWN in this network."""
+    if await patients.by_id(act, patient_id) is None:
+        raise Conflict("PATIENT_UNKNOWN")
     key = (await places.keys_of(act.connection, [patient_id])).get(patient_id)
     return (await locator.find([key])).get(key) if key is not None else None
 

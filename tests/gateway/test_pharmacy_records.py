@@ -77,7 +77,7 @@ async def test_a_record_is_opened_fed_read_and_hidden_through_http(serving: Serv
     assert (refused["code"], refused["howToGetAccess"]) == (
         "ACCESS_REFUSED",
         [
-            "À l'officine, constatez la présence du patient (carte Vitale ou INS).",
+            "À l’officine, constatez la présence du patient (carte Vitale ou INS).",
             "Dans un établissement de santé, faites constater que la personne y est prise en charge.",
         ],
     )

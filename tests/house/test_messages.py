@@ -23,6 +23,11 @@ ERRORS = {
     "TryLater": set(),
     "BrokenIntegrity": set(),
 }
+SENTENCES = (
+    "ops/passerelle_ops/sentences.toml",
+    "ops/passerelle_ops/sizing/words.toml",
+    "policies/passerelle_policies/sentences.toml",
+)
 CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 
 
@@ -75,3 +80,12 @@ def test_a_sentence_asks_for_no_field_that_its_error_does_not_give() -> None:
 
 def test_sentences_are_sentences() -> None:
     assert not [code for code, sentence in catalogue().items() if not sentence.strip().endswith((".", "!", "?"))]
+
+
+def test_what_people_read_has_the_apostrophes_of_print() -> None:
+    """Catalogues alone: the words of rules are typed by people, a standard's labels are its own."""
+    told = [*(ROOT / "platform/passerelle/kernel/messages").glob("*.toml"), *map(ROOT.joinpath, SENTENCES)]
+    packs = (ROOT / "policies/passerelle_policies/packs").glob("*/matrix.csv")
+    straight = re.compile(r"\w'\w")
+    found = {path.name for path in (*told, *packs) if straight.search(path.read_text("utf-8"))}
+    assert not found

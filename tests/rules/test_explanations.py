@@ -199,7 +199,7 @@ def test_every_act_that_somebody_may_do_says_by_what_title_in_every_era() -> Non
         pack = pack_named(name)
         for line in pack.lines:
             if line.effect == "allow":
-                assert line.to_professional.startswith(("Vous ", "Le patient vous ", "C'est ", "Ce", "Tâche de "))
+                assert line.to_professional.startswith(("Vous ", "Le patient vous ", "C’est ", "Ce", "Tâche de "))
     assert all(
         decide_under(pack_named("2012-dmp"), TEAM, *act).sentence_for_professional
         for act in ACT_WORDS

@@ -107,6 +107,8 @@ def test_version_says_what_is_installed(capsys: pytest.CaptureFixture[str]) -> N
         (["tenant", "list", "--state", __file__], 2, "est un fichier, pas un dossier."),
         (["ingest", __file__, "-t", "oncomip", "--report", "/"], 2, "« / » est un dossier, pas un fichier."),
         (["ingest", __file__, "-t", "oncomip", "--patience", "x"], 2, "il faut un nombre."),
+        (["home", "show", "UGF0aWVudDox", "-t", "oncomip"], 2, "ceux de GraphQL sont scellés."),
+        (["board", "activity", "-t", "oncomip", "--since", "juin"], 2, "« juin » n’est pas un jour"),
         (["bench", "inconnue"], 2, "mesures connues"),
         (["tenant", "list"], 3, "NOT_RUNNING"),
         (["tenant", "create", "oncomip"], 3, "NOT_RUNNING"),
@@ -181,7 +183,7 @@ def test_looking_at_a_state_that_is_not_ours_writes_nothing_and_names_it(
     assert main([*words, "--state", str(state)]) == 3
 
     shown = capsys.readouterr().err
-    assert f"dossier d'état {state} " in shown
+    assert f"dossier d’état {state} " in shown
     assert "(issuer)" not in shown
     assert "(stack)" not in shown
     assert sorted(tmp_path.rglob("*")) == before

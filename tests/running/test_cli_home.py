@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
@@ -33,6 +34,8 @@ async def test_a_network_says_that_it_holds_a_record(
         patient_id, _ = await World(tenant=tenant, clock=SetClock(datetime.now(UTC))).patient()
         key = str(patient_id)
 
+        assert await run("show", str(uuid4())) == 4
+        assert "[PATIENT_UNKNOWN]" in capsys.readouterr().err
         assert await run("show", key) == 0
         assert "répertoire" in capsys.readouterr().out
         assert await run("declare", key, "--json") == 0

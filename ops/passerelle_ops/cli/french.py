@@ -18,6 +18,8 @@ _VALUES = (
     (r"Input should be a valid number.*", "il faut un nombre"),
     (r"Input should be a valid string.*", "il faut un texte"),
     (r"Input should be a valid boolean.*", "il faut oui ou non"),
+    (r"Input should be a valid UUID.*", "il faut un identifiant interne (UUID) ; ceux de GraphQL sont scellés"),
+    (r"Value error, '(.*)' does not match the formats? '%Y-%m-%d'", r"« \1 » n’est pas un jour (AAAA-MM-JJ)"),
     (r"(?:path|file) '(.*)' is a directory", r"« \1 » est un dossier, pas un fichier"),
     (r"(?:path|file|dir|directory) '(.*)' is not writable", r"« \1 » n’est pas accessible en écriture"),
     (r"Input should be (?:greater|less) than or equal to (.*)", r"il faut rester dans les bornes (\1)"),

@@ -42,7 +42,7 @@ async def test_a_basket_is_held_against_itself_and_against_the_history(counter: 
     assert [each["place"] for each in early["products"]] == [3, None]
     assert "23 jours" in early["sentence"]
     (short,) = (each for each in said["findings"] if each["code"] == "SHORTAGE")
-    assert short["sentence"].startswith("En tension d'approvisionnement depuis le ")
+    assert short["sentence"].startswith("En tension d’approvisionnement depuis le ")
     assert [each["name"][:18] for each in short["alternatives"]] == ["CLOPIDOGREL ARROW "]
     assert "SAME_SUBSTANCE" in codes(said)
     assert {each["table"]: each["count"] for each in said["checkedAgainst"]} == {
