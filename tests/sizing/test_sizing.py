@@ -91,6 +91,21 @@ def test_every_figure_has_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(report.names_shown(OURS)) == set(report.words())
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.15, "cores", "0,15 cœur"),
+        (2, "cores", "2 cœurs"),
+        (1.2e6, "objects", "1,2 million d’objets"),
+        (10, "year", "10 ans"),
+        (3e9, "octets", "3 Go"),
+        (1.5e6, "1/year", "1,5 million par an"),
+    ],
+)
+def test_what_is_counted_agrees_with_its_number(value: float, unit: str, said: str) -> None:
+    assert report.scaled(value, unit) == said
+
+
 def test_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(

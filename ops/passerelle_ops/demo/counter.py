@@ -97,7 +97,7 @@ async def _hand(settler: Settler, patient_id: UUID, handed: Handed) -> None:
 
 
 async def _recall(settler: Settler) -> None:
-    """It was delivered two days ago and nobody acknowledged it: the worker escalates it within minutes of its start."""
+    """It was delivered two days ago, nobody acknowledged it, and it was escalated a day later."""
     then = settler.on(_RECALLED)
     said = Announced(
         level=RecallLevel.URGENT,
@@ -112,3 +112,4 @@ async def _recall(settler: Settler) -> None:
     await recall_delivery.find_pharmacies(then.operator(), recall.recall_id, settler.directory)
     pharmacy = settler.cast.professionals[Part.NEIGHBOUR_PHARMACIST].finess
     await recall_delivery.deliver(then.operator(), recall.recall_id, pharmacy, settler.directory)
+    await recall_delivery.escalate_due(settler.on(_RECALLED - 1, hour=12).operator())

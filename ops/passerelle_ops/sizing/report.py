@@ -22,9 +22,10 @@ _ORIGINS: Final = {
     Origin.ASSUMED: "[yellow]supposé[/]",
 }
 _UNITS: Final = {
-    "octets": "o", "octets/s": "o/s", "1/year": "par an", "1/s": "/s", "cores": "cœurs", "objects": "objets",
-    "1": "", "year": "ans", "s": "s", "h": "h", "ms": "ms", "µs": "µs",
+    "octets": "o", "octets/s": "o/s", "1/year": "par an", "1/s": "/s",
+    "1": "", "s": "s", "h": "h", "ms": "ms", "µs": "µs",
 }  # fmt: skip
+_COUNTED: Final = {"cores": "cœur", "objects": "objet", "year": "an"}
 #: What a size is divided by, its letter, and its French word for what is not octets.
 _SCALES: Final = (
     (1e15, "P", "billiards"),
@@ -69,20 +70,20 @@ def as_markdown(inputs: Inputs) -> str:
 def show(inputs: Inputs) -> None:
     """The figures of each population, and what one server carries."""
     rows = [
-        (words()[same[0].name], *(_scaled(each.value, each.unit) for each in same))
+        (words()[same[0].name], *(scaled(each.value, each.unit) for each in same))
         for same in zip(*(sized(inputs, each) for each in inputs.populations), strict=True)
     ]
     columns = ("Chiffre", *(escape(each.name) for each in inputs.populations))
     caption = "\n".join(f"{escape(each.name)} : {escape(each.meaning)}" for each in inputs.populations)
     output().print(table("Ce qu’il faut", columns, rows, caption=caption))
-    limits = [(words()[each.name], _scaled(each.patients, "1")) for each in ceilings(inputs)]
+    limits = [(words()[each.name], scaled(each.patients, "1")) for each in ceilings(inputs)]
     output().print(table("Patients d’un réseau que porte un serveur à lui", ("Ce qui l’arrête", "Patients"), limits))
 
 
 def show_inputs(inputs: Inputs) -> None:
     """Each input with its origin and its source."""
     rows = (
-        (name, escape(each.meaning), _scaled(each.value, each.unit), _ORIGINS[each.origin], escape(each.source))
+        (name, escape(each.meaning), scaled(each.value, each.unit), _ORIGINS[each.origin], escape(each.source))
         for name, each in inputs.figures.items()
     )
     columns = ("Nom", "Sens", "Valeur", "Origine", "Source")
@@ -108,7 +109,7 @@ def _written(value: float) -> str:
     return f"{_rounded(rounded / size):g} {letter}".strip()
 
 
-def _scaled(value: float, unit: str) -> str:
+def scaled(value: float, unit: str) -> str:
     """Three digits, in the scale and with the comma of French."""
     rounded = _rounded(value)
     if unit == "share":
@@ -119,7 +120,17 @@ def _scaled(value: float, unit: str) -> str:
     if not word:
         size = 1.0
     number = _comma(rounded / size) if word else f"{rounded:,.10g}".replace(",", " ").replace(".", ",")
-    return " ".join(filter(None, (number, word if rounded / size >= 2 else word.removesuffix("s"), _UNITS[unit])))
+    scale = word if rounded / size >= 2 else word.removesuffix("s")
+    return " ".join(filter(None, (number, scale, _named(unit, rounded, is_scaled=bool(word)))))
+
+
+def _named(unit: str, value: float, *, is_scaled: bool) -> str:
+    """What is counted, as French has it: singular below two, and « d’objets » behind a million."""
+    if (one := _COUNTED.get(unit)) is None:
+        return _UNITS[unit]
+    if is_scaled:
+        return f"{'de ' if one.startswith('c') else 'd’'}{one}s"
+    return one if value < 2 else f"{one}s"
 
 
 def _scale(value: float) -> tuple[float, str, str]:

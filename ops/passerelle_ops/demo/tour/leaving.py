@@ -95,35 +95,34 @@ def _verified(patient: DemoPerson) -> Callable[[Visit], str]:
 
 
 def _sealed(visit: Visit) -> str:
-    end = time.monotonic() + _SEAL_SECONDS
-    while True:
-        while asyncio.run(_without_a_seal(visit.settings)) and time.monotonic() < end:
-            time.sleep(0.5)
-        done = subprocess.run(  # noqa: S603 - ourselves
-            [
-                *(sys.executable, "-P", "-m", "passerelle_ops", "verify", "journal", "--tenant", STORY_TENANT),
-                *("--state", str(visit.settings.state), "--json"),
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        report = json.loads(done.stdout)
-        if found := sorted({each["code"] for each in report["findings"]}):
-            return ", ".join(found)
-        if report["sealed"] == report["lines"]:
-            return _HOLDS
-        if time.monotonic() > end:
-            return f"{report['lines'] - report['sealed']} lignes sans sceau"
+    """Others go on writing lines: those that were there when asked are to be sealed."""
+    if young := asyncio.run(_without_a_seal(visit.settings)):
+        return f"{young} lignes sans sceau"
+    done = subprocess.run(  # noqa: S603 - ourselves
+        [
+            *(sys.executable, "-P", "-m", "passerelle_ops", "verify", "journal", "--tenant", STORY_TENANT),
+            *("--state", str(visit.settings.state), "--json"),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return ", ".join(sorted({each["code"] for each in json.loads(done.stdout)["findings"]})) or _HOLDS
 
 
 async def _without_a_seal(settings: Settings) -> int:
-    """How many lines of the journal are not sealed yet."""
+    """How many of the lines that the journal has now are not sealed in half a minute."""
+    end = time.monotonic() + _SEAL_SECONDS
     installation = Installation(settings)
     try:
         tenant = await (await installation.registry()).tenant(STORY_TENANT)
         async with tenant.database.transaction() as connection:
-            lines, sealed = await count_lines(connection, await prunings(connection, tenant))
+            pruned = await prunings(connection, tenant)
+            lines, sealed = await count_lines(connection, pruned)
+        while sealed < lines and time.monotonic() < end:
+            await asyncio.sleep(0.25)
+            async with tenant.database.transaction() as connection:
+                _, sealed = await count_lines(connection, pruned)
     finally:
         await installation.close()
-    return lines - sealed
+    return max(lines - sealed, 0)
