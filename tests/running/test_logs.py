@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from passerelle_graphql.ids import Node, node_id
 from passerelle_ops import logs
 from passerelle_ops.asgi import AccessLog
 from passerelle_ops.settings import Settings
+from tests.logged import logged_as_before as logged_as_before
 
 INS = "269054958815780"
 
@@ -138,12 +138,3 @@ async def test_a_request_is_one_line_without_its_query(capsys: pytest.CaptureFix
         ("request", f"/oncomip/documents/{known}", 401),
     ]
     assert lines[0]["request_id"] == "r1"
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)

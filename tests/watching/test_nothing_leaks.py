@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,6 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
-import structlog
 from graphql import FieldNode
 from starlette.applications import Starlette
 
@@ -47,6 +45,7 @@ from passerelle_ops.watching.worked import TURNS
 from tests import builders
 from tests.conftest import Cloned
 from tests.gateway.serving import GRAPHQL, TENANT, listening
+from tests.logged import logged_as_before as logged_as_before
 from tests.running.one_network import one_network
 from tests.watching.collector import Collector
 from tests.watching.marked import CONTENT, MARK, SCHEMA, Values, is_query, operations
@@ -70,15 +69,6 @@ class Ground:
     async def send(self, who: str, name: str, text: str, variables: dict[str, Any]) -> httpx2.Response:
         body = {"query": text, "operationName": name, "variables": variables}
         return await self.client.post(GRAPHQL, json=body, headers={"authorization": f"Bearer {self.tokens[who]}"})
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 @pytest.fixture
