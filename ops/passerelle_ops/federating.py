@@ -22,6 +22,7 @@ from passerelle_tenants.federation.kinds.dossiers import Dossiers
 from passerelle_tenants.federation.kinds.emergencies import Emergencies
 from passerelle_tenants.federation.kinds.home import HandedHome
 from passerelle_tenants.federation.kinds.identity import Identity
+from passerelle_tenants.federation.kinds.journal_lines import JournalLines
 from passerelle_tenants.federation.kinds.merged_patients import MergedPatients
 from passerelle_tenants.federation.kinds.place import Place
 from passerelle_tenants.federation.kinds.recalls import RecallFollowUps, Recalls
@@ -53,6 +54,7 @@ def travelling(tenant: Tenant, locator: Locator) -> Kinds:
             Recalls(),
             Dispensations(),
             RecallFollowUps(),
+            JournalLines(),
         )
     )
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import BigInteger, Integer, bindparam, case, select
 
-from passerelle.audit import journal
+from passerelle.audit import journal, shown_lines
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import judging, reading, traces
 from passerelle.kernel import messages
@@ -144,6 +144,12 @@ def document_id(value: UUID | None) -> strawberry.ID | None:
     return node_id(Node.DOCUMENT, value) if value else None
 
 
+@in_sql(lambda facts: leaf(shapes.free_text(Sql(f"{facts} ->> {shapes.constant(shown_lines.NETWORK)}"))))
+def network(facts: Mapping[str, Any]) -> str | None:
+    found = facts.get(shown_lines.NETWORK)
+    return None if found is None else str(found)
+
+
 def reason_of_refusal(code: str | None) -> str | None:
     """Why it was refused, told to the patient: the sentence of the code itself speaks to whom was refused."""
     if code is None:
@@ -193,6 +199,9 @@ class JournalLine:
     rule: str = shown(description="Identifiant de la règle qui a décidé.")
     why: str | None = shown("reason", "code", by=why, description="Pourquoi c'était permis ou refusé, au patient.")
     source: str | None = shown("reason", by=source, description="Le texte dont vient la règle.")
+    network: str | None = shown(
+        "facts", by=network, description="Le réseau où cela s'est passé, quand ce n'est pas celui-ci."
+    )
     mode: Mode = shown(by=Mode)
     purpose: Purpose = shown(by=Purpose)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, Text, and_, case, cast, exists, func, literal, or_, select, text
+from sqlalchemy import BigInteger, Text, and_, case, cast, exists, func, literal, not_, or_, select, text
 
 from passerelle.audit import narrowings
+from passerelle.audit.shown_lines import is_copy
 from passerelle.audit.tables import journal, journal_leaf, journal_seal, outbox
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Statement
@@ -42,7 +43,8 @@ def _behind() -> Statement:
         and_(journal_leaf.c.patient_id == journal.c.patient_id, journal_leaf.c.line_id == journal.c.line_id)
     )
     low_water = func.coalesce(select(last.c.low_water).scalar_subquery(), 0)
-    unsealed = select(journal.c.at).where(~has_leaf)
+    # A line of another network says when it was written there, not since when it waits here.
+    unsealed = select(journal.c.at).where(~has_leaf, not_(is_copy(journal)))
     by_number = unsealed.where(number >= low_water).order_by(number, journal.c.line_id).limit(1)
     # Where the database was restored from another server's, the numbers noted mean nothing until the next seal.
     sealed_at = select(last.c.sealed_at).scalar_subquery()

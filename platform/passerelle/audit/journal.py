@@ -288,7 +288,10 @@ async def count_by_actor(connection: AsyncConnection, context: Context, action: 
 def counted_by_actor(actor_id: ColumnElement[str], action: Action, since: ColumnElement[datetime]) -> Select[Any]:
     """`count_by_actor` as a selectable, after an instant."""
     return select(func.count()).where(
-        journal.c.actor_id == actor_id, journal.c.action == action.value, journal.c.at > since
+        journal.c.actor_id == actor_id,
+        journal.c.action == action.value,
+        journal.c.at > since,
+        not_(shown_lines.is_copy(journal)),
     )
 
 
@@ -304,6 +307,7 @@ async def count_own(
         journal.c.outcome == Outcome.ALLOWED.value,
         journal.c.document_id.is_(None),
         journal.c.at > context.clock.now() - within,
+        not_(shown_lines.is_copy(journal)),
     )
     return (await connection.execute(counted)).scalar_one()
 
@@ -359,6 +363,7 @@ def has_line_since(
             journal.c.kind == kind,
             journal.c.outcome == Outcome.ALLOWED.value,
             journal.c.at > since,
+            not_(shown_lines.is_copy(journal)),
         )
         .exists()
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, Row, and_, any_, exists, func, literal, or_, select, text
+from sqlalchemy import ARRAY, BigInteger, Row, and_, any_, exists, func, literal, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.findings import Finding
@@ -20,6 +20,7 @@ from passerelle.audit.heads import Head, head_of, select_heads
 from passerelle.audit.leaves import columns_of_line, fits, leaf_of
 from passerelle.audit.merkle import Frontier
 from passerelle.audit.pruning_statements import Prunings, is_statement, prunings
+from passerelle.audit.shown_lines import is_copy
 from passerelle.audit.tables import journal, journal_leaf, journal_seal
 from passerelle.kernel.context import Tenant
 
@@ -195,7 +196,7 @@ async def _unsealed(connection: AsyncConnection, now: datetime, late: timedelta)
     has_leaf = exists().where(
         and_(journal_leaf.c.patient_id == journal.c.patient_id, journal_leaf.c.line_id == journal.c.line_id)
     )
-    # A line that says it comes from the future is no younger for it.
+    # A line that says it comes from the future is no younger for it; one of another network says when it was there.
     is_late = or_(journal.c.at < now - late, journal.c.at > now + late)
-    found = select(journal.c.line_id).where(~has_leaf, is_late).order_by(journal.c.line_id)
+    found = select(journal.c.line_id).where(~has_leaf, is_late, not_(is_copy(journal))).order_by(journal.c.line_id)
     return list((await connection.execute(found)).scalars())

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Boolean, ColumnElement, DateTime, Select, Text, and_, bindparam, exists, func, literal, not_, or_
 
 from passerelle_policies.vocabulary import Action, ActorKind, Kind, Mode
+
+#: In the facts of a line: the network where it happened, when that is not this one; the number of a line that it wrote.
+NETWORK: Final = "network"
+LINE: Final = "line_elsewhere"
+
+
+def is_copy(entry: Any) -> ColumnElement[bool]:
+    """SQL condition: another network wrote the line (`lines_elsewhere`), and counts it."""
+    found: ColumnElement[bool] = entry.c.facts.has_key(LINE)
+    return found
 
 
 def is_emergency(entry: Any) -> ColumnElement[bool]:

@@ -98,8 +98,8 @@ def kinds_kept_from(standing: access.Standing) -> frozenset[Kind]:
 _OWN: Final = frozenset({Relation.PATIENT, Relation.REPRESENTATIVE})
 #: The columns of a line that its reason is made of, with the legal day on which it was written.
 ASKED = (*asked_again.ASKED, "facts")
-#: What stands in `facts` beside what was decided on: words that somebody wrote.
-WORDS = ("reason", "motive")
+#: What stands in `facts` beside what was decided on: words that somebody wrote, and where a line is from.
+WORDS = ("reason", "motive", shown_lines.NETWORK, shown_lines.LINE)
 
 
 def reason_of(said: Mapping[str, Any], day: date, overrides: Overrides) -> Reason | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle.audit import oversight
+from passerelle.audit import oversight, shown_lines
 from passerelle.audit.journal import NOBODY, JournalLine, Outcome
 from passerelle.audit.oversight import Found, Search
 from passerelle.fhir.audit_codes import EMERGENCIES, PURPOSES, Coding, act_of, coding
@@ -56,10 +56,18 @@ def audit_event(network: str, found: Found) -> dict[str, Any]:
         "outcome": _DONE if line.outcome == Outcome.ALLOWED else _FAILED,
         "purposeOfEvent": [{"coding": [each]} for each in reasons],
         "agent": list(_agents(names, found)),
-        "source": {"site": network, "observer": names.reference("Device", "gateway", network), "type": [_SERVER]},
+        "source": {
+            "site": _site(network, line),
+            "observer": names.reference("Device", "gateway", network),
+            "type": [_SERVER],
+        },
         "entity": _entities(names, found),
     }
     return event | ({"outcomeDesc": line.code} if line.code else {})
+
+
+def _site(network: str, line: JournalLine) -> str:
+    return str(line.facts[shown_lines.NETWORK]) if shown_lines.LINE in line.facts else network
 
 
 async def ndjson(connection: AsyncConnection, network: str, search: Search) -> AsyncIterator[tuple[int, bytes]]:

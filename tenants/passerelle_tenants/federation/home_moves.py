@@ -29,7 +29,7 @@ from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Conflict
 from passerelle.pharmacy import federated_dispensations
 from passerelle_tenants import homes
-from passerelle_tenants.federation import merging, owing, places
+from passerelle_tenants.federation import journals, merging, owing, places
 from passerelle_tenants.federation.addressing import in_turn
 from passerelle_tenants.federation.office import Office
 from passerelle_tenants.federation.places import PLACE
@@ -65,6 +65,7 @@ async def turn_of_places(office: Office, locator: Locator) -> int:
     that is (the caller holds the network's lock)."""
     done = await places.locate(office, locator)
     done += await places.owe_new(office)
+    done += await journals.owe(office)
     done += await merging.turn(office, locator)
     return done + await turn(office, locator)
 

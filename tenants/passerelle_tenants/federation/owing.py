@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from passerelle.audit import lines_elsewhere
 from passerelle.dossier import federated_emergencies, whereabouts
 from passerelle.pharmacy import federated_dispensations
 from passerelle_tenants.federation import addressing
@@ -60,6 +61,7 @@ WHOLE: Final = (
     Whole("document_marks", Priority.NARROWS, Audience.PLACES, whereabouts.decided_of),
     Whole("document", Priority.FILLS, Audience.HOME, lambda patient, _: whereabouts.kept_here(patient)),
     Whole("dispensation", Priority.FILLS, Audience.HOME, lambda patient, _: federated_dispensations.kept_here(patient)),
+    Whole("journal_line", Priority.TELLS, Audience.HOME, lambda patient, _: lines_elsewhere.kept(patient)),
     Whole("emergency", Priority.NARROWS, Audience.HOME, lambda patient, _: federated_emergencies.unsettled(patient)),
 )
 

@@ -23,11 +23,12 @@ APPLIED, LATER = "applied", "later"
 
 
 class Priority(IntEnum):
-    """What goes first: what narrows a view before what widens or fills it."""
+    """What goes first: what narrows a view before what widens or fills it; last, what tells of what was done."""
 
     NARROWS = 0
     RELATES = 1
     FILLS = 2
+    TELLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
