@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from passerelle.kernel.errors import BrokenIntegrity
+from passerelle_graphql.following import Streams
 from passerelle_graphql.ids import Node, node_id
 from passerelle_ops import logs
 from passerelle_ops.asgi import AccessLog
@@ -116,7 +117,7 @@ async def test_a_request_is_one_line_without_its_query(capsys: pytest.CaptureFix
             Route("/{tenant}/documents/{id}", closed, methods=["GET"]),
         ]
     )
-    app.add_middleware(AccessLog)
+    app.add_middleware(AccessLog, streams=Streams())
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://test") as client:
         await client.get("/fine?name=DUPONT")
         assert (await client.get("/broken")).json() == {"code": "INTERNAL_ERROR"}
