@@ -158,7 +158,8 @@ class Turns:
 
     async def _networks(self) -> list[str]:
         # Read anew: a network may have been set up since. Every turn of every task asks.
-        if perf_counter() >= self._served_until:
+        is_complete = self.only is not None and bool(self._served)
+        if not is_complete and perf_counter() >= self._served_until:
             found = await recorded_networks(self._installation.directory.database)
             self._served = sorted(each for each in found if self.only in (None, each))
             self._served_until = perf_counter() + NETWORKS_SECONDS
@@ -248,6 +249,7 @@ def create_app(broker_url: str, turns: Turns) -> Celery:
         worker_redirect_stdouts=False,  # else what we log goes to Celery's logger, and from there nowhere
         worker_enable_remote_control=turns.only is None,  # by publish and subscribe, which no network's user may
         broker_connection_retry_on_startup=True,
+        broker_transport="passerelle_ops.broker_copies:Transport",
         broker_transport_options={
             "global_keyprefix": queues.prefix,
             # Above the longest turn: a message that is not acknowledged comes back after that time.
@@ -271,6 +273,9 @@ def create_app(broker_url: str, turns: Turns) -> Celery:
 
     def send_to_all(name: str) -> None:
         for tenant_id in turns.networks():
+            if tenant_id == turns.only:  # this is its queue: a second message would say the same
+                turns.run(name, tenant_id)
+                continue
             if tenant_id not in heard:  # set up since we started
                 app.control.add_consumer(queues.turns(tenant_id))
                 app.control.add_consumer(queues.federation(tenant_id))

@@ -53,16 +53,16 @@ def networks(home: Cloned, away: Cloned, premises: Path, clock: SetClock) -> Net
     return Networks(*pair)
 
 
-async def sent(kind: Any, world: World, ids: Sequence[UUID], version: int = 1) -> str:
+async def sent(kind: Any, world: World, ids: Sequence[UUID], version: int = 1) -> Any:
     """What a network gathers now of some objects of a kind (the domain's module)."""
     versions = [version] * len(ids)
     async with world.tenant.database.transaction() as connection:
         if kind is federated_marks:
             return await federated_marks.gather(connection, _OTHER[world.tenant.id], ids, versions)
-        return str(await kind.gather(connection, ids, versions))
+        return await kind.gather(connection, ids, versions)
 
 
-async def taken(kind: Any, world: World, by: World, items: str) -> dict[UUID, str]:
+async def taken(kind: Any, world: World, by: World, items: Any) -> dict[UUID, str]:
     """What becomes of it in another network."""
     system = Actor(kind=ActorKind.SYSTEM, id=f"federation:{by.tenant.id}", name=by.tenant.name)
     async with transaction(world.context(system)) as act:

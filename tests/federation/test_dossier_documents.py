@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import announcements, federated_documents, federated_marks, visibility, withholding
+from passerelle.dossier.federated_columns import only
 from passerelle.dossier.formats.submission import EventCode
 from passerelle.kernel.errors import Conflict
 from passerelle_tenants.federation.under_way import under_way
@@ -40,6 +41,15 @@ async def test_sent_again_it_changes_nothing(both: Networks) -> None:
     before = await entry(both.home, document_id)
     assert set((await taken(federated_documents, both.home, both.away, items)).values()) == {"applied"}
     assert await entry(both.home, document_id) == before
+
+
+async def test_of_a_bundle_some_are_taken_in_as_all_are(both: Networks) -> None:
+    _, _, away, _, _ = await both.patient()
+    ids = [await both.away.publish(away, document()) for _ in range(3)]
+    items = await sent(federated_documents, both.away, ids)
+    for some in (ids[::2], ids[1:2]):
+        chosen = only(items, {each.hex for each in some})
+        assert await taken(federated_documents, both.home, both.away, chosen) == dict.fromkeys(some, "applied")
 
 
 async def test_it_waits_for_the_record_at_home(both: Networks) -> None:

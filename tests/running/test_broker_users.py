@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import redis
+from celery import Celery
 from pydantic import SecretStr
 
 from passerelle.kernel.errors import Conflict, TryLater
+from passerelle_ops import broker_copies
 from passerelle_ops.federating_carrier import LONGEST, TAKE, CeleryCarrier
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
+from passerelle_ops.stack.broker_users import FEDERATION, TURNS
 from passerelle_ops.stack.one_tenant import environment_of_one
 from passerelle_ops.stack.servers import Stack
 from passerelle_ops.stack.state import StateFolder
@@ -59,6 +63,26 @@ async def test_an_envelope_is_one_message_in_the_queue_of_its_network(addresses:
     assert first["headers"]["task"] == TAKE
     assert [json.loads(each["body"])[0] for each in (first, last)] == [[OTHER, "first"], [OTHER, "second"]]
     assert own.acl_log() == []
+
+
+def test_of_what_a_worker_takes_that_alone_is_stored_which_comes_back(addresses: Addresses, own: redis.Redis) -> None:
+    options = {"global_keyprefix": f"passerelle:{ONE}:", "visibility_timeout": 600}
+    soon, late = ((datetime.now(UTC) + timedelta(seconds=each)).isoformat() for each in (500, 3_600))
+    app = Celery("taking", broker=addresses.tenant_broker_url(ONE), set_as_current=False)
+    app.conf.update(broker_transport=f"{broker_copies.__name__}:Transport", broker_transport_options=options)
+    with app.connection_for_read() as connection:
+        channel = connection.default_channel
+        for queue, expires in ((FEDERATION, late), (TURNS, soon), (TURNS, late), (TURNS, "nonsense")):
+            with connection.SimpleQueue(queue, channel=channel) as simple:
+                simple.put({}, headers={"expires": expires})
+        taken = []
+        for queue in (FEDERATION, TURNS, TURNS, TURNS):
+            with connection.SimpleQueue(queue, channel=channel) as simple:
+                taken.append(simple.get(timeout=5))
+        stored = own.hlen(f"passerelle:{ONE}:unacked")
+        for each in taken:
+            each.ack()
+    assert (stored, own.hlen(f"passerelle:{ONE}:unacked")) == (2, 0)
 
 
 async def test_a_queue_that_nobody_empties_is_not_filled(addresses: Addresses, own: redis.Redis) -> None:

@@ -35,14 +35,20 @@ class Followed:
     is_full: bool
 
 
-async def since(connection: AsyncConnection, names: Sequence[str], after: int, limit: int) -> Followed:
-    """The events of these names in the transactions after that place, some `limit` of them, each transaction whole."""
+async def since(
+    connection: AsyncConnection, names: Sequence[str], after: int, limit: int, *, but_with: str | None = None
+) -> Followed:
+    """The events of these names in the transactions after that place, some `limit` of them, each transaction whole.
+
+    `but_with`: a key of a payload; those that say something there are not meant.
+    """
     running = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
     ceiling = int((await connection.execute(select(running))).scalar_one())
     wanted = (
         outbox.c.name.in_(names),
         outbox.c.transaction_id > after,
         outbox.c.transaction_id < ceiling,
+        *([] if but_with is None else [outbox.c.payload[but_with].astext.is_(None)]),
     )
     first = select(outbox.c.transaction_id).where(*wanted).order_by(outbox.c.transaction_id).limit(limit)
     transactions = list(await connection.scalars(first))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from passerelle.audit.outbox import Event
+
+#: In the payload of what is told of a document that another network keeps: that network.
+ORIGIN: Final = "origin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,10 +61,13 @@ def ids_in(items: str) -> list[str]:
 
 def values(act: Act, from_tenant: str, items: str) -> dict[str, Any]:
     """The bind values of whatever takes a bundle in."""
-    identities = sorted(set(_INS.findall(items)))
+    return {"items": items, **values_for(act, from_tenant, set(_INS.findall(items)))}
+
+
+def values_for(act: Act, from_tenant: str, identities: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """The same but for what it says: who sent it, and whom it names (OID and value of each INS)."""
     keys, actor = act.context.tenant.keys, act.context.actor
     return {
-        "items": items,
         "from_tenant": from_tenant,
         "oids": [oid for oid, _ in identities],
         "values": [value for _, value in identities],
@@ -79,18 +82,21 @@ def values(act: Act, from_tenant: str, items: str) -> dict[str, Any]:
 DecidedBy: TypeAlias = Callable[[AsyncConnection, Collection[UUID]], Awaitable[set[UUID]]]
 
 
+#: What is said of every object: `gone` when it is no more, and the INS of the patient.
+SAID: Final[dict[str, TypeEngine[Any]]] = {
+    "id": Uuid(),
+    "version": BigInteger(),
+    "gone": Boolean(),
+    "ins_oid": Text(),
+    "ins_value": Text(),
+}
+
+
 def given(columns: Mapping[str, TypeEngine[Any]]) -> CTE:
-    """What a bundle says, a row for each object: `id`, `version`, `gone`, the INS of the patient, and `columns`."""
-    own: dict[str, TypeEngine[Any]] = {
-        "id": Uuid(),
-        "version": BigInteger(),
-        "gone": Boolean(),
-        "ins_oid": Text(),
-        "ins_value": Text(),
-    }
+    """What a bundle says, a row for each object: `SAID` and `columns`."""
     said = (
         func.json_to_recordset(cast(bindparam("items", type_=Text()), JSON))
-        .table_valued(*(column(name, of_type) for name, of_type in (own | dict(columns)).items()))
+        .table_valued(*(column(name, of_type) for name, of_type in (SAID | dict(columns)).items()))
         .render_derived(name="said", with_types=True)
     )
     return select(said).cte("given").prefix_with("materialized", dialect="postgresql")

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     CTE,
+    JSON,
     BigInteger,
     ColumnElement,
     Select,
@@ -37,9 +38,10 @@ from sqlalchemy.types import TypeEngine
 from passerelle.audit import outbox
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
-from passerelle.dossier import federated_chains, federated_withholdings, handing_over, marks, twins
-from passerelle.dossier.events import DocumentPublished
+from passerelle.dossier import federated_chains, federated_columns, federated_withholdings, handing_over, marks, twins
+from passerelle.dossier.events import ORIGIN, DocumentPublished
 from passerelle.dossier.federated_bundles import APPLIED, LATER
+from passerelle.dossier.federated_columns import Columns
 from passerelle.dossier.tables import (
     document,
     document_author,
@@ -73,12 +75,12 @@ _LOT: Final = ("unique_id", "source_id", "submitted_at", "title", "content_type"
 _TEXTS: Final = ARRAY(Text())
 
 
-async def gather(connection: AsyncConnection, document_ids: Sequence[UUID], versions: Sequence[int]) -> str:
-    """JSON text: of each document that is kept here, its entry and the register of this side.
+async def gather(connection: AsyncConnection, document_ids: Sequence[UUID], versions: Sequence[int]) -> bytes:
+    """In columns: of each document that is kept here, its entry and the register of this side.
 
     What is kept elsewhere, was purged or is not there says `gone`: home has nothing to enter.
     """
-    return await bundles.gather(connection, _GATHERED, bundles.owed_values(document_ids, versions))
+    return await federated_columns.gather(connection, _GATHERED, bundles.owed_values(document_ids, versions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +91,21 @@ class Applied:
     whose: Mapping[UUID, UUID]
 
 
-async def apply(act: Act, from_tenant: str, items: str) -> Applied:
+async def apply(act: Act, from_tenant: str, items: bytes) -> Applied:
     """Enter, or change, what another network gathered; by document what became of it.
 
     `later` while the patient or his record is not known here; TAKEN; ANOTHERS. The same content under the same uniqueId
     is one document: what was here stays, and that is `applied`.
     """
     # A statement of its own: what a mask that it waited for decided is not in the snapshot of one that waits.
-    await marks.lock(act, bundles.ids_in(items))
-    rows = await run(act.connection, _APPLIED, bundles.values(act, from_tenant, items))
+    said = Columns.read(items)
+    await marks.lock(act, said.by_name.get("id", []))
+    people = zip(said.texts("ins_oid"), said.texts("ins_value"), strict=True)
+    named = {(oid, value) for oid, value in people if oid is not None and value is not None}
+    values = said.values(_TYPES) | bundles.values_for(act, from_tenant, named)
+    rows = await run(act.connection, _APPLIED, values)
     await marks.settle(act, [each.id for each in rows if each.is_marked])
-    await federated_withholdings.merge(act, from_tenant, items)
+    await federated_withholdings.merge_columns(act, said)
     await federated_chains.join(act, [each.id for each in rows if each.is_version])
     for each in rows:
         if each.twin_of is not None:
@@ -110,7 +116,7 @@ async def apply(act: Act, from_tenant: str, items: str) -> Applied:
     )
 
 
-def _gathered() -> Select[Any]:
+def _gathered() -> Statement:
     owed, person, lot, register = bundles.owed(), patients.identity(), submission_set, document_mark
     key = person.c.person_key
     # Of a document that the patient, or who represents him, added: pseudonyms of persons stay here.
@@ -119,7 +125,7 @@ def _gathered() -> Select[Any]:
     replaced = {"author_ids": authors, "filed_by": bundles.sent(document.c.filed_by, key)}
     is_register = register.c.version.is_not(None)
     is_kept = (document.c.document_id.is_not(None)) & (dossier.c.state != DossierState.PURGED.value)
-    return bundles.gathered(
+    return federated_columns.gathered(
         select(
             owed.c.id,
             owed.c.version,
@@ -140,19 +146,20 @@ def _gathered() -> Select[Any]:
             lot,
             (lot.c.patient_id == document.c.patient_id) & (lot.c.submission_set_id == document.c.submission_set_id),
         )
-        .outerjoin(register, marks.is_of(register, document) & (register.c.side == marks.ORIGIN))
+        .outerjoin(register, marks.is_of(register, document) & (register.c.side == marks.ORIGIN)),
+        _TYPES | {"withheld": JSON()},
     )
 
 
 def _types() -> dict[str, TypeEngine[Any]]:
     entry = {name: document.c[name].type for name in (*_CARRIED, *marks.MARKS)}
     lot = {f"lot_{name}": submission_set.c[name].type for name in _LOT}
-    return entry | lot | {"register_version": BigInteger()}
+    return bundles.SAID | entry | lot | {"register_version": BigInteger()}
 
 
 def _placed() -> CTE:
     """Each object of a bundle beside what is here: whose it is, what holds its id and its uniqueId, what to answer."""
-    given, people, its = bundles.given(_types()), bundles.people(), bundles.its
+    given, people, its = federated_columns.given(_TYPES), bundles.people(), bundles.its
     record = its(dossier, dossier.c.patient_id == people.c.patient_id)
     entry, other, later = (document.alias(name) for name in ("held", "keyed", "later"))
     held = its(entry, entry.c.document_id == given.c.id)
@@ -308,11 +315,12 @@ def _entered(entering: CTE) -> tuple[CTE, ...]:
         "changed": marks.as_told(entering),
     }
     begun = insert(document_version).from_select(list(first), select(*first.values())).cte("begun")
+    payload = {"document_id": entering.c.id, "replaces": entering.c.replaces, ORIGIN: bundles.FROM_TENANT}
     told = outbox.published_by(
         DocumentPublished,
         select(
             entering.c.patient_id,
-            func.jsonb_build_object("document_id", entering.c.id, "replaces", entering.c.replaces).label("payload"),
+            func.jsonb_build_object(*(part for pair in payload.items() for part in pair)).label("payload"),
         ),
         at=bundles.NOW,
         is_addressed=True,
@@ -371,5 +379,6 @@ def _is_one_of(value: ColumnElement[Any], values: Select[Any]) -> ColumnElement[
     return value == func.any(func.array(values.scalar_subquery()))
 
 
-_GATHERED: Final = Statement(_gathered())
+_TYPES: Final = _types()
+_GATHERED: Final = _gathered()
 _APPLIED: Final = Statement(_applied())

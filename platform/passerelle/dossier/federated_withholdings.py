@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, Uuid, column, func, select, true
+from sqlalchemy import CTE, JSON, ColumnElement, Uuid, column, func, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.types import TypeEngine
 
 from passerelle.audit.transactions import Act
 from passerelle.dossier import federated_bundles as bundles
+from passerelle.dossier import federated_columns
+from passerelle.dossier.federated_columns import Columns
 from passerelle.dossier.tables import document, document_withholding
 from passerelle.identities import patients
 from passerelle.kernel.database import Statement
@@ -45,10 +48,16 @@ async def merge(act: Act, from_tenant: str, items: str) -> None:
         await run(act.connection, _MERGED, bundles.values(act, from_tenant, items))
 
 
-def _merged() -> Any:
+async def merge_columns(act: Act, said: Columns) -> None:
+    """The same, of a bundle in columns."""
+    if said.says("withheld"):
+        await run(act.connection, _MERGED_COLUMNS, said.values(_SAID))
+
+
+def _merged(given: CTE) -> Any:
     person = patients.identity()
-    given = bundles.given({"withheld": JSON(), "held_as": Uuid()})
     types = {name: document_withholding.c[name].type for name in _OWN}
+    held_as = func.coalesce(given.c.held_as, given.c.id) if "held_as" in given.c else given.c.id
     each = (
         func.json_to_recordset(given.c.withheld)
         .table_valued(*(column(name, of_type) for name, of_type in types.items()))
@@ -65,7 +74,7 @@ def _merged() -> Any:
         list(read),
         select(*read.values())
         .select_from(given)
-        .join(document, document.c.document_id == func.coalesce(given.c.held_as, given.c.id))
+        .join(document, document.c.document_id == held_as)
         .join(person, person.c.patient_id == document.c.patient_id)
         .join(each, true()),
     )
@@ -78,4 +87,6 @@ def _merged() -> Any:
     )
 
 
-_MERGED: Final = Statement(_merged())
+_SAID: Final[dict[str, TypeEngine[Any]]] = {"id": Uuid(), "withheld": JSON()}
+_MERGED: Final = Statement(_merged(bundles.given({"withheld": JSON(), "held_as": Uuid()})))
+_MERGED_COLUMNS: Final = Statement(_merged(federated_columns.given(_SAID)))

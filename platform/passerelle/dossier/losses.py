@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import followed
-from passerelle.dossier.events import DocumentPublished
+from passerelle.dossier.events import ORIGIN, DocumentPublished
 from passerelle.dossier.tables import document, document_key, dossier
 from passerelle.kernel.context import Tenant
 from passerelle_policies.vocabulary import DossierState
@@ -43,7 +43,7 @@ class LostDocument:
 
 async def filed(connection: AsyncConnection, after: int) -> tuple[list[dict[str, Any]], followed.Followed]:
     """Documents filed here since a place of the outbox, as the ledger writes them down, and how far this came."""
-    told = await followed.since(connection, (DocumentPublished.name,), after, _AT_ONCE)
+    told = await followed.since(connection, (DocumentPublished.name,), after, _AT_ONCE, but_with=ORIGIN)
     ids = [UUID(str(each.payload["document_id"])) for each in told.events]
     return [_written(row) for row in await connection.execute(_entries(ids))] if ids else [], told
 

@@ -44,6 +44,7 @@ from passerelle.dossier.events import DocumentMetadataChanged
 from passerelle.dossier.tables import document, document_mark, document_version, document_withholding
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import Conflict
+from passerelle.kernel.pipeline_values import Binary
 from passerelle.kernel.prepared import run
 from passerelle_policies.vocabulary import Action, DocumentStatus, Relation
 
@@ -210,9 +211,9 @@ async def _write(act: Act, row: Row[Any], side: str, *, version: int, seen: int,
     )
 
 
-async def lock(act: Act, document_ids: Sequence[UUID | str]) -> None:
+async def lock(act: Act, document_ids: Sequence[UUID | str] | Binary) -> None:
     """Lock documents in the order that whoever locks several keeps."""
-    await run(act.connection, _LOCKED, {"ids": list(document_ids)})
+    await run(act.connection, _LOCKED, {"ids": document_ids})
 
 
 async def settle(act: Act, document_ids: Sequence[UUID]) -> int:

@@ -2,6 +2,8 @@
 
     None · str · bool · int · datetime with a zone · date · UUID · bytes · list or tuple of these · Written
 
+Within a transaction (`prepared`) also `Binary`: what PostgreSQL wrote, in its binary format.
+
 The statement says the type (`$1::UUID`) where PostgreSQL cannot tell it from the place. Any other type is a
 TypeError; text that holds a NUL, which PostgreSQL cannot, is psycopg's DataError.
 """
@@ -16,6 +18,7 @@ from uuid import UUID
 import psycopg
 from psycopg import DataError
 from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 # What the protocol counts in sixteen bits.
 MOST_VALUES: Final = 65_535
@@ -30,14 +33,25 @@ class Written(bytes):
     __slots__ = ()
 
 
+class Binary(bytes):
+    """A value in PostgreSQL's binary format, as it came out of PostgreSQL."""
+
+    __slots__ = ()
+
+
 class _AsIs(Dumper):
     """psycopg too sends it as it is, where it runs a statement itself."""
 
-    def dump(self, obj: Written) -> bytes:
+    def dump(self, obj: bytes) -> bytes:
         return bytes(obj)
 
 
+class _AsItCame(_AsIs):
+    format = Format.BINARY
+
+
 psycopg.adapters.register_dumper(Written, _AsIs)
+psycopg.adapters.register_dumper(Binary, _AsItCame)
 
 
 def array(values: Sequence[Any]) -> Written:
@@ -85,6 +99,10 @@ def _array(value: Sequence[Any]) -> bytes:
             return b'{"' + _text(joined) + b'"}'
     elif kinds == {bool}:
         return b"{" + ",".join(bytes(value).translate(_TRUTHS).decode()).encode() + b"}"
+    elif kinds == {UUID}:
+        return b"{" + ",".join([each.hex for each in value]).encode() + b"}"
+    elif kinds == {int}:
+        return b"{" + ",".join(map(str, value)).encode() + b"}"
     return b"{" + b",".join([b"null" if each is None else _element(each) for each in value]) + b"}"
 
 
@@ -97,6 +115,7 @@ def _element(value: Any) -> bytes:
 
 _WRITERS: Final[dict[type, Callable[[Any], bytes]]] = {
     Written: bytes,
+    Binary: lambda value: value,
     str: _text,
     bool: _truth,
     int: lambda value: b"%d" % value,

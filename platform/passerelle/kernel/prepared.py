@@ -12,11 +12,12 @@ from typing import Any, Final, cast
 
 from psycopg import AsyncConnection as PsycopgConnection
 from psycopg import AsyncRawCursor
+from psycopg.pq.abc import PGresult
 from psycopg.rows import namedtuple_row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.kernel.database import Statement
-from passerelle.kernel.pipeline_values import Written, written
+from passerelle.kernel.pipeline_values import Binary, Written, written
 
 _FOR_BUNDLES: Final = b"""select set_config(name, value, true) from (values
     ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off')) as given(name, value)"""
@@ -28,11 +29,21 @@ _runs: Counter[bytes] = Counter()
 
 async def run(connection: AsyncConnection, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
     """The rows of a statement, with its columns as names; none where it returns nothing."""
-    _runs[statement.sql] += 1
-    # Each time that it has run eight times as often it is planned anew: what it fills has grown meanwhile.
-    sql = b"%b --%d" % (statement.sql, _runs[statement.sql].bit_length() // 3)
-    cursor = await _send(connection, sql, written(statement.values(values)))
+    cursor = await _send(connection, _planned(statement), written(statement.values(values)))
     return await cursor.fetchall() if cursor.description else []
+
+
+async def octets(connection: AsyncConnection, statement: Statement, values: Mapping[str, Any]) -> list[bytes | None]:
+    """The one row of a statement, column by column in PostgreSQL's binary format (`Binary` sends it back)."""
+    cursor = await _send(connection, _planned(statement), written(statement.values(values)), binary=True)
+    result = cast(PGresult, cursor.pgresult)
+    return [result.get_value(0, each) for each in range(result.nfields)]
+
+
+def _planned(statement: Statement) -> bytes:
+    """Its text, another each time that it has run eight times as often: planned anew, as what it fills has grown."""
+    _runs[statement.sql] += 1
+    return b"%b --%d" % (statement.sql, _runs[statement.sql].bit_length() // 3)
 
 
 async def plan_for_bundles(connection: AsyncConnection) -> None:
@@ -43,8 +54,11 @@ async def plan_for_bundles(connection: AsyncConnection) -> None:
     await _send(connection, _FOR_BUNDLES, [])
 
 
-async def _send(connection: AsyncConnection, sql: bytes, values: list[bytes | None]) -> AsyncRawCursor[Any]:
+async def _send(
+    connection: AsyncConnection, sql: bytes, values: list[bytes | None], *, binary: bool = False
+) -> AsyncRawCursor[Any]:
     driver = cast(PsycopgConnection[Any], (await connection.get_raw_connection()).driver_connection)
     cursor = AsyncRawCursor(driver, row_factory=namedtuple_row)
-    await cursor.execute(sql, [None if each is None else Written(each) for each in values], prepare=True)
+    given = [each if each is None or type(each) is Binary else Written(each) for each in values]
+    await cursor.execute(sql, given, prepare=True, binary=binary)
     return cursor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,7 +46,8 @@ class Office:
     #: What this process wrote last of the other networks, not to write it again for each envelope.
     known_peers: dict[str, str] = field(default_factory=dict)
     last_heard: dict[str, datetime] = field(default_factory=dict)
-    #: What is to be answered to each, and to whom an answer is being given.
+    #: Of each, how many bundles are being taken in, what is to be answered, and to whom an answer is being given.
+    arriving: Counter[str] = field(default_factory=Counter)
     unsaid: dict[str, dict[Key, tuple[int, str]]] = field(default_factory=dict)
     answering: set[str] = field(default_factory=set)
     paces: dict[str, Pace] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
     values,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.kernel.database import Statement
 from passerelle.kernel.prepared import plan_for_bundles
@@ -39,6 +40,8 @@ from passerelle_tenants.federation.travellers import BUNDLE, Owed, Priority
 _log = structlog.get_logger("passerelle.federation")
 # Of a wait, how much it may be shorter or longer: what failed together does not come back together.
 _JITTER: Final = 0.2
+#: What is marked as sent, and gathered, in one transaction.
+_AT_ONCE: Final = 4 * BUNDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ async def send_due(office: Office) -> Sent:
 
 async def send_to(office: Office, peer: str) -> Sent:
     """Send one peer what is due, as much as there is room for; of what narrows a view, all. No more once a carrier
-    failed."""
+    failed: what was not given to it falls due again."""
     done, room = Sent(), office.pace(peer).room
     while True:
         taken = await _take(office, peer, room)
@@ -82,7 +85,7 @@ async def send_to(office: Office, peer: str) -> Sent:
         done += await _send(office, peer, taken)
         room -= len(taken)
         # What narrows goes first: where something else went, none of it is left.
-        is_all = len(taken) < BUNDLE if room > 0 else any(row[-1] > Priority.NARROWS for row in taken)
+        is_all = len(taken) < _AT_ONCE if room > 0 else any(row[-1] > Priority.NARROWS for row in taken)
         if is_all or done.failed:
             return done
 
@@ -101,14 +104,14 @@ async def give(office: Office, peer: str, bundle: Bundle) -> Sent:
 
 
 async def _take(office: Office, peer: str, room: int) -> list[tuple[Any, ...]]:
-    """Mark up to a bundle of what is due as sent, and commit that: should it be lost from here on, it falls due."""
+    """Mark some bundles of what is due as sent, and commit that: should it be lost from here on, it falls due."""
     return await office.tenant.database.fetch(
         _TAKE,
         {
             "now": office.clock.now(),
             "peer": peer,
-            "lowest": int(max(Priority) if room > 0 else Priority.NARROWS),
-            "limit": min(room, BUNDLE) if room > 0 else BUNDLE,
+            "lowest": int(Priority.FILLS if room > 0 else Priority.NARROWS),
+            "limit": min(room, _AT_ONCE) if room > 0 else BUNDLE,
             "wait": office.number("federation.retry_seconds"),
             "longest": office.number("federation.retry_seconds_max"),
         },
@@ -116,22 +119,34 @@ async def _take(office: Office, peer: str, room: int) -> list[tuple[Any, ...]]:
 
 
 async def _send(office: Office, peer: str, taken: list[tuple[Any, ...]]) -> Sent:
+    by_rank = sorted(taken, key=lambda row: int(row[-1]))
+    parts = [by_rank[first : first + BUNDLE] for first in range(0, len(by_rank), BUNDLE)]
+    async with office.tenant.database.transaction() as connection:
+        await plan_for_bundles(connection)
+        bundles = [await _gathered(office, connection, peer, each) for each in parts]
+    done = Sent()
+    for part, bundle in zip(parts, bundles, strict=True):
+        given = await give(office, peer, bundle)
+        done += Sent(given.bundles, len(part) if given.bundles else 0, given.failed)
+        if given.failed:
+            break
+    return done
+
+
+async def _gathered(office: Office, connection: AsyncConnection, peer: str, taken: list[tuple[Any, ...]]) -> Bundle:
     by_kind: dict[str, list[Owed]] = defaultdict(list)
     for kind, object_id, patient_id, version, payload, *_ in taken:
         by_kind[kind].append(Owed(object_id=object_id, patient_id=patient_id, version=version, payload=payload))
     parts: dict[str, bytes] = {}
-    async with office.tenant.database.transaction() as connection:
-        await plan_for_bundles(connection)
-        for traveller in office.kinds:
-            if owed := by_kind.get(traveller.kind):
-                parts[traveller.kind] = (await traveller.gather(connection, peer, owed)).encode()
+    for traveller in office.kinds:
+        if owed := by_kind.get(traveller.kind):
+            gathered = await traveller.gather(connection, peer, owed)
+            parts[traveller.kind] = gathered if isinstance(gathered, bytes) else gathered.encode()
     states = {
         kind: [[each.object_id.hex for each in by_kind[kind]], [each.version for each in by_kind[kind]]]
         for kind in parts
     }
-    bundle = Bundle(kind=STATES, bundle_id=uuid4().hex, head={"states": states}, parts=parts)
-    done = await give(office, peer, bundle)
-    return Sent(done.bundles, len(taken) if done.bundles else 0, done.failed)
+    return Bundle(kind=STATES, bundle_id=uuid4().hex, head={"states": states}, parts=parts)
 
 
 _OWED: Final = and_(federation_out.c.acked_version < federation_out.c.version, federation_out.c.dead_at.is_(None))

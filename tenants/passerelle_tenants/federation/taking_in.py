@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from passerelle.audit.transactions import Act, transaction
+from passerelle.dossier.federated_columns import are_columns, only
 from passerelle.kernel.database import Statement
 from passerelle.kernel.errors import TryLater
 from passerelle.kernel.prepared import plan_for_bundles, run
@@ -44,6 +45,8 @@ from passerelle_tenants.federation.travellers import APPLIED, BUNDLE, LATER
 
 _log = structlog.get_logger("passerelle.federation")
 _STALE = "stale"
+#: Answers that wait for no others.
+_TOGETHER: Final = 4 * BUNDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,16 @@ async def _take_states(office: Office, origin: str, bundle: Bundle) -> Taken:
         _columns(versions)
     except (KeyError, ValueError, TypeError, AttributeError) as wrong:
         raise Unopened("form") from wrong
-    async with office.applying:
-        became = await _apply(office, origin, bundle, versions)
-    said = {key: (versions[key], APPLIED if each == _STALE else each) for key, each in became.items()}
-    await _say(office, origin, said)
+    office.arriving[origin] += 1
+    try:
+        async with office.applying:
+            became = await _apply(office, origin, bundle, versions)
+        _to_be_said(
+            office, origin, {key: (versions[key], APPLIED if each == _STALE else each) for key, each in became.items()}
+        )
+    finally:
+        office.arriving[origin] -= 1
+        await _say(office, origin)
     counted = Counter(became.values())
     applied, stale, later = counted[APPLIED], counted[_STALE], counted[LATER]
     refused = len(became) - applied - stale - later
@@ -129,11 +138,16 @@ def _columns(versions: Mapping[Key, int]) -> dict[str, str]:
     }
 
 
-async def _say(office: Office, origin: str, said: Answers) -> None:
-    """Answer the origin. What is to be said while answers are being handed to the carrier goes with the next."""
+def _to_be_said(office: Office, origin: str, said: Answers) -> None:
     unsaid = office.unsaid.setdefault(origin, {})
     unsaid.update({key: each for key, each in said.items() if key not in unsaid or unsaid[key][0] <= each[0]})
-    if origin in office.answering:
+
+
+async def _say(office: Office, origin: str) -> None:
+    """Answer the origin, of several bundles at a time as long as more of its are being taken in. What is to be said
+    while answers are being handed to the carrier goes with the next."""
+    is_more_to_come = office.arriving[origin] and len(office.unsaid.get(origin, ())) < _TOGETHER
+    if is_more_to_come or origin in office.answering:
         return
     office.answering.add(origin)
     try:
@@ -214,12 +228,15 @@ async def _take_versions(act: Act, origin: str, versions: Mapping[Key, int]) -> 
     return {(kind, object_id.hex) for kind, object_id in rows}
 
 
-async def _items(act: Act, bundle: Bundle, kind: str, chosen: Sequence[str]) -> str:
+async def _items(act: Act, bundle: Bundle, kind: str, chosen: Sequence[str]) -> str | bytes:
     """The items of a kind, as the origin wrote them; of those that are not chosen, none."""
-    part = bundle.parts.get(kind, b"[]").decode()
-    if len(chosen) == len(bundle.head["states"][kind][0]):
-        return part
-    rows = await act.connection.execute(_CHOSEN, {"part": part, "ids": columns.ids(chosen)})
+    part = bundle.parts.get(kind, b"[]")
+    is_whole = len(chosen) == len(bundle.head["states"][kind][0])
+    if are_columns(part):
+        return part if is_whole else only(part, set(chosen))
+    if is_whole:
+        return part.decode()
+    rows = await act.connection.execute(_CHOSEN, {"part": part.decode(), "ids": columns.ids(chosen)})
     return str(rows.scalar_one())
 
 

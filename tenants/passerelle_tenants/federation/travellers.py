@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -83,16 +83,17 @@ class Traveller(Protocol):
     @property
     def addressed(self) -> Sequence[Addressed]: ...
 
-    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str:
-        """JSON text: an array of objects, each with `id` (object_id), `version` and whatever `apply` needs.
+    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str | bytes:
+        """JSON text: an array of objects, each with `id` (object_id), `version` and whatever `apply` needs; or octets,
+        the same in columns (`dossier.federated_columns`).
 
         The current state, read now. An object that is no more is said as such (`"gone": true`), never left out: what is
         left out stays owed.
         """
         ...
 
-    async def apply(self, act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
-        """Take in what another network's `gather` gave (JSON text), in the caller's transaction.
+    async def apply(self, act: Act, from_tenant: str, items: Any) -> Mapping[UUID, str]:
+        """Take in what another network's `gather` gave, JSON text or octets, in the caller's transaction.
 
         By object: `APPLIED`, `LATER`, or the code of a refusal. Given only items that are newer than what was applied
         before. Raises nothing for one item that is wrong: the others of its bundle are applied.

@@ -28,12 +28,12 @@ class Documents:
         ),
     )
 
-    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str:  # noqa: ARG002
+    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> bytes:  # noqa: ARG002
         """`Traveller.gather`."""
         ids, versions = [each.object_id for each in owed], [each.version for each in owed]
         return await federated_documents.gather(connection, ids, versions)
 
-    async def apply(self, act: Act, from_tenant: str, items: str) -> Mapping[UUID, str]:
+    async def apply(self, act: Act, from_tenant: str, items: bytes) -> Mapping[UUID, str]:
         """`Traveller.apply`. FEDERATION_UNIQUE_ID_TAKEN, FEDERATION_DOCUMENT_OF_ANOTHER."""
         applied = await federated_documents.apply(act, from_tenant, items)
         await home_moves.keep_out(act, applied.whose)
