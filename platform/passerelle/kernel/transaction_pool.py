@@ -9,10 +9,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from select import POLLIN, poll
 from time import perf_counter
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
@@ -24,6 +25,22 @@ from passerelle.kernel.sql_tallies import FULL, SQL, WAITS
 
 # Connections that were idle for so long may go to another database that wants one more.
 _QUIET_SECONDS: Final = 1.0
+
+
+def _listen_before_asking(dialect: Dialect) -> None:
+    """Have a pooled connection asked whether it lives only where something came on it while it was idle: a server that
+    went away has closed it, and said so."""
+    ask = dialect.do_ping
+
+    def is_alive(connection: Any) -> bool:
+        driver = connection.driver_connection
+        if driver.closed:
+            return ask(connection)
+        heard = poll()
+        heard.register(driver.fileno(), POLLIN)
+        return not heard.poll(0) or ask(connection)
+
+    dialect.do_ping = is_alive  # type: ignore[method-assign, assignment]
 
 
 class Transactions:
@@ -38,6 +55,7 @@ class Transactions:
             pool_pre_ping=True,
             hide_parameters=True,  # an error's text must not quote a row
         )
+        _listen_before_asking(self._engine.sync_engine.dialect)
         tracing.listen_to(self._engine.sync_engine)
         self._size = size
         self._room = room
