@@ -30,6 +30,7 @@ from passerelle.kernel import tracing
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_ops import logs
+from passerelle_ops.backup import directory
 from passerelle_ops.backup.keeping import Keeper
 from passerelle_ops.backup.ledger import Ledger
 from passerelle_ops.backup.places import Place
@@ -114,7 +115,10 @@ class Turns:
         self._served_until = 0.0
         self._loop = Loop()
         seal_every = self._loop.run(self._seal_every())
-        keeper = Keeper(lambda tenant: Ledger(Place(installation.ledger_url(tenant.id)), tenant))
+        keeper = Keeper(
+            lambda tenant: Ledger(Place(installation.ledger_url(tenant.id)), tenant),
+            lambda: (installation.directory.database, directory.ledger_of(installation)),
+        )
         self.tasks = {task.name: task for task in periodic_tasks(subscribers, seal_every, federation.turn, keeper.turn)}
 
     @property

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from psycopg import AsyncConnection
 
+from passerelle_ops.backup import directory
 from passerelle_ops.cli import main
+from passerelle_ops.installation import Installation
+from passerelle_ops.settings import Settings
 from passerelle_ops.stack.postgres import Postgres
 from tests.conftest import Cloned
 from tests.running.one_network import one_network
@@ -40,6 +43,13 @@ async def test_everything_lost_comes_back(
         assert code == 0
         assert "faite" in out
         assert (await ran("backup", *sealed_to))[0] == 2
+        assert (await ran("token", "revoke", "--jti", "n1", "--issuer", "https://issuer.test"))[0] == 0
+        installation = Installation(Settings())
+        written = await directory.keep(
+            installation.directory.database, directory.ledger_of(installation), installation.clock
+        )
+        await installation.close()
+        assert written > 0
         code, _, err = await ran("restore", "--tenant", "oncomip", *with_key)
         assert (code, "[RESTORE_NOT_EMPTY]" in err) == (4, True)
         code, _, err = await ran("restore", "--tenant", "oncomip", *with_key, "--rehearse")
@@ -56,7 +66,8 @@ async def test_everything_lost_comes_back(
                 await admin.execute(f"create database {lost.name} owner passerelle_owner".encode())
         await asyncio.to_thread(shutil.rmtree, tmp_path / "state" / "contents", ignore_errors=True)
 
-        assert (await ran("restore", "--directory", *with_key))[0] == 0
+        code, out, _ = await ran("restore", "--directory", *with_key, "--json")
+        assert (code, json.loads(out)["replayed"]["changed"]["token_revocation"]) == (0, 1)
         code, out, _ = await ran("restore", "--tenant", "oncomip", *with_key, "--json")
         assert (code, json.loads(out)["loss"]["documents"]) == (0, [])
         assert (await ran("tenant", "list", "--json"))[0] == 0
@@ -66,3 +77,5 @@ async def test_everything_lost_comes_back(
         code, out, _ = await ran("restore", "--tenant", "oncomip", "--ledger-only")
         assert code == 0
         assert "Aucun document n’est perdu" in out
+        code, out, _ = await ran("backup-prune", "--directory", "--from", place, "--key", key, "--json")
+        assert (code, json.loads(out)["archives"], json.loads(out)["done"]) == (0, [], False)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import psycopg
 import pytest
 from psycopg import AsyncConnection
 from sqlalchemy import text
@@ -26,22 +23,17 @@ from passerelle.dossier.erasure_verification import verify_erasures
 from passerelle.dossier.verification import acts_without_line, orphans, verify_contents
 from passerelle.identities.ins import Ins
 from passerelle.kernel.actors import Actor
-from passerelle.kernel.database import Database
 from passerelle.kernel.errors import BrokenIntegrity, Conflict
 from passerelle_ops.backup import restoring
-from passerelle_ops.backup.envelope import Opener, Recipient, create_keys
 from passerelle_ops.backup.keeping import keep
 from passerelle_ops.backup.ledger import Ledger
-from passerelle_ops.backup.making import Made, back_up, newest
 from passerelle_ops.backup.places import Place
 from passerelle_ops.backup.rehearsing import rehearse
 from passerelle_ops.backup.renumbering import renumber
-from passerelle_ops.backup.replaying import _KEYS, read, replay
-from passerelle_ops.backup.restoring import Archive, restore
-from passerelle_ops.backup.sources import Source
-from passerelle_ops.migrations import TENANT
+from passerelle_ops.backup.replaying import KEYS, read, replay
+from passerelle_ops.backup.restoring import restore
 from passerelle_policies.vocabulary import ActorKind
-from passerelle_tenants.onboarding import Site
+from tests.backup.house import House
 from tests.builders import World, document, ins_of, professional
 from tests.conftest import Cloned
 
@@ -50,66 +42,6 @@ SYSTEM = Actor(kind=ActorKind.SYSTEM, id="erasure", name="Effacement")
 
 class CutOff(Exception):
     """Stands for a kill."""
-
-
-@dataclass(slots=True)
-class House:
-    """A network over a database that may be destroyed, where its backups go, and who opens them."""
-
-    world: World
-    source: Source
-    place: Place
-    recipient: Recipient
-    opener: Opener
-    ledger: Ledger
-    premises: Path
-
-    async def kept(self) -> int:
-        await seal(self.world.tenant, self.world.clock)
-        return await keep(self.world.tenant, self.ledger, self.world.clock)
-
-    async def backed_up(self) -> Made:
-        return await back_up(self.source, self.place, self.recipient, self.world.clock)
-
-    async def archive(self) -> Archive:
-        return Archive(self.place, await newest(self.place, "essai"), self.opener)
-
-    async def serves(self) -> bool:
-        try:
-            await (await AsyncConnection.connect(self.source.site.serving_url)).close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    async def one(self, sql: str, **values: Any) -> Any:
-        async with self.world.tenant.database.transaction() as connection:
-            return (await connection.execute(text(sql), values)).one()
-
-
-@pytest.fixture
-async def house(tenant_database: Cloned, postgres: Any, world: World, tmp_path: Path) -> AsyncIterator[House]:
-    owner = Database(tenant_database.owner_url, pool_size=2)
-    tenant = replace(world.tenant, database=owner)
-    create_keys(tmp_path / "operator", tmp_path / "operator.pub")
-    ledger = Ledger(Place(str(tmp_path / "ledger")), tenant)
-    source = Source(
-        name="essai",
-        site=Site(owner_url=tenant_database.owner_url, serving_url=tenant_database.url, admin_url=postgres.url()),
-        history=TENANT,
-        keys=tenant.keys,
-        tenant=tenant,
-        ledger=ledger,
-    )
-    yield House(
-        world=world,
-        source=source,
-        place=Place(str(tmp_path / "backups")),
-        recipient=Recipient.load(tmp_path / "operator.pub"),
-        opener=Opener.load(tmp_path / "operator"),
-        ledger=ledger,
-        premises=Path(urlsplit(tenant.contents.url).path),
-    )
-    await owner.close()
 
 
 @dataclass(slots=True)
@@ -319,5 +251,5 @@ async def test_each_table_that_narrows_is_noted_and_put_back(tenant_database: Cl
             )
         )
         noted = {row.name: {each for each in row.noted.split("\\000") if each} for row in rows}
-    assert noted.keys() == _KEYS.keys()
-    assert all(set(key) <= noted[table] for table, key in _KEYS.items())
+    assert noted.keys() == KEYS.keys()
+    assert all(set(key) <= noted[table] for table, key in KEYS.items())

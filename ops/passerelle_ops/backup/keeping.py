@@ -19,7 +19,9 @@ from passerelle.dossier import losses
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Context, Tenant
+from passerelle.kernel.database import Database
 from passerelle.notices import watermarks
+from passerelle_ops.backup import directory
 from passerelle_ops.backup.ledger import Ledger
 from passerelle_policies.vocabulary import ActorKind, Purpose
 
@@ -29,18 +31,28 @@ WATERMARK: Final = "ledger"
 
 
 class Keeper:
-    """Keeps the ledgers of an installation; `ledger_of` opens a network's."""
+    """Keeps the ledgers of an installation; `ledger_of` opens a network's, `of_directory` says where the directory is
+    and opens its own."""
 
-    def __init__(self, ledger_of: Callable[[Tenant], Ledger]) -> None:
+    def __init__(
+        self, ledger_of: Callable[[Tenant], Ledger], of_directory: Callable[[], tuple[Database, Ledger]]
+    ) -> None:
         self._ledger_of = ledger_of
+        self._of_directory = of_directory
         self._open: dict[str, Ledger] = {}
+        self._directory: tuple[Database, Ledger] | None = None
 
     async def turn(self, tenant: Tenant, clock: Clock) -> None:
-        """Write down what is new in one network. Raises `TryLater` when the place is away: the next turn does it."""
+        """Write down what is new in one network, and in the directory. Raises `TryLater` when the place is away: the
+        next turn does it."""
         if tenant.id not in self._open:
             self._open[tenant.id] = self._ledger_of(tenant)
         if (written := await keep(tenant, self._open[tenant.id], clock)) > 0:
             _log.info("ledger", tenant=tenant.id, written=written)
+        if self._directory is None:
+            self._directory = self._of_directory()
+        if (written := await directory.keep(*self._directory, clock)) > 0:
+            _log.info("ledger", tenant=directory.NAME, written=written)
 
 
 async def keep(tenant: Tenant, ledger: Ledger, clock: Clock) -> int:
@@ -56,7 +68,7 @@ async def keep(tenant: Tenant, ledger: Ledger, clock: Clock) -> int:
                 head = await newest_head(act.connection, tenant.id)
                 await ledger.append(
                     clock,
-                    narrowed=[{"what": each.what, "at": each.at.isoformat(), "said": each.said} for each in taken],
+                    narrowed=[each.document() for each in taken],
                     filed=filed,
                     head=None if head is None else head.document(),
                 )

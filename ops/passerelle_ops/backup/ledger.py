@@ -1,4 +1,5 @@
-"""The ledger: what narrowed in a network, and what was filed, written down outside its database; append-only.
+"""The ledger: what narrowed in a network or in the directory, and what was filed, written down outside its database;
+append-only.
 
 An entry is an object named by its number, created and never written over, sealed under a key of the network's root and
 bound to its network and number. Each holds the hash of the one before, so that a missing or exchanged entry is found;
@@ -11,12 +12,12 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from passerelle.kernel import segments
 from passerelle.kernel.clock import Clock
-from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import BrokenIntegrity, Conflict, TryLater
+from passerelle.kernel.keys import Keys
 from passerelle_ops.backup.archive import as_json
 from passerelle_ops.backup.places import Place
 
@@ -38,13 +39,23 @@ class Entry:
     restored: str | None = None
 
 
-class Ledger:
-    """One network's ledger in its place."""
+class Owner(Protocol):
+    """Whose ledger it is: a network, or the directory."""
 
-    def __init__(self, place: Place, tenant: Tenant) -> None:
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+
+class Ledger:
+    """The ledger of one database in its place."""
+
+    def __init__(self, place: Place, owner: Owner) -> None:
         self._place = place
-        self._tenant = tenant
-        self._key = tenant.keys.ledger_key()
+        self.owner = owner
+        self._key = owner.keys.ledger_key()
         self._last: tuple[int, str] | None = None
 
     async def last(self) -> int:
@@ -70,7 +81,7 @@ class Ledger:
             number += 1
             document = {
                 "form": _FORM,
-                "tenant": self._tenant.id,
+                "tenant": self.owner.id,
                 "number": number,
                 "previous": previous,
                 "at": clock.now().isoformat(),
@@ -124,7 +135,7 @@ class Ledger:
         return self._last
 
     def _binding(self, number: int) -> bytes:
-        return f"{self._tenant.id}/ledger/{number}".encode()
+        return f"{self.owner.id}/ledger/{number}".encode()
 
 
 def _name(number: int) -> str:

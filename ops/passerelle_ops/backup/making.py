@@ -11,6 +11,7 @@ is in no backup.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -48,16 +49,23 @@ class Made:
 
 
 async def back_up(
-    source: Source, to: Place, recipient: Recipient, clock: Clock, on_progress: Progress = lambda *_: None
+    source: Source,
+    to: Place,
+    recipient: Recipient,
+    clock: Clock,
+    on_progress: Progress = lambda *_: None,
+    *,
+    compare: bool = False,
 ) -> Made:
-    """Back a network or the directory up. Nothing of the name is there until all of it is.
+    """Back a network or the directory up. Nothing of the name is there until all of it is. `compare`: what the pool has
+    already is read again, and copied anew where an octet differs; else its name and size tell.
 
     Refused: BACKUP_PLACE_AWAY, BACKUP_TOOL, DATABASE_AWAY. Raised midway, it leaves contents in the pool, no archive.
     """
     at = clock.now()
     made = Made(f"{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}{SUFFIX}")
     # Before the snapshot: what is in the ledger by now is in the snapshot too.
-    number = await source.ledger.last() if source.ledger is not None else 0
+    number = await source.ledger.last()
     async with AsyncExitStack() as open_:
         snapshot = await open_.enter_async_context(dump.snapshot(source.site.owner_url))
         opening = {
@@ -85,7 +93,9 @@ async def back_up(
                 on_progress("database", writer.octets[Part.DATABASE], None)
             await open_.aclose()  # contents take their time, and the server keeps what an open snapshot may still see
             if source.tenant is not None:
-                async for lines in _pooled(source.tenant, to.within(source.name, POOL), made, on_progress):
+                async for lines in _pooled(
+                    source.tenant, to.within(source.name, POOL), made, on_progress, compare=compare
+                ):
                     yield writer.piece(Part.CONTENTS, lines)
             yield writer.closing()
             made.octets = sum(writer.octets.values())
@@ -103,7 +113,9 @@ async def _head(tenant: Tenant | None) -> dict[str, Any] | None:
     return None if head is None else head.document()
 
 
-async def _pooled(tenant: Tenant, pool: Place, made: Made, on_progress: Progress) -> AsyncIterator[bytes]:
+async def _pooled(
+    tenant: Tenant, pool: Place, made: Made, on_progress: Progress, *, compare: bool
+) -> AsyncIterator[bytes]:
     """Have the pool hold every content of the store; lines that name them.
 
     Every one that lies there, so that each that the snapshot points to is among them but what was erased since.
@@ -111,7 +123,7 @@ async def _pooled(tenant: Tenant, pool: Place, made: Made, on_progress: Progress
     store = Place(tenant.contents.url)
     names = [name async for name in tenant.contents.names()]
     for at in range(0, len(names), _AT_ONCE):
-        some = await asyncio.gather(*(_into(pool, store, name) for name in names[at : at + _AT_ONCE]))
+        some = await asyncio.gather(*(_into(pool, store, name, compare=compare) for name in names[at : at + _AT_ONCE]))
         found = [each for each in some if each is not None]
         made.contents += len(found)
         made.copied += sum(is_new for _, _, is_new in found)
@@ -119,18 +131,25 @@ async def _pooled(tenant: Tenant, pool: Place, made: Made, on_progress: Progress
         on_progress("contents", at + len(some), len(names))
 
 
-async def _into(pool: Place, store: Place, name: str) -> tuple[str, int, bool] | None:
+async def _into(pool: Place, store: Place, name: str, *, compare: bool) -> tuple[str, int, bool] | None:
     path = path_of(name)
     size = await store.size(path)
     if size is None:
         return None
-    if await pool.size(path) == size:
-        return name, size, False
     try:
+        if await pool.size(path) == size and (not compare or await _digest(pool, path) == await _digest(store, path)):
+            return name, size, False
         await pool.put(path, store.get(path))
     except Conflict:  # erased meanwhile
         return None
     return name, size, True
+
+
+async def _digest(place: Place, path: str) -> bytes:
+    digest = hashlib.sha256()
+    async for piece in place.get(path):
+        digest.update(piece)
+    return digest.digest()
 
 
 async def newest(place: Place, name: str) -> str:

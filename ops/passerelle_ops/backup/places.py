@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -114,6 +114,11 @@ class Place:
                 return int((await obstore.head_async(self._store, name))["size"])
             except FileNotFoundError:
                 return None
+
+    async def remove(self, name: str) -> None:
+        """Take an object away; that it is gone already changes nothing."""
+        with _told(), suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, name)
 
     async def names(self, folder: str = "") -> list[str]:
         """The names of the objects directly in a folder."""

@@ -31,10 +31,10 @@ from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import Conflict
-from passerelle_ops.backup import dump
+from passerelle_ops.backup import directory, dump
 from passerelle_ops.backup.loss import Loss, lost_documents
 from passerelle_ops.backup.making import POOL, Progress
-from passerelle_ops.backup.replaying import Replayed, read, replay
+from passerelle_ops.backup.replaying import Replayed, replay
 from passerelle_ops.backup.restoring import Archive, believed, must_be_its_ledger
 from passerelle_ops.backup.sources import Source
 from passerelle_ops.migrations.histories import upgrade
@@ -65,7 +65,7 @@ class Rehearsed:
     compared: tuple[Compared, ...]
     findings: tuple[Finding, ...]
     contents: int
-    replayed: Replayed | None
+    replayed: Replayed
     loss: Loss | None
 
     @property
@@ -82,10 +82,13 @@ async def rehearse(
         await dump.restored(url, archive.database(source), source.bindir)
         compared = [each async for each in _tables(url, opening, on_progress)]
         await asyncio.to_thread(upgrade, source.history, url)
-        if source.tenant is None or source.ledger is None:
-            return Rehearsed(opening["made_at"], tuple(compared), (), 0, None, None)
-        database = Database(url, pool_size=2)
+        database, after = Database(url, pool_size=2), int(opening["ledger"])
         try:
+            words = await source.words(after)
+            await must_be_its_ledger(database, words, after)
+            if source.tenant is None:
+                replayed = await directory.replay(database, words)
+                return Rehearsed(opening["made_at"], tuple(compared), (), 0, replayed, None)
             tenant = replace(
                 source.tenant,
                 database=database,
@@ -99,11 +102,9 @@ async def rehearse(
                 on_progress("contents", opened, None)
                 if finding is not None:
                     findings.append(finding)
-            words = await read(source.ledger.since(int(opening["ledger"])))
-            loss = await lost_documents(tenant, source.ledger, after=int(opening["ledger"]), words=words)
+            loss = await lost_documents(tenant, source.ledger, after=after, words=words)
             with tempfile.TemporaryDirectory(prefix="passerelle-rehearsal-") as folder:
                 alone = replace(tenant, contents=Contents(Path(folder).as_uri()))
-                await must_be_its_ledger(tenant, words, int(opening["ledger"]))
                 replayed = await replay(alone, clock, words, lambda d, t: on_progress("replay", d, t))
                 findings += (await verify_erasures(alone))[1]
         finally:

@@ -35,7 +35,7 @@ _ORDER: Final[tuple[tuple[str, ModuleType], ...]] = (
     *((each, dossier) for each in dossier.TABLES),
 )
 #: By what a row of each table is known.
-_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "patient": ("patient_id",),
     "board_case": ("patient_id", "case_id"),
     "case_attachment": ("patient_id", "case_id", "document_id"),
@@ -104,17 +104,17 @@ class Replayed:
     unknown: tuple[str, ...] = ()
 
 
-async def read(entries: AsyncIterator[Entry]) -> Words:
-    """Gather what the entries say."""
+async def read(entries: AsyncIterator[Entry], keys: Mapping[str, tuple[str, ...]] = KEYS) -> Words:
+    """Gather what the entries say of the tables whose rows are known by these `keys`."""
     words = Words()
     async for entry in entries:
         words.entries += 1
         words.head = entry.head or words.head
         for each in entry.narrowed:
             at, said = datetime.fromisoformat(each["at"]), each["said"]
-            if said is None or each["what"] not in _KEYS:
+            if said is None or each["what"] not in keys:
                 continue
-            key = tuple(str(said[name]) for name in _KEYS[each["what"]])
+            key = tuple(str(said[name]) for name in keys[each["what"]])
             of_table = words.newest.setdefault(each["what"], {})
             if key not in of_table or of_table[key][0] <= at:
                 of_table[key] = (at, said)

@@ -22,15 +22,16 @@ from passerelle.audit import narrowings
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.contents import path_of
 from passerelle.kernel.context import Tenant
+from passerelle.kernel.database import Database
 from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput
-from passerelle_ops.backup import dump
+from passerelle_ops.backup import directory, dump
 from passerelle_ops.backup.archive import Part, pieces
 from passerelle_ops.backup.envelope import Opened, Opener
 from passerelle_ops.backup.loss import Loss, lost_documents
 from passerelle_ops.backup.making import POOL, Progress
 from passerelle_ops.backup.places import Place
 from passerelle_ops.backup.renumbering import renumber
-from passerelle_ops.backup.replaying import Replayed, Words, read, replay
+from passerelle_ops.backup.replaying import Replayed, Words, replay
 from passerelle_ops.backup.sources import Source
 from passerelle_ops.migrations.histories import upgrade
 from passerelle_tenants.onboarding import admit, make_shut
@@ -53,9 +54,10 @@ class Archive:
         def signer(head: Mapping[str, Any]) -> bytes:
             if head.get("name") != source.name:
                 raise InvalidInput("BACKUP_OTHER_SOURCE", name=str(head.get("name"))[:31])
-            if head.get("signed_by") != source.keys.public_key.hex():
-                raise Conflict("BACKUP_OTHER_KEYS")
-            return source.keys.public_key
+            for key in source.keys.public_keys:
+                if head.get("signed_by") == key.hex():
+                    return key
+            raise Conflict("BACKUP_OTHER_KEYS")
 
         await opened.begin(self.opener, signer)
         async for part, piece in pieces(opened.pieces()):
@@ -82,7 +84,7 @@ class Restored:
 
     opening: Mapping[str, Any]
     contents: int
-    replayed: Replayed | None
+    replayed: Replayed
     loss: Loss | None
 
 
@@ -108,7 +110,7 @@ async def restore(archive: Archive, source: Source, clock: Clock, on_progress: P
     Refused: RESTORE_NOT_EMPTY, LEDGER_BROKEN, and as `believed`. Refused midway, the network stays shut.
     """
     opening = await believed(archive, source, on_progress)
-    words = await _words(source, opening)
+    words = await source.words(int(opening["ledger"]))
     if source.site.admin_url is None or await _exists(source, source.site.admin_url):
         await _must_be_empty(source, archive.name)
     await make_shut(source.site)
@@ -126,46 +128,42 @@ async def restore(archive: Archive, source: Source, clock: Clock, on_progress: P
 async def replay_alone(source: Source, clock: Clock, on_progress: Progress = lambda *_: None) -> Restored:
     """After the database was brought back by other means (a point in time, a replica): shut it, put back all that the
     ledger says narrowed, list what is lost, and admit again. Refused: LEDGER_BROKEN, and when it is the database that
-    says so the network stays shut; LEDGER_NONE for the directory."""
-    if source.ledger is None:
-        raise InvalidInput("LEDGER_NONE")
-    words = await read(source.ledger.since(0))
+    says so it stays shut."""
+    words = await source.words(0)
     await make_shut(source.site)
     await asyncio.to_thread(upgrade, source.history, source.site.owner_url)
     replayed, loss = await _put_right(source, clock, words, "", 0, on_progress)
     return Restored({"made_at": clock.now().isoformat()}, 0, replayed, loss)
 
 
-async def must_be_its_ledger(tenant: Tenant, words: Words, after: int) -> None:
+async def must_be_its_ledger(database: Database, words: Words, after: int) -> None:
     """Nothing was read from the first entry on, and the database knows of one: the place is empty, or another's.
 
     A document is filed in a record, whose coming was noted too. Refused: LEDGER_BROKEN.
     """
     if after > 0 or words.entries > 0:
         return
-    async with tenant.database.transaction() as connection:
+    async with database.transaction() as connection:
         if await narrowings.any_kept(connection):
             raise BrokenIntegrity("LEDGER_BROKEN", number=1)
 
 
 async def _put_right(
     source: Source, clock: Clock, words: Words, name: str, after: int, on_progress: Progress
-) -> tuple[Replayed | None, Loss | None]:
+) -> tuple[Replayed, Loss | None]:
     """From a database that is whole and shut to one that serves."""
-    replayed, loss = None, None
-    if source.tenant is not None and source.ledger is not None:
-        await must_be_its_ledger(source.tenant, words, after)
+    loss = None
+    await must_be_its_ledger(source.database, words, after)
+    if source.tenant is None:
+        replayed = await directory.replay(source.database, words)
+    else:
         await renumber(source.tenant)
         replayed = await replay(source.tenant, clock, words, lambda d, t: on_progress("replay", d, t))
         loss = await lost_documents(source.tenant, source.ledger, after=after, words=words)
-        await source.ledger.append(clock, restored=name)
+    await source.ledger.append(clock, restored=name)
     await admit(source.site)
     await _comment(source, None)
     return replayed, loss
-
-
-async def _words(source: Source, opening: Mapping[str, Any]) -> Words:
-    return Words() if source.ledger is None else await read(source.ledger.since(int(opening["ledger"])))
 
 
 async def _contents(archive: Archive, source: Source, tenant: Tenant, on_progress: Progress) -> int:

@@ -10,38 +10,39 @@ from pathlib import Path
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import Database
 from passerelle.kernel.keys import Keys
+from passerelle_ops.backup import directory
 from passerelle_ops.backup.ledger import Ledger
 from passerelle_ops.backup.places import Place
+from passerelle_ops.backup.replaying import KEYS, Words, read
 from passerelle_ops.installation import Installation
 from passerelle_ops.migrations.histories import DIRECTORY, TENANT, History
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
-from passerelle_tenants.locator_key import FILE_NAME
 from passerelle_tenants.onboarding import Site
-
-DIRECTORY_NAME = "directory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One database with its keys; a network has contents and a ledger beside it."""
+    """One database with its keys and the ledger beside it; a network has contents too. `database` is under the owning
+    role, who alone may write while it is shut."""
 
     name: str
     site: Site
     history: History
     keys: Keys
+    database: Database
+    ledger: Ledger
     bindir: Path | None = None
     tenant: Tenant | None = None
-    ledger: Ledger | None = None
 
-    @property
-    def is_tenant(self) -> bool:
-        return self.tenant is not None
+    async def words(self, after: int) -> Words:
+        """What its ledger says since an entry. Refused: LEDGER_BROKEN."""
+        return await read(self.ledger.since(after), KEYS if self.tenant is not None else directory.KEYS)
 
 
 async def tenant_source(installation: Installation, tenant_id: str, *, addresses: Addresses) -> Source:
-    """A network that is recorded in the directory. `tenant.database` is under the owning role, who alone may write
-    while a network is shut. Refused: TENANT_UNKNOWN, KEY_FILE_MISSING."""
+    """A network that is recorded in the directory, `tenant.database` under the owning role. Refused: TENANT_UNKNOWN,
+    KEY_FILE_MISSING."""
     tenant = await (await installation.registry()).tenant(tenant_id)
     owner_url = addresses.tenant_owner_url(tenant_id)
     tenant = replace(tenant, database=Database(owner_url, pool_size=2))
@@ -54,25 +55,28 @@ async def tenant_source(installation: Installation, tenant_id: str, *, addresses
         ),
         history=TENANT,
         keys=tenant.keys,
+        database=tenant.database,
+        ledger=Ledger(Place(installation.ledger_url(tenant_id)), tenant),
         bindir=installation.settings.pg_bindir,
         tenant=tenant,
-        ledger=Ledger(Place(installation.ledger_url(tenant_id)), tenant),
     )
 
 
 def directory_source(installation: Installation, *, addresses: Addresses) -> Source:
     """The directory; what signs for it is the key of the locator. Refused: KEY_FILE_MISSING."""
-    settings = installation.settings
+    owner_url, ledger = addresses.directory_owner_url(), directory.ledger_of(installation)
     return Source(
-        name=DIRECTORY_NAME,
+        name=directory.NAME,
         site=Site(
-            owner_url=addresses.directory_owner_url(),
+            owner_url=owner_url,
             serving_url=addresses.directory_url(),
             admin_url=addresses.administrator_url() if addresses.is_embedded else None,
         ),
         history=DIRECTORY,
-        keys=Keys.load(settings.locator_key or installation.state.path / FILE_NAME),
-        bindir=settings.pg_bindir,
+        keys=ledger.owner.keys,
+        database=Database(owner_url, pool_size=2),
+        ledger=ledger,
+        bindir=installation.settings.pg_bindir,
     )
 
 
@@ -88,6 +92,6 @@ async def opened(settings: Settings, tenant_id: str | None) -> AsyncIterator[tup
             source = await tenant_source(installation, tenant_id, addresses=addresses)
         yield installation, source
     finally:
-        if source is not None and source.tenant is not None:
-            await source.tenant.database.close()
+        if source is not None:
+            await source.database.close()
         await installation.close()

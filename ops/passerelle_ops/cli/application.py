@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from passerelle_ops.cli import (
     backup,
+    backup_prune,
     bench,
     board,
     demo,
@@ -72,6 +73,7 @@ def application() -> typer.Typer:
     app.add_typer(federation.app, rich_help_panel=_RUN)
     app.command("backup-key", cls=FrenchCommand, rich_help_panel=_RUN)(backup.backup_key)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(backup.backup)
+    app.command("backup-prune", cls=FrenchCommand, rich_help_panel=_RUN)(backup_prune.backup_prune)
     app.command(cls=FrenchCommand, rich_help_panel=_RUN)(restore.restore)
     app.add_typer(tenant.app, rich_help_panel=_FEED)
     app.add_typer(network.app, rich_help_panel=_FEED)

@@ -31,6 +31,12 @@ For = Annotated[
 ]
 
 
+Compare = Annotated[
+    bool,
+    typer.Option("--compare", help="Relire les contenus que le lieu a déjà, et recopier ceux dont un octet diffère."),
+]
+
+
 def backup_key(
     private: Annotated[
         Path, typer.Argument(metavar="FICHIER", help="Où écrire la clé privée ; la publique : FICHIER.pub")
@@ -49,6 +55,7 @@ def backup(
     recipient: For,
     tenant: OneTenant = None,
     directory: TheDirectory = False,
+    compare: Compare = False,
     state: State = None,
     as_json: Json = False,
 ) -> None:
@@ -62,12 +69,12 @@ def backup(
     from passerelle_ops.terminal import print_json, say
 
     one_of(tenant, directory=directory)
-    made, waiting = asyncio.run(_back_up(to, recipient, tenant, state))
+    made, waiting = asyncio.run(_back_up(to, recipient, tenant, state, compare=compare))
     if as_json:
-        print_json({**asdict(made), "ledger": None if waiting is None else asdict(waiting)})
+        print_json({**asdict(made), "ledger": asdict(waiting)})
         return
     say("BACKUP_MADE", name=made.name, tables=made.tables, rows=made.rows, contents=made.contents, copied=made.copied)
-    if waiting is not None and waiting.changes:
+    if waiting.changes:
         say("LEDGER_LAG", changes=waiting.changes, seconds=round(waiting.seconds))
 
 
@@ -77,7 +84,9 @@ def one_of(tenant: str | None, *, directory: bool) -> None:
         raise typer.BadParameter("donnez un réseau avec --tenant, ou --directory", param_hint="--tenant")
 
 
-async def _back_up(to: str, recipient: Path, tenant: str | None, state: Path | None) -> tuple[Made, Waiting | None]:
+async def _back_up(
+    to: str, recipient: Path, tenant: str | None, state: Path | None, *, compare: bool
+) -> tuple[Made, Waiting]:
     from passerelle.audit import narrowings
     from passerelle_ops.backup.envelope import Recipient
     from passerelle_ops.backup.making import back_up
@@ -88,8 +97,6 @@ async def _back_up(to: str, recipient: Path, tenant: str | None, state: Path | N
     key, place = Recipient.load(recipient), Place(to)
     async with opened(settings_of(state), tenant) as (installation, source):
         with shown() as on_progress:
-            made = await back_up(source, place, key, installation.clock, on_progress)
-        if source.tenant is None:
-            return made, None
-        async with source.tenant.database.transaction() as connection:
+            made = await back_up(source, place, key, installation.clock, on_progress, compare=compare)
+        async with source.database.transaction() as connection:
             return made, await narrowings.waiting(connection)

@@ -105,14 +105,13 @@ def _show(done: Rehearsed) -> None:
     say(code, made_at=_day(done.made_at), contents=done.contents)
 
 
-def _tell(replayed: Replayed | None, loss: Loss | None) -> None:
+def _tell(replayed: Replayed, loss: Loss | None) -> None:
     from passerelle_ops.terminal import output, say, table
 
-    if replayed is not None:
-        say("RESTORE_REPLAYED", changed=sum(replayed.changed.values()), erased=replayed.erased)
-        if replayed.unknown:
-            shown = ", ".join(replayed.unknown[:_SHOWN])
-            say("RESTORE_UNKNOWN", count=len(replayed.unknown), patients=shown)
+    say("RESTORE_REPLAYED", changed=sum(replayed.changed.values()), erased=replayed.erased)
+    if replayed.unknown:
+        shown = ", ".join(replayed.unknown[:_SHOWN])
+        say("RESTORE_UNKNOWN", count=len(replayed.unknown), patients=shown)
     if loss is None:
         return
     if not loss.documents and not loss.journal_lines:
@@ -141,7 +140,7 @@ def _document(name: str, done: Rehearsed | Restored) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": name,
         "contents": done.contents,
-        "replayed": None if done.replayed is None else asdict(done.replayed),
+        "replayed": asdict(done.replayed),
         "loss": None if done.loss is None else asdict(done.loss),
     }
     if isinstance(done, Rehearsed):
@@ -200,8 +199,11 @@ async def _replay(tenant: str | None, state: Path | None) -> tuple[str, Rehearse
 
 
 async def _tell_others(installation: Installation, source: Source) -> None:
-    from passerelle_ops.backup.renumbering import tell_others
+    from passerelle_ops.backup.renumbering import locate_again, tell_others
     from passerelle_ops.terminal import remark
 
-    if source.tenant is not None and (away := await tell_others(installation, source.name)):
+    if source.tenant is None:
+        if away := await locate_again(installation):
+            remark("RESTORE_NETWORKS_AWAY", networks=", ".join(away))
+    elif away := await tell_others(installation, source.name):
         remark("RESTORE_OTHERS_AWAY", networks=", ".join(away), name=source.name)

@@ -30,6 +30,10 @@ class Narrowing:
     said: dict[str, Any]
     at: datetime
 
+    def document(self) -> dict[str, Any]:
+        """As the ledger writes it down."""
+        return {"what": self.what, "at": self.at.isoformat(), "said": self.said}
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

@@ -153,3 +153,6 @@ narrowing = Table(
     Index("ix_narrowing_waiting", "narrowing_id", postgresql_where=text("kept_at is null")),
     comment="What a restore must not undo, on its way out of this database. Triggers write it, in the act itself.",
 )
+
+directory_narrowing = narrowing.to_metadata(metadata.directory)
+"""The same in the directory, whose ledger is its own."""
