@@ -84,12 +84,12 @@ class Interactions:
         """Whether it lists the substance, by itself or in a family."""
         return not self.names.isdisjoint(substance.known_as)
 
-    def under(self, known_as: frozenset[str]) -> frozenset[str]:
+    def under(self, names: frozenset[str]) -> frozenset[str]:
         """The names that stand for what is known under these: the same, and their families."""
-        found = self._under.get(known_as)
+        found = self._under.get(names)
         if found is None:
-            found = known_as.union(*(self._families.get(each, ()) for each in known_as))
-            _keep(self._under, known_as, found)
+            found = names.union(*(self._families.get(each, ()) for each in names))
+            _keep(self._under, names, found)
         return found
 
     def names_of(self, substances: tuple[Substance, ...]) -> tuple[frozenset[str], frozenset[str]]:
@@ -101,12 +101,12 @@ class Interactions:
             _keep(self._names_of, substances, found)
         return found
 
-    def avoided(self, known_as: frozenset[str]) -> frozenset[str]:
-        """The names that this does not go with."""
-        found = self._avoided.get(known_as)
+    def avoided(self, names: frozenset[str]) -> frozenset[str]:
+        """The names that what is known under these does not go with."""
+        found = self._avoided.get(names)
         if found is None:
-            found = frozenset(self._met(known_as))
-            _keep(self._avoided, known_as, found)
+            found = frozenset(self._against_each(names))
+            _keep(self._avoided, names, found)
         return found
 
     def between(self, one: Substance, other: Substance) -> tuple[Alert, ...]:
@@ -114,7 +114,7 @@ class Interactions:
         pair = one.known_as, other.known_as
         found = self._between.get(pair)
         if found is None:
-            against = self._met(one.known_as)
+            against = self._against_each(one.known_as)
             met = () if one.is_same(other) else sorted(against.keys() & self.under(other.known_as))
             found = tuple(dict.fromkeys(each for name in met for each in against[name]))
             _keep(self._between, pair, found)
@@ -130,15 +130,16 @@ class Interactions:
             _keep(self._of, pair, found)
         return found
 
-    def _met(self, known_as: frozenset[str]) -> Mapping[str, tuple[Alert, ...]]:
-        found = self._against.get(known_as)
+    def _against_each(self, names: frozenset[str]) -> Mapping[str, tuple[Alert, ...]]:
+        """What is said of these names, by the name that they do not go with."""
+        found = self._against.get(names)
         if found is None:
             gathered: dict[str, tuple[Alert, ...]] = {}
-            for name in sorted(self.under(known_as)):
+            for name in sorted(self.under(names)):
                 for other, alerts in self._partners.get(name, _NONE).items():
                     gathered[other] = gathered.get(other, ()) + alerts
             found = gathered
-            _keep(self._against, known_as, found)
+            _keep(self._against, names, found)
         return found
 
 
