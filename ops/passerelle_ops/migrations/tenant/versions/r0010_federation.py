@@ -14,6 +14,12 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
+#: What is taken away from the release before, and why it can do without (docs/decisions/0146).
+CONTRACTS = {
+    "DropConstraint document ck_document_no_double_hiding": "Its acts refuse to hide twice by themselves, and it"
+    " reads each mark alone: a document that is masked and hidden is shown to neither side.",
+}
+
 
 def upgrade() -> None:
     """Histories only go forward (docs/decisions/0051)."""
