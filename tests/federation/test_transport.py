@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
 from passerelle.audit.transactions import transaction
 from passerelle.kernel.clock import SetClock
+from passerelle_ops.federating import Federation
+from passerelle_ops.stack.broker_users import FEDERATION, key_prefix
+from passerelle_ops.stack.valkey import Valkey
 from passerelle_tenants.federation.dead_letters import Which, dead, drop, retry
 from passerelle_tenants.federation.status import PairStatus, status
 from passerelle_tenants.federation.tables import federation_out
 from passerelle_tenants.federation.taking_in import take_in
+from passerelle_tenants.federation.travellers import Kinds
 from tests.conftest import Template
 from tests.federation.exchange import BROKEN, POISON, UNREADY, Exchange, exchange
 
@@ -63,6 +69,25 @@ async def test_a_change_is_told_once(two: Exchange) -> None:
     after = await pair(two)
     assert (after.to_tenant, after.acked, after.waiting, after.in_flight, after.dead) == (NANTES, before + 1, 0, 0, 0)
     assert after.oldest is None
+
+
+async def test_what_has_just_happened_goes_between_two_turns(two: Exchange, valkey: Valkey) -> None:
+    office, queue, note = two.offices[TOULOUSE], f"{key_prefix(NANTES)}{FEDERATION}", uuid4()
+    federation = Federation(
+        lambda: office.directory, pytest.fail, lambda _: valkey.url(7), two.clock, Kinds((two.note,))
+    )
+    with redis.Redis.from_url(valkey.url(7), decode_responses=True) as broker:
+        await federation.glance(office.tenant)
+        assert (broker.llen(queue), await two.owed(TOULOUSE)) == (0, 0)
+        await two.write(TOULOUSE, (note, "aussitôt"))
+        for _ in range(2):
+            await federation.glance(office.tenant)
+            (message,) = broker.lrange(queue, 0, -1)
+        broker.delete(queue)
+    federation.close()
+    (_, envelope), *_ = json.loads(json.loads(message)["body"])
+    await take_in(two.offices[NANTES], envelope.encode())
+    assert (await two.notes(NANTES))[note] == ("aussitôt", 1)
 
 
 async def test_a_patient_of_this_network_alone_is_told_of_to_nobody(two: Exchange) -> None:
