@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,8 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-# French: zero is singular.
-_PLURAL = re.compile(r"\{(?P<field>\w+)\|(?P<one>[^|}]*)\|(?P<many>[^|}]*)\}")
+from passerelle.kernel import messages
 
 
 @cache
@@ -29,13 +27,8 @@ def _sentences() -> Mapping[str, str]:
 
 def sentence(code: str, **fields: str | int) -> str:
     """The sentence of a code, its fields put in as plain text, its words in the number that each field asks for."""
-
-    def agreed(choice: re.Match[str]) -> str:
-        return choice["one"] if abs(int(fields[choice["field"]])) < 2 else choice["many"]
-
-    return _PLURAL.sub(agreed, _sentences()[code]).format_map(
-        {name: escape(str(value)) for name, value in fields.items()}
-    )
+    template = messages.agreed(_sentences()[code], fields)
+    return template.format_map({name: escape(str(value)) for name, value in fields.items()})
 
 
 @cache

@@ -29,3 +29,10 @@ def test_when_asked_each_check_has_its_line(capsys: pytest.CaptureFixture[str]) 
 
 def test_no_two_checks_are_called_the_same() -> None:
     assert len(set(NAMES.values())) == len(NAMES) == len(Check)
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"), [(1, "1 objet du dépôt n’est désigné par"), (2, "2 objets du dépôt ne sont")]
+)
+def test_a_cause_agrees_with_its_number(objects: int, said: str) -> None:
+    assert Wrong("CONTENTS_ORPHANED", {"objects": objects}).cause.startswith(said)

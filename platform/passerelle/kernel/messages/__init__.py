@@ -1,15 +1,20 @@
 """The French catalogues: one sentence for each stable code.
 
-`*.toml` beside this file hold `CODE = "sentence with {field}"`; a domain has its own catalogue file. A code
-without a sentence is a fault of ours, held by a test over all raised codes.
+`*.toml` beside this file hold `CODE = "sentence with {field}"`, where `{field|word|words}` is the word in the number
+of that field; a domain has its own catalogue file. A code without a sentence is a fault of ours, held by a test over
+all raised codes.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+
+# French: zero is singular.
+_NUMBERED = re.compile(r"\{(?P<field>\w+)\|(?P<one>[^|}]*)\|(?P<many>[^|}]*)\}")
 
 
 @cache
@@ -31,4 +36,11 @@ def sentence(code: str, fields: Mapping[str, str | int]) -> str:
     template = catalogue().get(code)
     if template is None:
         return code
-    return template.format_map({**fields})
+    return agreed(template, fields).format_map({**fields})
+
+
+def agreed(template: str, fields: Mapping[str, str | int]) -> str:
+    """A sentence with its words in the number that each field asks for."""
+    if "|" not in template:
+        return template
+    return _NUMBERED.sub(lambda word: word["one"] if abs(int(fields[word["field"]])) < 2 else word["many"], template)
