@@ -59,14 +59,8 @@ def written_document(
         paper = Paper(
             type_code=written.type_code,
             title=written.title,
-            patient=_corpus_patient(patient),
-            writer=Writer(
-                rpps=author.rpps,
-                family_name=author.family_name,
-                given_name=author.given_name,
-                code=_author_code(author),
-                label=str(author.part),
-            ),
+            patient=patient_of(patient),
+            writer=writer_of(author),
             structure=Structure(finess=author.finess, name=structures.get(author.finess, "")),
             at=at,
             seed=cast.case_of(patient),
@@ -176,7 +170,19 @@ def _author_code(author: DemoProfessional) -> str:
     return f"G15_{author.profession}/{author.specialty}" if author.specialty else f"G15_{author.profession}"
 
 
-def _corpus_patient(person: DemoPerson) -> Patient:
+def writer_of(author: DemoProfessional) -> Writer:
+    """How the corpus names who wrote a paper."""
+    return Writer(
+        rpps=author.rpps,
+        family_name=author.family_name,
+        given_name=author.given_name,
+        code=_author_code(author),
+        label=str(author.part),
+    )
+
+
+def patient_of(person: DemoPerson) -> Patient:
+    """How the corpus names whom a paper is about."""
     return Patient(
         identifiers=(person.ins,),
         family_name=person.family_name,
