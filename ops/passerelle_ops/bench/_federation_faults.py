@@ -26,6 +26,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rich.progress import Progress
 
 from passerelle_ops.bench._federation_ground import BORN, HOME, NAME, NETWORKS, TITLE, VISITED, Books, Size
+from passerelle_ops.bench._federation_masks import indexed, mask, until_masked
 from passerelle_ops.bench._report import Figure
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.servers import Stack
@@ -88,12 +89,13 @@ def figures(ground: Ground, plan: Plan, bar: Progress) -> Sequence[Figure]:
     total = ground.size.burst * len(VISITED)
     seen, done = Seen(), threading.Event()
     killed: list[str] = []
+    masked: list[float] = []
     failures: list[BaseException] = []
     works: list[Callable[[], None]] = [
         lambda: _file(ground, plan),
         lambda: killed.extend(_kill_workers(ground, plan)),
         lambda: _trouble_broker(ground, plan),
-        lambda: _send_away(ground, plan),
+        lambda: masked.append(_send_away(ground, plan)),
     ]
     watching = threading.Thread(target=_watch, args=(ground, seen, done), daemon=True)
     watching.start()
@@ -120,6 +122,7 @@ def figures(ground: Ground, plan: Plan, bar: Progress) -> Sequence[Figure]:
     return [
         *kept(ground.books, total=total),
         Figure(name="converged_s", value=converged, unit="s"),
+        Figure(name="mask_after_return_s", value=max(masked), unit="s", goal=5),
         Figure(name="workers_killed", value=len(killed), unit=""),
         Figure(name="broker_values", value=seen.values, unit=""),
         Figure(name="broker_envelopes", value=seen.envelopes, unit="", goal=1, is_floor=True),
@@ -187,19 +190,27 @@ def _trouble_broker(ground: Ground, plan: Plan) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _send_away(ground: Ground, plan: Plan) -> None:
-    """One network's database lets nobody in, and puts out who is in."""
+def _send_away(ground: Ground, plan: Plan) -> float:
+    """One network's database lets nobody in, and puts out who is in; meanwhile patients mask, at home, some of what it
+    keeps. How soon that is in force there once it lets them in again."""
     time.sleep((plan.seconds - plan.away) / 3)
     addresses = Addresses(ground.stack.settings, ground.info)
-    name = str(conninfo_to_dict(addresses.tenant_url(AWAY))["dbname"])
+    name, found = str(conninfo_to_dict(addresses.tenant_url(AWAY))["dbname"]), ground.books.apart()
+    ids = indexed(found, AWAY)
     with psycopg.connect(ground.dsn or addresses.administrator_url(), autocommit=True) as admin:
         database = sql.Identifier(name)
         admin.execute(sql.SQL("alter database {} allow_connections false").format(database))
         try:
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
-            time.sleep(plan.away)
+            back = time.monotonic() + plan.away
+            mask(ground.stack.settings, ground.info, ground.size, AWAY, ids)
+            time.sleep(max(back - time.monotonic(), 0.0))
         finally:
             admin.execute(sql.SQL("alter database {} allow_connections true").format(database))
+    try:
+        return until_masked(found, AWAY, ids)
+    finally:
+        found.close()
 
 
 def _broker(ground: Ground) -> redis.Redis:
