@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import insert
 
 from passerelle.kernel.clock import SetClock
 from passerelle_ops.cli import main
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
+from passerelle_tenants.networks import declared_folder, load_networks
+from passerelle_tenants.tables import tenant as recorded
 from tests.builders import World
 from tests.conftest import Cloned
 from tests.running.one_network import one_network
@@ -56,5 +59,23 @@ async def test_a_network_says_that_it_holds_a_record(
         assert await asyncio.to_thread(main, ["home", "show", key, "-t", "occitanie"]) == 0
         assert await asyncio.to_thread(main, ["network", "rename", "ailleurs", "occitanie"]) == 2
         assert await run("show", key) == 0
+
+        # Merged into another, which would go on with its one patient; into itself, not at all.
+        async with installation.directory.database.transaction() as connection:
+            other = load_networks(declared_folder())["oncopl"]
+            said = {
+                "tenant_id": other.id,
+                "name": other.name,
+                "is_test": True,
+                "settings": other.model_dump(mode="json"),
+            }
+            await connection.execute(insert(recorded).values(created_at=datetime.now(UTC), **said))
+        assert await asyncio.to_thread(main, ["network", "merge", "occitanie", "oncomip"]) == 2
+        capsys.readouterr()
+        assert await asyncio.to_thread(main, ["network", "merge", "occitanie", "oncopl", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["id"], told["is_done"], told["left"]["to_tell"]) == ("oncomip", False, 1)
+        assert await asyncio.to_thread(main, ["network", "merge", "oncomip", "oncopl"]) == 0
+        assert "à annoncer : 1" in " ".join(capsys.readouterr().out.split())
         assert (installation.state.path / "locator.key").stat().st_mode & 0o077 == 0
         await installation.close()
