@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -22,12 +21,15 @@ from passerelle.identities.directory import Directory
 from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.clock import Clock, SystemClock
 from passerelle.kernel.database import Database
+from passerelle.kernel.errors import InvalidInput
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.outages import outages_told
 from passerelle.oncology.formats import schemas
 from passerelle.pharmacy.reference.loading import load_starter
 from passerelle_ops.settings import Settings
 from passerelle_ops.stack.addresses import Addresses
 from passerelle_ops.stack.state import StackInfo, StateFolder
+from passerelle_ops.vault import VaultTransit
 from passerelle_tenants.addresses import recorded_addresses, refuse_address_of_another
 from passerelle_tenants.locator import Locator, is_used
 from passerelle_tenants.locator_key import FILE_NAME, LocatorKey
@@ -41,6 +43,21 @@ from passerelle_tenants.onboarding import (
     refuse_taken,
 )
 from passerelle_tenants.registry import Network, Premises, Registry, recorded_networks
+
+
+def key_seal(settings: Settings) -> VaultTransit | None:
+    """Who seals key files, when the settings name one. Refused: KEY_SERVICE_TOKEN, they say no token's file."""
+    if settings.vault_url is None:
+        return None
+    if settings.vault_token_file is None:
+        raise InvalidInput("KEY_SERVICE_TOKEN", file="PASSERELLE_VAULT_TOKEN_FILE")
+    return VaultTransit(
+        settings.vault_url,
+        settings.vault_key,
+        settings.vault_token_file,
+        mount=settings.vault_mount,
+        namespace=settings.vault_namespace,
+    )
 
 
 class Installation:
@@ -76,11 +93,17 @@ class Installation:
     @cached_property
     def locator(self) -> Locator:
         """Which networks hold something of a person. Refused: KEY_FILE_MISSING before any network was set up."""
-        return Locator(self.directory.database, LocatorKey.load(self._locator_key))
+        return Locator(self.directory.database, LocatorKey.load(self.locator_key))
 
     @property
-    def _locator_key(self) -> Path:
-        return self.settings.locator_key or self.state.path / FILE_NAME
+    def locator_key(self) -> KeyPlace:
+        """Where the key of the locator is. Refused: as `key_seal`."""
+        given = self.settings.locator_key_text
+        return KeyPlace(
+            self.settings.locator_key or self.state.path / FILE_NAME,
+            None if given is None else given.get_secret_value().encode("utf-8"),
+            key_seal(self.settings),
+        )
 
     async def registry(self) -> Registry:
         """The networks that were set up here."""
@@ -98,13 +121,18 @@ class Installation:
         return self._registry
 
     def premises(self, tenant_id: str) -> Premises:
-        """Where one network's database, contents and key lie."""
+        """Where one network's database, contents and keys lie. Refused: as `key_seal`."""
         contents = self.settings.contents_url or (self.state.path / "contents").as_uri()
         return Premises(
             database_url=self._addresses.tenant_url(tenant_id),
             contents_url=f"{contents.rstrip('/')}/{tenant_id}",
-            keys_path=self.state.path / "keys" / f"{tenant_id}.key",
+            keys=self.keys_of(tenant_id),
         )
+
+    def keys_of(self, tenant_id: str) -> KeyPlace:
+        """Where one network's keys are. Refused: as `key_seal`."""
+        file = self.state.path / "keys" / f"{tenant_id}.key"
+        return KeyPlace(file, self.settings.key_text(tenant_id), key_seal(self.settings))
 
     def ledger_url(self, tenant_id: str) -> str:
         """Where one network's ledger lies: outside its database, and in production outside its contents' store."""
@@ -124,7 +152,7 @@ class Installation:
         from passerelle_ops.migrations import upgrade_tenant
 
         with outages_told():
-            LocatorKey.ensure(self._locator_key, is_used=await is_used(self.directory.database))
+            LocatorKey.ensure(self.locator_key, is_used=await is_used(self.directory.database))
             await refuse_address_of_another(self.directory.database, network.id)
             await refuse_taken(network, self.directory)  # here too: the passwords of its roles are drawn next
             premises = self.premises(network.id)
@@ -135,7 +163,7 @@ class Installation:
                     serving_url=premises.database_url,
                     admin_url=self._administrator_url(),
                 ),
-                keys_path=premises.keys_path,
+                keys=premises.keys,
                 directory=self.directory,
                 migrate=upgrade_tenant,
                 clock=self.clock,

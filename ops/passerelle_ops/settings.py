@@ -3,7 +3,8 @@
 External servers are settings: with `PASSERELLE_DIRECTORY_URL` no PostgreSQL is embedded, with
 `PASSERELLE_BROKER_URL` no Valkey. `PASSERELLE_TENANT_<ID>_URL` (dashes of the id as underscores) places one
 tenant's database; `…_OWNER_URL` is the same database under the role that migrates it, `…_BROKER_URL` the broker under
-that tenant's own user, `…_DIRECTORY_URL` the directory under a role of its own.
+that tenant's own user, `…_DIRECTORY_URL` the directory under a role of its own, `…_KEY_TEXT` the text of its key file,
+in the place of the file.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from passerelle.kernel.errors import InvalidInput
 
 _TENANT = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)(_OWNER|_BROKER|_DIRECTORY)?_URL")
+_KEY = re.compile(r"PASSERELLE_TENANT_([A-Z0-9_]+?)_KEY_TEXT")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +34,11 @@ def _default_state() -> Path:
 def _tenant_urls(of: str | None) -> dict[str, SecretStr]:
     found = ((_TENANT.fullmatch(name), value) for name, value in os.environ.items())
     return {match[1].lower(): SecretStr(value) for match, value in found if match and match[2] == of}
+
+
+def _tenant_keys() -> dict[str, SecretStr]:
+    found = ((_KEY.fullmatch(name), value) for name, value in os.environ.items())
+    return {match[1].lower(): SecretStr(value) for match, value in found if match and value}
 
 
 def _is_closed_way(url: str) -> bool:
@@ -50,7 +57,7 @@ def _is_closed_way(url: str) -> bool:
 class Settings(BaseSettings):
     """The settings of this process, read once. DSNs hold passwords: they are secrets and are never shown.
 
-    Refused: FEDERATION_URL_INSECURE, `http://` to another machine.
+    Refused: FEDERATION_URL_INSECURE and KEY_SERVICE_INSECURE, `http://` to another machine.
     """
 
     model_config = SettingsConfigDict(env_prefix="PASSERELLE_", frozen=True, extra="ignore", env_ignore_empty=True)
@@ -82,6 +89,12 @@ class Settings(BaseSettings):
     operations: Literal["any", "registered"] = "any"  # registered: the committed ones and those of the folder alone
     executor: Literal["compiled", "strawberry"] = "compiled"  # strawberry: the reference answers everything
     locator_key: Path | None = None  # None: state/locator.key; the key file that all processes of an installation share
+    locator_key_text: SecretStr | None = None  # None: it is in its file
+    vault_url: str | None = None  # https, or this machine: its transit engine seals key files; None: they are open
+    vault_token_file: Path | None = None  # read at each use, so that an agent may renew it
+    vault_key: str = Field(default="passerelle", pattern=r"[\w.-]+")
+    vault_mount: str = Field(default="transit", pattern=r"[\w./-]+")
+    vault_namespace: str | None = None
     federation_url: str | None = None  # of the networks' gateway: https, or this machine; None: nobody is asked
     metrics: bool = False  # GET /metrics, for Prometheus, on the gateway's port
     metrics_port: int | None = None  # the same of a worker, on a port of its own at `host`; None: nowhere
@@ -92,9 +105,17 @@ class Settings(BaseSettings):
     cisis_dir: Path | None = None  # the public set of the CI-SIS: official schemas for the documents of oncology
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tenant_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls(None))
+    tenant_keys: Mapping[str, SecretStr] = Field(default_factory=_tenant_keys)
     tenant_owner_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_OWNER"))
     tenant_broker_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_BROKER"))
     tenant_directory_urls: Mapping[str, SecretStr] = Field(default_factory=lambda: _tenant_urls("_DIRECTORY"))
+
+    @field_validator("vault_url")
+    @classmethod
+    def _no_key_in_clear(cls, url: str | None) -> str | None:
+        if url is not None and not _is_closed_way(url):
+            raise InvalidInput("KEY_SERVICE_INSECURE")
+        return url
 
     @field_validator("federation_url")
     @classmethod
@@ -103,6 +124,11 @@ class Settings(BaseSettings):
         if url is not None and not _is_closed_way(url):
             raise InvalidInput("FEDERATION_URL_INSECURE")
         return url
+
+    def key_text(self, tenant_id: str) -> bytes | None:
+        """The text of a tenant's key file, if the environment gives it."""
+        given = self.tenant_keys.get(tenant_id.replace("-", "_"))
+        return given.get_secret_value().encode("utf-8") if given else None
 
     def tenant_url(self, tenant_id: str) -> str | None:
         """The DSN the environment gives for a tenant, if it does."""

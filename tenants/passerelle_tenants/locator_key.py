@@ -11,6 +11,7 @@ from typing import Final
 
 from passerelle.identities.ins import Ins
 from passerelle.kernel.errors import Conflict
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
 
 FILE_NAME: Final = "locator.key"
@@ -28,25 +29,26 @@ class LocatorKey:
         return "<LocatorKey>"
 
     @classmethod
-    def load(cls, path: Path) -> LocatorKey:
-        """Read the file. Refused: KEY_FILE_MISSING, KEY_FILE_EXPOSED, KEY_FILE_BROKEN."""
-        return cls(Keys.load(path))
+    def load(cls, place: Path | KeyPlace) -> LocatorKey:
+        """Read the file. Refused: as `KeyPlace.read`."""
+        return cls(Keys.load(place))
 
     @classmethod
-    def ensure(cls, path: Path, *, is_used: bool) -> LocatorKey:
+    def ensure(cls, where: Path | KeyPlace, *, is_used: bool) -> LocatorKey:
         """Read the file, or draw it where there is none yet: 0600, whole or not at all, never written over.
 
         Refused: LOCATOR_KEY_LOST when persons were located under it already (restore it), and as `load`.
         """
-        if not path.exists():
+        place = KeyPlace.of(where)
+        if not place.exists():
             if is_used:
-                raise Conflict("LOCATOR_KEY_LOST", file=path.name)
+                raise Conflict("LOCATOR_KEY_LOST", file=place.name)
             try:
-                Keys.create(path)
+                Keys.create(place)
             except Conflict:
                 # Another process drew it in between: its key holds.
-                return cls.load(path)
-        return cls.load(path)
+                return cls.load(place)
+        return cls.load(place)
 
     def person_key(self, ins: Ins) -> str:
         """32 hexadecimal digits, the same however the matricule is written."""

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import LiteralString
 
 from psycopg import AsyncConnection, errors, sql
@@ -22,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from passerelle.identities.directory import Directory, Establishment
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.errors import Conflict
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
 from passerelle_tenants.networks import Network
 from passerelle_tenants.tables import tenant
@@ -91,15 +91,24 @@ async def make_shut(site: Site) -> None:
 
 
 async def admit(site: Site) -> None:
-    """Let a network's own serving role connect to its database, and nobody else but the owner."""
+    """Let a network's own serving role connect to its database, and nobody else but the owner. The one of the directory
+    is the installation's: it writes for all networks there, unless it is bound to one."""
     await _grant(site, "grant connect on database {} to {}")
+    connection = await AsyncConnection.connect(site.owner_url, autocommit=True)
+    async with connection:
+        found = await connection.execute("select to_regclass('tenant_role') is not null")
+        if await found.fetchone() == (True,):
+            role = conninfo_to_dict(site.serving_url)["user"]
+            await connection.execute(
+                "insert into tenant_role (role, tenant_id) values (%s, '*') on conflict (role) do nothing", (role,)
+            )
 
 
 async def onboard(
     network: Network,
     site: Site,
     *,
-    keys_path: Path,
+    keys: KeyPlace,
     directory: Directory,
     migrate: Callable[[str], object],
     clock: Clock,
@@ -114,8 +123,8 @@ async def onboard(
     known = await _recorded(directory, network.id)
     if known is not None and known != network.is_test:
         raise Conflict("TENANT_TEST_FLAG_FIXED", tenant=network.id)
-    if known is not None and not await asyncio.to_thread(keys_path.exists):
-        raise Conflict("KEY_FILE_LOST", tenant=network.id, file=keys_path.name)
+    if known is not None and not await asyncio.to_thread(keys.exists):
+        raise Conflict("KEY_FILE_LOST", tenant=network.id, file=keys.name)
     await refuse_taken(network, directory)
     on_step(Step.DATABASE)
     if site.admin_url is not None:
@@ -124,7 +133,7 @@ async def onboard(
     await asyncio.to_thread(migrate, site.owner_url)
     await admit(site)
     on_step(Step.KEYS)
-    await asyncio.to_thread(_ensure_keys, keys_path)
+    await asyncio.to_thread(_ensure_keys, keys)
     on_step(Step.DIRECTORY)
     await directory.register_establishments(
         [
@@ -201,15 +210,15 @@ async def _put_out(site: Site, admin_url: str) -> None:
         )
 
 
-def _ensure_keys(path: Path) -> None:
-    if not path.exists():
+def _ensure_keys(place: KeyPlace) -> None:
+    if not place.exists():
         try:
-            Keys.create(path)
+            Keys.create(place)
         except Conflict:
             # Another onboarding drew it in between: its key holds.
-            Keys.load(path)
+            Keys.load(place)
         return
-    Keys.load(path)
+    Keys.load(place)
 
 
 async def _recorded(directory: Directory, tenant_id: str) -> bool | None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import Final
 
@@ -17,6 +16,7 @@ from passerelle.kernel.contents import Contents
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.database import STATEMENT_SECONDS, Database
 from passerelle.kernel.errors import InvalidInput, TryLater
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
 from passerelle.kernel.merges import Merge
 from passerelle_tenants.networks import Network, declared_folder, load_networks, read_network
@@ -30,11 +30,11 @@ _RELOAD_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Premises:
-    """Where one network's things lie: database under its serving role, content store, key file."""
+    """Where one network's things lie: database under its serving role, content store, keys."""
 
     database_url: str
     contents_url: str
-    keys_path: Path
+    keys: KeyPlace
 
 
 async def recorded_networks(directory: Database) -> dict[str, Network]:
@@ -127,7 +127,7 @@ class Registry:
 
     def _opened(self, network: Network) -> Tenant:
         premises = self._premises(network.id)
-        keys = Keys.load(premises.keys_path)  # first: without them, no folder for contents is made
+        keys = Keys.load(premises.keys)  # first: without them, no folder for contents is made
         return Tenant(
             id=network.id,
             name=network.name,

@@ -81,8 +81,8 @@ tenant_role = Table(
     "tenant_role",
     metadata.directory,
     Column("role", Text, primary_key=True),
-    Column("tenant_id", Text, nullable=False),
-    comment="Roles that serve one network alone: whose keys they may publish. Written by the owner.",
+    Column("tenant_id", Text, nullable=False, comment="*: all networks, of the installation's own role"),
+    comment="Whose keys and addresses a role may write; of a role without a line, nobody's. Written by the owner.",
 )
 
 tenant_address = Table(

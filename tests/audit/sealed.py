@@ -69,7 +69,7 @@ class Sealing:
             return done.fetchall() if done.description else []
 
     def empty(self) -> None:
-        self.as_owner("truncate journal, journal_leaf, journal_seal")
+        self.as_owner("truncate journal, journal_leaf, journal_seal, journal_key")
 
     def served(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A transaction of the serving role, open until it is committed."""

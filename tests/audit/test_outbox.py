@@ -21,6 +21,7 @@ from passerelle.audit.transactions import transaction
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context
+from passerelle.kernel.key_place import KeyPlace
 from passerelle_ops.stack.valkey import Valkey
 from passerelle_tenants.networks import Basin, DeclaredEstablishment, Network
 from passerelle_tenants.onboarding import Site, onboard
@@ -129,7 +130,7 @@ async def place(
         await onboard(
             NETWORK,
             Site(owner_url=tenant_database.owner_url, serving_url=tenant_database.url),
-            keys_path=state / "keys" / "essai.key",
+            keys=KeyPlace(state / "keys" / "essai.key"),
             directory=Directory(directory_database.database),
             migrate=lambda _: None,
             clock=clock,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from passerelle.audit.heads import head_of, newest_head, select_heads
 from passerelle.audit.sealing import seal
+from passerelle.audit.successions import signers
 from passerelle.audit.transactions import transaction
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.errors import BrokenIntegrity
@@ -34,12 +35,13 @@ async def test_lines_are_sealed_once_and_heads_follow_one_another(sealing: Seali
     assert sealing.order() == first + second
     async with transaction(sealing.context) as act:
         heads = [head_of("essai", row) for row in await act.connection.execute(select_heads())]
+        ours = await signers(act.connection, sealing.context.tenant)
     assert [head.tree_size for head in heads] == [3, 5]
     assert heads[0].previous_head == bytes(32)
     assert heads[1].previous_head == heads[0].hash()
-    assert all(head.is_signed_by(sealing.context.tenant.keys) for head in heads)
-    assert not heads[0].is_signed_by(Keys(bytes(KEY_BYTES)))
-    assert not replace(heads[0], tree_size=4).is_signed_by(sealing.context.tenant.keys)
+    assert all(head.is_signed_by(ours) for head in heads)
+    assert not heads[0].is_signed_by(replace(ours, public_key=Keys(bytes(KEY_BYTES)).public_key))
+    assert not replace(heads[0], tree_size=4).is_signed_by(ours)
     assert await sealing.found() == []
 
 

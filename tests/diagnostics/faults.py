@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,14 +20,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from passerelle.audit.verifier import SUCCESSION_FORM, succession_text
+from passerelle.kernel import key_rotation
 from passerelle.kernel.clock import Clock, SetClock, SystemClock
+from passerelle.kernel.key_material import KeyMaterial
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
+from passerelle.kernel.private_files import replace_private_file
 from passerelle_ops.installation import Installation
 from passerelle_ops.settings import Settings
 from passerelle_tenants.federation.keys import publish
 from tests.conftest import Cloned
 
 NETWORK = "oncomip"
+STATED = {"form": SUCCESSION_FORM, "at": "", "tree_size": 0, "root": "", "head": "", "pruned": 0}
 NOWHERE = "postgresql://nobody:secret@127.0.0.1:1/none"
 
 
@@ -156,6 +163,18 @@ async def key_lost(ground: Ground) -> AsyncIterator[None]:
     file.with_suffix(".away").rename(file)
 
 
+@_fault(("keys", NETWORK, "KEY_SERVICE_AWAY"))
+async def key_service_away(ground: Ground) -> AsyncIterator[None]:
+    file, token = ground.state / "keys" / f"{NETWORK}.key", ground.folder / "token"
+    text = file.read_bytes()
+    token.write_text("s.token")
+    ground.set("VAULT_URL", "http://127.0.0.1:1")
+    ground.set("VAULT_TOKEN_FILE", str(token))
+    replace_private_file(file, b'{"format": "passerelle-tenant-key/sealed-1", "sealed": "vault:v1:AAAA"}')
+    yield
+    replace_private_file(file, text)
+
+
 @_fault(("keys", "locator", "KEY_FILE_EXPOSED"))
 async def key_exposed(ground: Ground) -> AsyncIterator[None]:
     file = ground.state / "locator.key"
@@ -181,6 +200,26 @@ async def key_of_another(ground: Ground) -> AsyncIterator[None]:
     with ground.owned(ground.directory, "select", "delete from tenant_key"):
         yield
     file.with_suffix(".away").replace(file)
+
+
+@_fault(("keys", NETWORK, "SEALING_KEY_SUPERSEDED"))
+async def sealing_key_left_behind(ground: Ground) -> AsyncIterator[None]:
+    file = ground.state / "keys" / f"{NETWORK}.key"
+    ours, text = Keys.load(file), file.read_bytes()
+    key_rotation.prepare_signing(KeyPlace(file))
+    newer = KeyMaterial.read(file.read_bytes(), file.name).signing_next()
+    replace_private_file(file, newer.text())
+    keys = Keys.load(file)
+    said = {**STATED, "tenant": NETWORK, "former": ours.public_key.hex(), "key": keys.public_key.hex()}
+    both = {"by_former": ours.sign(succession_text(said)).hex(), "by_key": keys.sign(succession_text(said)).hex()}
+    replace_private_file(file, text)
+    with ground.owned(
+        ground.tenant,
+        "insert into journal_key values (%s, %s, %s)",
+        "truncate journal_key",
+        *(keys.public_key.hex(), ours.public_key.hex(), json.dumps({**said, **both})),
+    ):
+        yield
 
 
 @_fault(("sealing", NETWORK, "SEALING_BEHIND"))

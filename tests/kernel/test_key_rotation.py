@@ -11,6 +11,7 @@ import pytest
 from passerelle.kernel import key_rotation
 from passerelle.kernel.errors import BrokenIntegrity, Conflict
 from passerelle.kernel.key_material import LAST_VERSION, KeyMaterial
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
 from passerelle.kernel.private_files import replace_private_file
 
@@ -40,12 +41,12 @@ def test_a_process_that_runs_opens_both_versions_and_wraps_under_the_one_in_use(
     said, former = _said(running), running.new_dossier_key("essai", PATIENT)
     key = _content_key(running, former)
 
-    assert key_rotation.prepare(file) == 2
+    assert key_rotation.prepare(KeyPlace(file)) == 2
     assert file.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["essai.key"]
     assert running.new_dossier_key("essai", PATIENT)[0] == 1
 
-    assert key_rotation.put_in_use(file) == key_rotation.put_in_use(file) == 2
+    assert key_rotation.put_in_use(KeyPlace(file)) == key_rotation.put_in_use(KeyPlace(file)) == 2
     for keys in (running, Keys.load(file)):
         assert keys.new_dossier_key("essai", PATIENT)[0] == 2
         assert _content_key(keys, former) == key
@@ -58,8 +59,8 @@ def test_a_key_that_another_process_wrapped_anew_opens_in_one_that_runs(tmp_path
     former = Keys.create(file).new_dossier_key("essai", PATIENT)
     running = Keys.load(file)
     key = _content_key(running, former)
-    key_rotation.prepare(file)
-    key_rotation.put_in_use(file)
+    key_rotation.prepare(KeyPlace(file))
+    key_rotation.put_in_use(KeyPlace(file))
     anew = Keys.load(file).rewrapped("essai", PATIENT, former)
     assert anew[0] == 2
     assert _content_key(running, anew) == key
@@ -85,12 +86,12 @@ def test_steps_out_of_their_order_change_nothing(tmp_path: Path) -> None:
     file = tmp_path / "essai.key"
     Keys.create(file)
     with pytest.raises(Conflict) as refused:
-        key_rotation.put_in_use(file)
+        key_rotation.put_in_use(KeyPlace(file))
     assert refused.value.code == "KEY_NOT_PREPARED"
-    key_rotation.prepare(file)
+    key_rotation.prepare(KeyPlace(file))
     prepared = file.read_bytes()
     with pytest.raises(Conflict) as refused:
-        key_rotation.prepare(file)
+        key_rotation.prepare(KeyPlace(file))
     assert refused.value.code == "KEY_ROTATION_UNFINISHED"
     assert file.read_bytes() == prepared
 
@@ -98,7 +99,7 @@ def test_steps_out_of_their_order_change_nothing(tmp_path: Path) -> None:
     last = replace(last, wrapping={LAST_VERSION: last.wrapping[1]}, in_use=LAST_VERSION)
     replace_private_file(file, last.text())
     with pytest.raises(Conflict) as refused:
-        key_rotation.prepare(file)
+        key_rotation.prepare(KeyPlace(file))
     assert refused.value.code == "KEY_VERSIONS_SPENT"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
 from passerelle_tenants import addresses
 from passerelle_tenants.registry import Premises, Registry, declared_folder, load_networks
@@ -86,7 +87,7 @@ async def test_an_id_finds_its_network_whatever_the_addresses_say(tmp_path: Path
     registry = Registry(
         declared,
         lambda each: Premises(
-            database_url="postgresql://127.0.0.1:1/none", contents_url=tmp_path.as_uri(), keys_path=tmp_path / each
+            database_url="postgresql://127.0.0.1:1/none", contents_url=tmp_path.as_uri(), keys=KeyPlace(tmp_path / each)
         ),
         addresses={"oncomip": "oncopl", "ancien": "oncopl"},
     )

@@ -67,6 +67,19 @@ async def test_a_role_writes_the_keys_of_its_own_network_alone(
     assert await keys.rotate(mine, own, clock, timedelta()) == 2
 
 
+async def test_a_role_that_nobody_bound_publishes_nothing(
+    own: Database, directory_database: Cloned, tmp_path_factory: pytest.TempPathFactory, clock: SetClock
+) -> None:
+    mine = replace(network(own, tmp_path_factory.mktemp("unbound")), id="essai")
+    before = await _standing(directory_database.database)
+    with psycopg.connect(directory_database.owner_url, autocommit=True) as owner:
+        owner.execute("delete from tenant_role where role = %s", (ROLE,))
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            await keys.publish(replace(mine, id="quarto"), own, clock)
+        owner.execute("insert into tenant_role values (%s, 'essai')", (ROLE,))
+    assert await _standing(directory_database.database) == before
+
+
 async def test_a_role_names_its_own_network_alone(own: Database, directory_database: Cloned, clock: SetClock) -> None:
     installation = directory_database.database
     said = {"is_test": True, "settings": {}, "created_at": clock.now()}

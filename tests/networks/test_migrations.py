@@ -31,6 +31,7 @@ _APPEND_ONLY = {
     "interaction",
     "interaction_family",
     "journal",
+    "journal_key",
     "journal_leaf",
     "journal_seal",
     "medicine",
@@ -41,6 +42,7 @@ _APPEND_ONLY = {
     "presentation",
     "shortage",
     "token_revocation",
+    "wrapping_retired",
 }
 _ONLY_READ = {"journal_pruned_fact", "pharmacy_storage_end", "tenant_role"}
 

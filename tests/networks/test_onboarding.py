@@ -10,6 +10,7 @@ import pytest
 from passerelle.identities.directory import Directory
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.errors import Conflict, InvalidInput
+from passerelle.kernel.key_place import KeyPlace
 from passerelle_ops.migrations import upgrade_tenant
 from passerelle_ops.stack.postgres import Postgres
 from passerelle_tenants.networks import Network
@@ -55,7 +56,7 @@ class Ground:
         return await onboard(
             declared,
             self.site,
-            keys_path=self.keys_path,
+            keys=KeyPlace(self.keys_path),
             directory=self.directory,
             migrate=upgrade_tenant,
             clock=self.clock,
@@ -66,7 +67,7 @@ class Ground:
         return Premises(
             database_url=self.url,
             contents_url=(self.folder / "contents" / tenant_id).as_uri(),
-            keys_path=self.keys_path,
+            keys=KeyPlace(self.keys_path),
         )
 
 
@@ -130,7 +131,7 @@ async def test_what_was_interrupted_is_finished_by_running_it_again(ground: Grou
         await onboard(
             declared,
             ground.site,
-            keys_path=ground.keys_path,
+            keys=KeyPlace(ground.keys_path),
             directory=ground.directory,
             migrate=upgrade_tenant,
             clock=ground.clock,

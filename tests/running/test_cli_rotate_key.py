@@ -162,6 +162,16 @@ async def test_keys_are_wrapped_anew_while_a_process_serves_and_the_former_versi
     assert ground.kept.read_bytes() == held
     assert ground.kept.stat().st_mode & 0o777 == 0o600
     assert list(json.loads(ground.file.read_bytes())["wrapping"]) == ["2"]
+
+    # Who had wrapped a key under the former before all this, and comes with it only now.
+    with psycopg.connect(ground.owner_url) as late, pytest.raises(psycopg.errors.SerializationFailure):
+        late.execute("update dossier set wrapped_key = %s where patient_id = %s", (wrapped[one], one))
+    with psycopg.connect(ground.owner_url) as late, pytest.raises(psycopg.errors.SerializationFailure):
+        late.execute(
+            "update federation_out set payload = jsonb_set(payload, '{key}', to_jsonb(%s::text))"
+            " where kind = 'recourse'",
+            (base64.b64encode(wrapped[one]).decode(),),
+        )
     ground.keys = Keys.load(ground.file)
     assert ground.opened() == before
 
@@ -194,3 +204,17 @@ async def test_each_step_is_journalled(ground: Ground) -> None:
         "la clé d'enveloppe préparée est mise en service",
         "l'ancienne clé d'enveloppe est retirée",
     }
+
+
+async def test_what_signs_is_changed_by_two_steps(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    async def run(*words: str) -> Any:
+        capsys.readouterr()
+        done = await asyncio.to_thread(main, ["tenant", *words, "--json"])
+        return json.loads(capsys.readouterr().out) if done == 0 else done
+
+    former = (await run("show", "oncomip"))["key_id"]
+    assert await run("rotate-sealing", "oncomip") == 1  # nothing was prepared
+    ready = await run("rotate-sealing", "oncomip", "--prepare")
+    assert (await run("show", "oncomip"))["key_id"] == former
+    assert await run("rotate-sealing", "oncomip") == ready == {"network": "oncomip", "key_id": ready["key_id"]}
+    assert (await run("show", "oncomip"))["key_id"] == ready["key_id"] != former

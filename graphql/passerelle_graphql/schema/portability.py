@@ -12,6 +12,7 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import LargeBinary, Text, Uuid, and_, bindparam, case, cast, func, literal, null, select, true
 
+from passerelle.audit.successions import public_key_named, signers
 from passerelle.audit.transactions import transaction
 from passerelle.dossier import erasure, judging
 from passerelle.dossier.erasure_certificate import Certificate
@@ -78,13 +79,14 @@ class PortabilityQuery:
         key = key_of(Node.PATIENT, patient_id)
         async with transaction(context) as act:
             held = await erasure.certificate_of(act, key)
+            by = await signers(act.connection, context.tenant)
         certificate = shape(ErasureCertificate, asdict(held))
-        certificate.public_key = Base64(context.tenant.keys.public_key)
+        certificate.public_key = Base64(by.named(held.key_id))
         return certificate
 
 
 _CERTIFICATE = "certificate"
-_KEY = "(select public_key from given)"
+_KEY = "(select public_key from signer)"
 
 
 @cache
@@ -118,13 +120,15 @@ def _certificate_frame(_needs: frozenset[str]) -> Frame:
     held = erasure.certificates(bindparam("access_patient_id", type_=Uuid())).cte(_CERTIFICATE)
     is_there = select(held).exists()
     it = judging.judged(Kind.DOSSIER, provided=is_there)
+    newest = cast(bindparam("public_key", type_=LargeBinary()), LargeBinary())
+    signer = select(public_key_named(held.c.key_id, newest).label("public_key")).select_from(held).cte("signer")
     missing = case((it.verdict.c.allowed, func.json_build_object(literal("missing"), true())))
     return Frame(
         lambda body: select(
             case((and_(it.verdict.c.allowed, is_there), body)).label("body"),
             func.coalesce(it.told_of_refusal(), missing).label("told"),
         ).select_from(it.verdict.outerjoin(held, true())),
-        [it.journal_line, given(public_key=cast(bindparam("public_key", type_=LargeBinary()), LargeBinary()))],
+        [it.journal_line, signer],
     )
 
 

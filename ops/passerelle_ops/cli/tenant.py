@@ -1,4 +1,4 @@
-"""`passerelle tenant create|list|show|key|rotate-key`: the networks of this installation."""
+"""`passerelle tenant create|list|show|key|rotate-key|rotate-sealing|seal-key`: the networks of this installation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import typer
 
 from passerelle_ops.cli.french import FrenchCommand, FrenchGroup
 from passerelle_ops.cli.options import Json, State, settings_of
-from passerelle_ops.cli.tenant_keys import rotate_key
+from passerelle_ops.cli.tenant_keys import rotate_key, rotate_sealing, seal_key
 
 if TYPE_CHECKING:
     from passerelle_tenants.registry import Network
 
 app = typer.Typer(name="tenant", help="Mettre en place et montrer les réseaux.", cls=FrenchGroup, no_args_is_help=True)
 app.command("rotate-key", cls=FrenchCommand)(rotate_key)
+app.command("rotate-sealing", cls=FrenchCommand)(rotate_sealing)
+app.command("seal-key", cls=FrenchCommand)(seal_key)
 
 Declared = Annotated[
     str,
@@ -108,10 +110,13 @@ def key(file: New) -> None:
 
     « create » tire celles qui manquent ; cette commande sert où les clés sont déposées d’avance, comme sur Kubernetes.
     """
+    from passerelle.kernel.key_place import KeyPlace
     from passerelle.kernel.keys import Keys
+    from passerelle_ops.installation import key_seal
+    from passerelle_ops.settings import Settings
     from passerelle_ops.terminal import say
 
-    Keys.create(file.absolute())
+    Keys.create(KeyPlace(file.absolute(), seal=key_seal(Settings())))
     say("KEY_DRAWN", file=str(file))
 
 
@@ -137,7 +142,7 @@ def _key_id(state: Path | None, network: str) -> str:
     from passerelle.kernel.keys import Keys
     from passerelle_ops.installation import Installation
 
-    return key_id_of(Keys.load(Installation(settings_of(state)).premises(network).keys_path).public_key)
+    return key_id_of(Keys.load(Installation(settings_of(state)).keys_of(network)).public_key)
 
 
 def _summary(network: Network) -> dict[str, object]:

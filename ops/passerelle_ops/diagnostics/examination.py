@@ -58,6 +58,8 @@ class Examination:
         (tenant,), clock = opened, self._installation.clock
         keyring = Keyring(self._installation.directory.database, clock)
         await self._note(Check.KEYS, tenant_id, networks.keys(tenant, keyring, clock))
+        if self._answers(tenant_id):
+            await self._note(Check.KEYS, tenant_id, networks.signing(tenant))
         reaches = await self._note(Check.STORE, tenant_id, networks.store(tenant))
         if self._answers(tenant_id):
             await self._note(Check.SEALING, tenant_id, networks.behindhand(tenant, clock.now()))
@@ -108,7 +110,7 @@ class Examination:
         return [Found(Check.KEYS, "locator")]
 
     async def _key_file(self, tenant_id: str) -> list[Found]:
-        Keys.load(self._installation.premises(tenant_id).keys_path)
+        Keys.load(self._installation.keys_of(tenant_id))
         return []
 
     async def _networks(self) -> list[str]:

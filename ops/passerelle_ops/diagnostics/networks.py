@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from passerelle.audit.behind import behind
+from passerelle.audit.successions import signers
 from passerelle.dossier.verification import orphans
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
@@ -47,6 +48,13 @@ async def keys(tenant: Tenant, keyring: Keyring, clock: Clock) -> list[Found]:
             return [Found(Check.KEYS, tenant.id, Wrong("KEY_OF_ANOTHER_FILE"))]
         wrong = wrong or ending("KEY", newest.valid_until, clock.now())
     return [Found(Check.KEYS, tenant.id, wrong)]
+
+
+async def signing(tenant: Tenant) -> list[Found]:
+    """Whether its file holds the key that signs now. Raises SEALING_KEY_SUPERSEDED."""
+    async with tenant.database.transaction() as connection:
+        (await signers(connection, tenant)).must_sign()
+    return []
 
 
 async def behindhand(tenant: Tenant, now: datetime) -> list[Found]:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, MetaData, create_engine, make_url, pool, text
 from passerelle.audit import tables as audit
 from passerelle.dossier import tables as dossier
 from passerelle.identities import tables as identities
-from passerelle.kernel import metadata
+from passerelle.kernel import key_rotation, metadata
 from passerelle.notices import tables as notices
 from passerelle.oncology import tables as oncology
 from passerelle.pharmacy import tables as pharmacy
@@ -29,7 +29,7 @@ from passerelle_tenants import tables as tenants
 from passerelle_tenants.federation import tables as federation
 
 # Loading these modules is what fills the two schemas, and gives them the function that a column is made by.
-DECLARATIONS = (audit, dossier, identities, notices, oncology, pharmacy, tenants, federation, summaries)
+DECLARATIONS = (audit, dossier, identities, key_rotation, notices, oncology, pharmacy, tenants, federation, summaries)
 
 # Two processes that start together upgrade one after the other.
 _UPGRADE_LOCK = 5_083_712

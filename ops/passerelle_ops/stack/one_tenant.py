@@ -30,4 +30,5 @@ def environment_of_one(settings: Settings, tenant_id: str, info: StackInfo | Non
         "PASSERELLE_DIRECTORY_URL": addresses.tenant_directory_url(tenant_id),
         f"{_OF_A_NETWORK}{name}_URL": addresses.tenant_url(tenant_id),
         f"{_OF_A_NETWORK}{name}_BROKER_URL": addresses.tenant_broker_url(tenant_id),
+        **{key: value for key, value in os.environ.items() if key == f"{_OF_A_NETWORK}{name}_KEY_TEXT"},
     }

@@ -22,8 +22,9 @@ from passerelle.audit.heads import head_at, newest_head
 from passerelle.audit.leaves import columns_of_line, document_of
 from passerelle.audit.proofs import consistency_proof, inclusion_proofs
 from passerelle.audit.pruning_statements import prunings
+from passerelle.audit.successions import signers
 from passerelle.audit.tables import journal, journal_leaf
-from passerelle.audit.verifier import EXPORT_FORM, EXPORT_NAME, canonical, key_id_of
+from passerelle.audit.verifier import EXPORT_FORM, EXPORT_NAME, canonical
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import InvalidInput
 
@@ -60,7 +61,8 @@ async def export_lines(
 
     A line too young to be sealed stands under `unsealed`, without proof. `earlier` is the size of a head given out
     before: it is joined with the proof that this journal begins with that one. So is, under `pruned`, the newest
-    statement of a pruning: nothing is left below its place.
+    statement of a pruning: nothing is left below its place. `successions` lead from the network's first key to the one
+    that signs now.
     Refused: JOURNAL_HEAD_UNKNOWN (no head of that size), JOURNAL_TREE_ALTERED (a hash that a proof needs is gone).
     """
     head = await newest_head(connection, tenant.id)
@@ -69,7 +71,9 @@ async def export_lines(
     proofs = await inclusion_proofs(connection, [index for index, _ in sealed], size)
     heads = [] if head is None else [head.document()]
     pruned = (await prunings(connection, tenant)).statements[-1:]
+    by = await signers(connection, tenant)
     joined = {int(each["below"]) for each in pruned}
+    joined |= {int(each["tree_size"]) for each in by.successions if each["tree_size"]}
     if earlier is not None:
         before = await head_at(connection, tenant.id, earlier)
         if before is None:
@@ -80,8 +84,9 @@ async def export_lines(
     return {
         "form": EXPORT_FORM,
         "tenant": tenant.id,
-        "public_key": tenant.keys.public_key.hex(),
-        "key_id": key_id_of(tenant.keys.public_key),
+        "public_key": by.public_key.hex(),
+        "key_id": by.key_id,
+        "successions": list(by.successions),
         "heads": heads,
         "consistency": [{"first": first, "proof": [each.hex() for each in proof]} for first, proof in proven.items()],
         "pruned": list(pruned),

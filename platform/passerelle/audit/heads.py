@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from passerelle.audit.successions import Signers
 from passerelle.audit.tables import journal_seal
 from passerelle.audit.verifier import HEAD_FORM, head_text, is_signed, key_id_of
-from passerelle.kernel.keys import Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,15 @@ class Head:
     def hash(self) -> bytes:
         return hashlib.sha256(self.text()).digest()
 
-    def is_signed_by(self, keys: Keys) -> bool:
-        """Did this tenant's key of today sign it."""
-        return self.key_id == key_id_of(keys.public_key) and is_signed(self.text(), self.signature, keys.public_key)
+    def is_signed_by(self, signers: Signers) -> bool:
+        """Did the network's key of then sign it, and is it the head that the key after vouches for."""
+        key = signers.of_head(self.tree_size)
+        last = [each["head"] for each in signers.successions if each["tree_size"] == self.tree_size]
+        return (
+            self.key_id == key_id_of(key)
+            and all(each == self.hash().hex() for each in last)
+            and is_signed(self.text(), self.signature, key)
+        )
 
 
 def select_heads() -> Select[Any]:

@@ -20,6 +20,7 @@ from passerelle.audit.leaves import fits, leaf_of
 from passerelle.audit.merkle import Frontier
 from passerelle.audit.pruning_statements import Prunings, is_statement, prunings
 from passerelle.audit.seal_verification import leaves_between
+from passerelle.audit.successions import signers
 from passerelle.audit.tables import journal, journal_leaf, journal_seal
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import BrokenIntegrity, Conflict
@@ -154,6 +155,6 @@ async def _trusted(connection: AsyncConnection, tenant: Tenant, place: int) -> t
             frontier = Frontier(row.tree_size, bytes(row.frontier))
         except ValueError:
             frontier = Frontier()
-        if head.is_signed_by(tenant.keys) and frontier.root() == head.root:
+        if head.is_signed_by(await signers(connection, tenant)) and frontier.root() == head.root:
             return head, frontier
     raise BrokenIntegrity("JOURNAL_HEAD_BROKEN")

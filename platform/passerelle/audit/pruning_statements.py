@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit.findings import Finding
 from passerelle.audit.heads import Head, head_of, select_heads
 from passerelle.audit.journal import NOBODY, Outcome
+from passerelle.audit.successions import Signers, signers
 from passerelle.audit.tables import IS_PRUNING, journal, journal_seal
-from passerelle.audit.verifier import PRUNING_FORM, is_pruning, key_id_of, pruning_text
+from passerelle.audit.verifier import PRUNING_FORM, is_pruning, pruning_text
 from passerelle.kernel.context import Tenant
 
 FACT: Final = "pruning"
@@ -61,7 +62,7 @@ class Prunings:
         return sum(int(each["lines"]) for each in self.statements)
 
 
-def stated(tenant: Tenant, reason: Reason, begins: int, head: Head, lines: int) -> dict[str, Any]:
+def stated(tenant: Tenant, by: Signers, reason: Reason, begins: int, head: Head, lines: int) -> dict[str, Any]:
     """The signed statement that `lines` went from the place `begins` up to that head."""
     told = head.document()
     statement = {
@@ -80,9 +81,9 @@ def stated(tenant: Tenant, reason: Reason, begins: int, head: Head, lines: int) 
         "parameter": reason.parameter,
         "years": reason.years,
         "source": reason.source,
-        "key_id": key_id_of(tenant.keys.public_key),
+        "key_id": by.key_id,
     }
-    return {**statement, "signature": tenant.keys.sign(pruning_text(statement)).hex()}
+    return {**statement, "signature": by.sign(pruning_text(statement)).hex()}
 
 
 def is_statement() -> ColumnElement[bool]:
@@ -102,12 +103,15 @@ async def prunings(connection: AsyncConnection, tenant: Tenant) -> Prunings:
     """
     told = select(journal.c.line_id, journal.c.facts[FACT].label("said")).where(is_statement())
     rows = (await connection.execute(told.order_by(journal.c.line_id))).all()
-    heads = await _heads(connection, tenant, [row.said for row in rows])
+    if not rows:
+        return Prunings((), ())
+    by = await signers(connection, tenant)
+    heads = await _heads(connection, tenant, by, [row.said for row in rows])
     findings: list[Finding] = []
     true: list[Mapping[str, Any]] = []
     reached = 0
     for row in rows:
-        if not _is_true(row.said, tenant, heads) or row.said["from"] < reached:
+        if not _is_true(row.said, tenant, by, heads) or row.said["from"] < reached:
             findings.append(Finding(code="JOURNAL_PRUNING_FALSE", about=str(row.line_id)))
             continue
         if row.said["from"] > reached:
@@ -117,18 +121,18 @@ async def prunings(connection: AsyncConnection, tenant: Tenant) -> Prunings:
     return Prunings(true, tuple(findings))
 
 
-async def _heads(connection: AsyncConnection, tenant: Tenant, said: Sequence[Any]) -> dict[int, Head]:
+async def _heads(connection: AsyncConnection, tenant: Tenant, by: Signers, said: Sequence[Any]) -> dict[int, Head]:
     places = [each["below"] for each in said if isinstance(each, dict) and _is_place(each.get("below"))]
     if not places:
         return {}
     found = select_heads().where(journal_seal.c.tree_size == any_(literal(places, ARRAY(BigInteger))))
     heads = [head_of(tenant.id, row) for row in await connection.execute(found)]
-    return {head.tree_size: head for head in heads if head.is_signed_by(tenant.keys)}
+    return {head.tree_size: head for head in heads if head.is_signed_by(by)}
 
 
-def _is_true(said: Any, tenant: Tenant, heads: Mapping[int, Head]) -> bool:
+def _is_true(said: Any, tenant: Tenant, by: Signers, heads: Mapping[int, Head]) -> bool:
     try:
-        if not is_pruning(said, tenant.id, tenant.keys.public_key):
+        if not is_pruning(said, tenant.id, by.of_pruning(said["below"])):
             return False
     except (TypeError, ValueError, KeyError, AttributeError):
         return False

@@ -21,6 +21,7 @@ from passerelle.audit.leaves import columns_of_line, fits, leaf_of
 from passerelle.audit.merkle import Frontier
 from passerelle.audit.pruning_statements import Prunings, is_statement, prunings
 from passerelle.audit.shown_lines import is_copy
+from passerelle.audit.successions import Signers, signers
 from passerelle.audit.tables import journal, journal_leaf, journal_seal
 from passerelle.kernel.context import Tenant
 
@@ -47,7 +48,7 @@ async def seal_findings(
         pruned = await prunings(connection, tenant)
         for finding in pruned.findings:
             yield finding
-        reading = _Reading(tenant, pruned)
+        reading = _Reading(tenant, pruned, await signers(connection, tenant))
         leaves = leaves_between(connection)
         leaf = await anext(leaves, None)
         async for row in _heads(connection):
@@ -79,6 +80,7 @@ class _Reading:
 
     tenant: Tenant
     pruned: Prunings
+    signers: Signers
     tree: Frontier | None = field(default_factory=Frontier)
     expected: int = 0
     size: int = 0
@@ -112,7 +114,7 @@ class _Reading:
             self.tree = None
         else:
             yield from self._gap(head.tree_size)
-        if not head.is_signed_by(self.tenant.keys):
+        if not head.is_signed_by(self.signers):
             yield Finding(code="JOURNAL_HEAD_SIGNATURE", about=str(head.tree_size))
         stored = _frontier(row, head)
         if (

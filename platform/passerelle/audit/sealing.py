@@ -36,9 +36,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from passerelle.audit.heads import Head, head_of
 from passerelle.audit.leaves import columns_of_line, leaf_of, mark_of
 from passerelle.audit.merkle import Frontier
+from passerelle.audit.successions import Signers, signers
 from passerelle.audit.tables import journal, journal_leaf, journal_seal
 from passerelle.audit.tallies import tell
-from passerelle.audit.verifier import key_id_of
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import BrokenIntegrity
@@ -79,7 +79,8 @@ async def seal(tenant: Tenant, clock: Clock, *, sweep: bool = False, at_once: in
     """Seal every line that is committed now, `at_once` in a transaction. Two sealers take turns.
 
     `sweep` looks at every line of the journal rather than at those since the last batch: for a worker that starts.
-    Refused: JOURNAL_HEAD_BROKEN, the newest head is not one that this tenant's key signed: nothing is sealed on it.
+    Refused: JOURNAL_HEAD_BROKEN, the newest head is not one that this tenant's key signed: nothing is sealed on it;
+    SEALING_KEY_SUPERSEDED, the key that signs now is not in our file.
     """
     lines = 0
     while True:
@@ -94,12 +95,13 @@ async def seal(tenant: Tenant, clock: Clock, *, sweep: bool = False, at_once: in
 async def _seal_batch(
     connection: AsyncConnection, tenant: Tenant, now: datetime, *, sweep: bool, limit: int
 ) -> tuple[Sequence[Row[Any]], int]:
-    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    await take_turn(connection)
     await connection.execute(_PLANNER)
     last = (
         await connection.execute(select(journal_seal).order_by(journal_seal.c.tree_size.desc()).limit(1))
     ).one_or_none()
-    frontier, previous = _trusted(tenant, last)
+    by = await signers(connection, tenant)
+    frontier, previous = _trusted(tenant, by, last)
     rows, notes = await _unsealed(connection, last, sweep=sweep, limit=limit)
     if not rows:
         return rows, frontier.size
@@ -110,7 +112,7 @@ async def _seal_batch(
         root=frontier.root(),
         sealed_at=now,
         previous_head=previous,
-        key_id=key_id_of(tenant.keys.public_key),
+        key_id=by.key_id,
     )
     await connection.execute(
         insert(journal_seal).values(
@@ -119,7 +121,7 @@ async def _seal_batch(
             sealed_at=now,
             previous_head=previous,
             key_id=unsigned.key_id,
-            signature=tenant.keys.sign(unsigned.text()),
+            signature=by.sign(unsigned.text()),
             frontier=frontier.packed(),
             low_water=notes.low_water,
             in_flight=list(notes.in_flight),
@@ -129,7 +131,12 @@ async def _seal_batch(
     return rows, frontier.size
 
 
-def _trusted(tenant: Tenant, last: Row[Any] | None) -> tuple[Frontier, bytes]:
+async def take_turn(connection: AsyncConnection) -> None:
+    """Wait for whoever seals this journal now; nobody else does until the transaction ends."""
+    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _trusted(tenant: Tenant, by: Signers, last: Row[Any] | None) -> tuple[Frontier, bytes]:
     """The tree to go on from, and the hash of its head. Nothing is added to a tree that is not ours."""
     if last is None:
         return Frontier(), bytes(32)
@@ -138,7 +145,7 @@ def _trusted(tenant: Tenant, last: Row[Any] | None) -> tuple[Frontier, bytes]:
         frontier = Frontier(last.tree_size, bytes(last.frontier))
     except ValueError:
         frontier = Frontier()
-    if not head.is_signed_by(tenant.keys) or frontier.root() != head.root:
+    if not head.is_signed_by(by) or frontier.root() != head.root:
         raise BrokenIntegrity("JOURNAL_HEAD_BROKEN")
     return frontier, head.hash()
 

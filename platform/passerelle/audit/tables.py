@@ -103,6 +103,15 @@ journal_seal = Table(
     comment="The journal's signed heads, each holding the hash of the one before. Append-only.",
 )
 
+journal_key = Table(
+    "journal_key",
+    metadata.tenant,
+    Column("key_id", Text, primary_key=True, comment="fingerprint of the key that signs since"),
+    Column("former_id", Text, nullable=False, comment="of the one that signed before"),
+    Column("statement", JSONB, nullable=False, comment="what both keys signed, and their signatures"),
+    comment="Successions of the key that signs for the network. Append-only.",
+)
+
 journal_pruned_fact = Table(
     "journal_pruned_fact",
     metadata.tenant,

@@ -21,7 +21,7 @@ from passerelle.audit.heads import head_at
 from passerelle.audit.journal import Outcome
 from passerelle.audit.pruning_statements import Prunings, prunings
 from passerelle.audit.seal_verification import Progress, seal_findings
-from passerelle.audit.tables import journal, journal_leaf, journal_pruned_fact, journal_seal
+from passerelle.audit.tables import journal, journal_key, journal_leaf, journal_pruned_fact, journal_seal
 from passerelle.kernel.clock import Clock, legal_day
 from passerelle.kernel.context import Tenant
 from passerelle_policies.packs import pack_on
@@ -29,7 +29,7 @@ from passerelle_policies.packs import pack_on
 __all__ = ["Finding", "JournalReport", "lines_by_actor", "verify_journal"]
 
 FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
-_SEALED = (journal.name, journal_leaf.name, journal_seal.name, journal_pruned_fact.name)
+_SEALED = (journal.name, journal_leaf.name, journal_seal.name, journal_key.name, journal_pruned_fact.name)
 # Whoever owns a table, or may become its owner, gives himself what rights he likes.
 _OWNS = text("select pg_has_role(relowner, 'MEMBER') from pg_class where oid = cast(:name as regclass)")
 _LISTED = 1000  # of each code: a journal that was emptied has as many findings as it had lines

@@ -8,6 +8,8 @@ points, no spaces, UTF-8, instants in UTC with microseconds, numbers exact and w
 is SHA-256(0x00 ‖ that text); nodes, inclusion and consistency proofs are those of RFC 9162, section 2.1. A head is
 canonical JSON too, signed with Ed25519 (RFC 8032), and holds the SHA-256 of the head before it. When the retention
 of the oldest lines is over they are pruned: a statement signed alike says below which place, and under which head.
+When another key signs from now on, both keys state it, with the last head that the former signed: from then on the
+newer one vouches for it.
 
 Exit codes: 0 every line is proven · 1 something was changed · 2 the export cannot be read · 3 nothing is wrong,
 but not all is proven: some lines are too young, no `--key` says whose the signature must be, or `cryptography`, which
@@ -38,6 +40,7 @@ EXPORT_FORM = "passerelle-journal-export/1"
 LINE_FORM = "passerelle-journal-line/1"
 HEAD_FORM = "passerelle-journal-head/1"
 PRUNING_FORM = "passerelle-journal-pruning/1"
+SUCCESSION_FORM = "passerelle-key-succession/1"
 FIRST_HEAD = "0" * 64
 EMPTY_ROOT = hashlib.sha256().digest()
 EXPORT_NAME = "journal.json"
@@ -48,6 +51,8 @@ PRUNING_FIELDS = (
     *("form", "tenant", "from", "below", "lines", "root", "sealed_at", "until", "at", "by", "rule", "pack"),
     *("parameter", "years", "source", "key_id"),
 )
+#: Heads up to `tree_size` (then with that root and hash) and prunings below `pruned` are of the key `former`.
+SUCCESSION_FIELDS = ("form", "tenant", "at", "former", "key", "tree_size", "root", "head", "pruned")
 _NAMED = 100  # runs of places that an export which should be whole lacks
 _EXPORT_LIMIT = 1 << 31
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -62,6 +67,7 @@ SENTENCES = {
     "LINE_TWICE": "La ligne {about} est donnée deux fois, ou la place qu'elle dit tenir est celle d'une autre.",
     "LINE_MISSING": "La ligne à la place {about} manque, et aucun élagage signé ne la couvre.",
     "PRUNING_FALSE": "L'élagage annoncé sous la place {about} n'est pas celui que le réseau a signé.",
+    "SUCCESSION_FALSE": "La succession de clé annoncée à la place {about} n'est pas celle que le réseau a signée.",
     "EARLIER_UNSEALED": "L'export plus ancien n'a pas de tête : il ne prouve rien du journal d'alors.",
     "HEAD_NOT_CONSISTENT": "Le journal de la tête {about} n'est pas le début du journal présenté : il a été réécrit.",
 }
@@ -190,6 +196,27 @@ def is_pruning(statement: Mapping[str, Any], tenant: str, public_key: bytes) -> 
     )
 
 
+def succession_text(statement: Mapping[str, Any]) -> bytes:
+    """What both keys sign of a succession."""
+    return canonical({name: statement[name] for name in SUCCESSION_FIELDS})
+
+
+def is_succession(statement: Mapping[str, Any], tenant: str) -> bool:
+    """Did both keys state this succession, and nothing beside it."""
+    text, signers = succession_text(statement), (("former", "by_former"), ("key", "by_key"))
+    return (
+        set(statement) == {*SUCCESSION_FIELDS, "by_former", "by_key"}
+        and (statement["form"], statement["tenant"]) == (SUCCESSION_FORM, tenant)
+        and 0 <= statement["pruned"] <= statement["tree_size"]
+        and all(is_signed(text, bytes.fromhex(statement[by]), bytes.fromhex(statement[of])) for of, by in signers)
+    )
+
+
+def key_at(successions: Sequence[Mapping[str, Any]], size: int, newest: bytes, limit: str = "tree_size") -> bytes:
+    """The key of a head of that size (by `pruned`: of a pruning below that place); successions from the oldest on."""
+    return next((bytes.fromhex(each["former"]) for each in successions if size <= each[limit]), newest)
+
+
 def is_signed(text: bytes, signature: bytes, public_key: bytes) -> bool:
     """Did this key sign this text."""
     try:
@@ -239,24 +266,30 @@ def faults_of(
 
 def _faults(export: Mapping[str, Any], key: str | None, earlier: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     public_key = bytes.fromhex(export["public_key"])
-    own = key_id_of(public_key)
+    own, successions = key_id_of(public_key), export.get("successions", [])
     faults = [("KEY_ID_FALSE", export["key_id"])] if export["key_id"] != own else []
-    if key is not None and key.removeprefix("ed25519:").lower() != own.removeprefix("ed25519:"):
+    known = [own, *(key_id_of(bytes.fromhex(each["former"])) for each in successions)]
+    if key is not None and f"ed25519:{key.removeprefix('ed25519:').lower()}" not in known:
         faults.append(("KEY_DIFFERS", own))
+    told = [(head["tree_size"], head["root"]) for head in export["heads"][:-1]]
+    followers = [*(each["former"] for each in successions[1:]), public_key.hex()]
+    for said, follower in zip(successions, followers, strict=False):
+        if not is_succession(said, export["tenant"]) or said["key"] != follower:
+            faults.append(("SUCCESSION_FALSE", str(said["tree_size"])))
+        told += [(said["tree_size"], said["root"])] if said["tree_size"] else []
     for head in export["heads"]:
-        faults += _of_head(head, export["tenant"], public_key)
+        faults += _of_head(head, export["tenant"], successions, public_key)
     newest = export["heads"][-1] if export["heads"] else None
     faults += _of_lines(export["lines"], newest)
-    told = [(head["tree_size"], head["root"]) for head in export["heads"][:-1]]
     for statement in export.get("pruned", []):
-        if not is_pruning(statement, export["tenant"], public_key):
+        if not _is_pruning_of(export, statement):
             faults.append(("PRUNING_FALSE", str(statement["below"])))
         told.append((statement["below"], statement["root"]))
     if earlier is not None and not earlier["heads"]:
         faults.append(("EARLIER_UNSEALED", ""))
     elif earlier is not None:
         before = earlier["heads"][-1]
-        faults += _of_head(before, export["tenant"], public_key)
+        faults += _of_head(before, export["tenant"], successions, public_key)
         told.append((before["tree_size"], before["root"]))
     proofs = {each["first"]: each["proof"] for each in export["consistency"]}
     for first, root in told:
@@ -265,11 +298,15 @@ def _faults(export: Mapping[str, Any], key: str | None, earlier: Mapping[str, An
     return faults
 
 
-def _of_head(head: Mapping[str, Any], tenant: str, public_key: bytes) -> list[tuple[str, str]]:
-    about = str(head["tree_size"])
-    if head["form"] != HEAD_FORM or head["tenant"] != tenant or head["key_id"] != key_id_of(public_key):
+def _of_head(
+    head: Mapping[str, Any], tenant: str, successions: Sequence[Mapping[str, Any]], newest: bytes
+) -> list[tuple[str, str]]:
+    about, size = str(head["tree_size"]), head["tree_size"]
+    signer, text = key_at(successions, size, newest), head_text(head)
+    if head["form"] != HEAD_FORM or head["tenant"] != tenant or head["key_id"] != key_id_of(signer):
         return [("HEAD_MALFORMED", about)]
-    if not is_signed(head_text(head), bytes.fromhex(head["signature"]), public_key):
+    vouched = all(each["head"] == hashlib.sha256(text).hexdigest() for each in successions if each["tree_size"] == size)
+    if not vouched or not is_signed(text, bytes.fromhex(head["signature"]), signer):
         return [("HEAD_SIGNATURE", about)]
     return []
 
@@ -296,15 +333,19 @@ def _of_lines(lines: Sequence[Mapping[str, Any]], head: Mapping[str, Any] | None
 
 
 def _missing(export: Mapping[str, Any]) -> list[tuple[str, str]]:
-    public_key = bytes.fromhex(export["public_key"])
     size = export["heads"][-1]["tree_size"] if export["heads"] else 0
-    pruned = [each for each in export.get("pruned", []) if is_pruning(each, export["tenant"], public_key)]
+    pruned = [each for each in export.get("pruned", []) if _is_pruning_of(export, each)]
     expected, gaps = max((each["below"] for each in pruned), default=0), []
     for place in [*sorted(each["index"] for each in export["lines"]), size]:
         if expected < place:
             gaps.append(f"#{expected}" if place == expected + 1 else f"#{expected}–#{place - 1}")
         expected = max(expected, place + 1)
     return [("LINE_MISSING", each) for each in gaps[:_NAMED]]
+
+
+def _is_pruning_of(export: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
+    successions, newest = export.get("successions", []), bytes.fromhex(export["public_key"])
+    return is_pruning(said, export["tenant"], key_at(successions, said["below"], newest, "pruned"))
 
 
 def _continues(first: int, root: str, newest: Mapping[str, Any], proof: Sequence[str]) -> bool:
@@ -334,6 +375,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if head is not None:
         _say(f"Réseau {export['tenant']} · journal de {head['tree_size']} lignes, scellé le {head['sealed_at']}")
         _say(f"Clé {export['key_id']}")
+        for each in export.get("successions", []):
+            _say(f"Clé {key_id_of(bytes.fromhex(each['former']))} : {each['tree_size']} lignes, jusqu'au {each['at']}")
     for each in export.get("pruned", []) if not faults else ():
         _say(f"Élagué le {each['at']} sous la place #{each['below']} : conservation de {each['years']} ans passée.")
     if faults:

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, func, insert, literal, or_, select, update
 
 from passerelle.audit.heads import newest_head
+from passerelle.audit.successions import signers
 from passerelle.audit.transactions import Act, transaction
 from passerelle.dossier import access, lifecycle, remains
 from passerelle.dossier.erasure_certificate import Certificate, certified, instant
@@ -289,7 +290,7 @@ async def _issue(act: Act, patient_id: UUID, contents: int) -> Certificate:
         "journal_kept_years": access.number(act.context, "journal.retention_years"),
         "journal_head": {"tree_size": head.tree_size, "root": head.root.hex()} if head else None,
     }
-    certificate = certified(tenant.keys, uuid4(), act.now, said)
+    certificate = certified(await signers(act.connection, tenant), uuid4(), act.now, said)
     await act.connection.execute(
         insert(erasure_certificate).values(
             patient_id=patient_id,

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from passerelle.audit.successions import Signers
 from passerelle.audit.verifier import canonical, is_signed, key_id_of, read_json
 from passerelle.kernel.errors import BrokenIntegrity
-from passerelle.kernel.keys import Keys
 
 FORM: Final = "passerelle-erasure-certificate/1"
 
@@ -30,17 +30,16 @@ class Certificate:
     key_id: str
 
 
-def certified(keys: Keys, certificate_id: UUID, issued_at: datetime, said: Mapping[str, Any]) -> Certificate:
+def certified(by: Signers, certificate_id: UUID, issued_at: datetime, said: Mapping[str, Any]) -> Certificate:
     """Sign what was done. `said` holds counts, codes, ids and instants; never a name or a health datum."""
-    key_id = key_id_of(keys.public_key)
-    headed = {"form": FORM, "certificate": str(certificate_id), "issued_at": instant(issued_at), "key_id": key_id}
+    headed = {"form": FORM, "certificate": str(certificate_id), "issued_at": instant(issued_at), "key_id": by.key_id}
     statement = canonical({**said, **headed})
     return Certificate(
         certificate_id=certificate_id,
         issued_at=issued_at,
         statement=statement.decode(),
-        signature=keys.sign(statement),
-        key_id=key_id,
+        signature=by.sign(statement),
+        key_id=by.key_id,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from passerelle.audit.successions import Signers, signers
 from passerelle.audit.verification import Finding
 from passerelle.dossier.erasure_certificate import verify
 from passerelle.dossier.tables import dossier, erasure_certificate
@@ -28,26 +29,29 @@ async def verify_erasures(tenant: Tenant) -> tuple[int, list[Finding]]:
             dossier.c.wrapped_key,
             erasure_certificate.c.statement,
             erasure_certificate.c.signature,
+            erasure_certificate.c.key_id,
         )
         .select_from(dossier.outerjoin(erasure_certificate))
         .where(erased | erasure_certificate.c.certificate_id.is_not(None))
         .order_by(dossier.c.patient_id)
     )
     count, findings = 0, []
-    async with tenant.database.transaction() as connection, connection.stream(wanted) as rows:
-        async for row in rows:
-            count += row.statement is not None
-            code = _fault(tenant, row)
-            if code is not None:
-                findings.append(Finding(code=code, about=str(row.patient_id)))
+    async with tenant.database.transaction() as connection:
+        by = await signers(connection, tenant)
+        async with connection.stream(wanted) as rows:
+            async for row in rows:
+                count += row.statement is not None
+                code = _fault(tenant, by, row)
+                if code is not None:
+                    findings.append(Finding(code=code, about=str(row.patient_id)))
     return count, findings
 
 
-def _fault(tenant: Tenant, row: Any) -> str | None:
+def _fault(tenant: Tenant, by: Signers, row: Any) -> str | None:
     if row.statement is None:
         return "CERTIFICATE_MISSING"
     try:
-        said = verify(row.statement, bytes(row.signature), tenant.keys.public_key)
+        said = verify(row.statement, bytes(row.signature), by.named(row.key_id))
     except BrokenIntegrity as broken:
         return broken.code
     is_erased = row.state == DossierState.PURGED.value and row.wrapped_key is None

@@ -14,6 +14,7 @@ from typing import Final
 from passerelle.audit import journal, pruning
 from passerelle.audit.journal import NOBODY
 from passerelle.audit.pruning_statements import FACT, Reason, stated
+from passerelle.audit.successions import signers
 from passerelle.audit.transactions import Act, transaction
 from passerelle.audit.verification import count_lines
 from passerelle.dossier import access, refusals
@@ -87,7 +88,7 @@ async def prune(
     """Remove what is due, `at_once` lines in an act with its signed statement; the database is opened by its owner.
 
     Whoever is cut off goes on from his last act. Refused: ACCESS_REFUSED but to the operator, JOURNAL_NOT_OWNED,
-    JOURNAL_NOT_AS_SEALED, JOURNAL_HEAD_BROKEN, JOURNAL_PRUNING_FALSE, JOURNAL_PRUNING_REMOVED.
+    JOURNAL_NOT_AS_SEALED, JOURNAL_HEAD_BROKEN, JOURNAL_PRUNING_FALSE, JOURNAL_PRUNING_REMOVED, SEALING_KEY_SUPERSEDED.
     """
     until, lines, end, first = _until(context), 0, None, 0
     while True:
@@ -103,7 +104,8 @@ async def prune(
             prefix = await pruning.next_prefix(act.connection, context.tenant, begins, end, at_once)
             removed = await pruning.remove(act.connection, context.tenant, prefix)
             why = _reason(act, until, rule)
-            statement = stated(context.tenant, why, begins, prefix.head, removed)
+            by = await signers(act.connection, context.tenant)
+            statement = stated(context.tenant, by, why, begins, prefix.head, removed)
             await journal.append(act.connection, context, replace(said, facts={**said.facts, FACT: statement}))
         lines += removed
         on_progress(prefix.head.tree_size - first, end - first)

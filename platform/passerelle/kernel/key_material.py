@@ -51,7 +51,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class KeyMaterial(Secret):
-    """One tenant's keys, as octets. Of those that wrap, new dossier keys go under `in_use`; all of them open."""
+    """One tenant's keys, as octets. Of those that wrap, new dossier keys go under `in_use`; all of them open.
+    `next_signing` is ready to sign in the place of `signing`, and does once the network's journal says so."""
 
     wrapping: Mapping[int, bytes]
     in_use: int
@@ -60,6 +61,7 @@ class KeyMaterial(Secret):
     federation: bytes
     ledger: bytes
     signing: bytes
+    next_signing: bytes | None = None
 
     @classmethod
     def of_root(cls, root: bytes) -> KeyMaterial:
@@ -80,7 +82,10 @@ class KeyMaterial(Secret):
                 raise ValueError("unknown format")
             wrapping = {int(version): _octets(key) for version, key in document["wrapping"].items()}
             found = cls(
-                wrapping=wrapping, in_use=document["in_use"], **{name: _octets(document[name]) for name in _ONE_EACH}
+                wrapping=wrapping,
+                in_use=document["in_use"],
+                next_signing=_octets(document["next_signing"]) if "next_signing" in document else None,
+                **{name: _octets(document[name]) for name in _ONE_EACH},
             )
             if found.in_use not in wrapping or not all(1 <= version <= LAST_VERSION for version in wrapping):
                 raise ValueError("no such version")
@@ -98,7 +103,8 @@ class KeyMaterial(Secret):
         """A file that holds each key."""
         wrapping = {str(version): _ascii(key) for version, key in self.wrapping.items()}
         rest = {name: _ascii(getattr(self, name)) for name in _ONE_EACH}
-        return _text({"format": _KEYS_FORMAT, "in_use": self.in_use, "wrapping": wrapping, **rest})
+        ready = {"next_signing": _ascii(self.next_signing)} if self.next_signing else {}
+        return _text({"format": _KEYS_FORMAT, "in_use": self.in_use, "wrapping": wrapping, **rest, **ready})
 
     def with_new_wrapping(self) -> KeyMaterial:
         """One wrapping key more, not in use yet."""
@@ -112,8 +118,17 @@ class KeyMaterial(Secret):
         """The wrapping key in use alone."""
         return replace(self, wrapping={self.in_use: self.wrapping[self.in_use]})
 
+    def with_new_signing(self) -> KeyMaterial:
+        """A key that may sign next."""
+        return replace(self, next_signing=secrets.token_bytes(KEY_BYTES))
 
-_ONE_EACH: Final = tuple(each.name for each in fields(KeyMaterial) if each.name not in {"wrapping", "in_use"})
+    def signing_next(self) -> KeyMaterial:
+        """The key that was ready signs, and the former is gone."""
+        return replace(self, signing=self.next_signing or self.signing, next_signing=None)
+
+
+_NOT_ONE_EACH: Final = {"wrapping", "in_use", "next_signing"}
+_ONE_EACH: Final = tuple(each.name for each in fields(KeyMaterial) if each.name not in _NOT_ONE_EACH)
 
 
 def _octets(text: Any) -> bytes:

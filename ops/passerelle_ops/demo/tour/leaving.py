@@ -77,7 +77,7 @@ def _taken(who: DemoPerson, patient: DemoPerson) -> Callable[[Visit], str]:
 
 def _verified(patient: DemoPerson) -> Callable[[Visit], str]:
     def verify(v: Visit) -> str:
-        key = key_id_of(Keys.load(Installation(v.settings).premises(STORY_TENANT).keys_path).public_key)
+        key = key_id_of(Keys.load(Installation(v.settings).keys_of(STORY_TENANT)).public_key)
         with TemporaryDirectory() as folder:
             v.export(patient, patient).extractall(folder)
             journal = Path(folder) / "journal"

@@ -12,10 +12,10 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# Of a role that is bound to a network; the installation's own role has no line and serves them all.
+# `*` stands for all networks, in the line of the installation's own role; a role without a line may write nothing.
 _ITS_OWN = (
-    "not exists (select from tenant_role where tenant_role.role = session_user"
-    " and tenant_role.tenant_id <> {table}.tenant_id)"
+    "exists (select from tenant_role where tenant_role.role = session_user"
+    " and tenant_role.tenant_id in ('*', {table}.tenant_id))"
 )
 
 
@@ -24,9 +24,9 @@ def upgrade() -> None:
     op.create_table(
         "tenant_role",
         sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False, comment="*: all networks, of the installation's own role"),
         sa.PrimaryKeyConstraint("role", name=op.f("pk_tenant_role")),
-        comment="Roles that serve one network alone: whose keys they may publish. Written by the owner.",
+        comment="Whose keys and addresses a role may write; of a role without a line, nobody's. Written by the owner.",
     )
     op.create_table(
         "tenant_address",
