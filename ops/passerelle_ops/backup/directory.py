@@ -19,7 +19,6 @@ from passerelle_ops.backup.places import Place
 from passerelle_ops.backup.replaying import Replayed, Words
 from passerelle_ops.installation import Installation
 from passerelle_tenants import restored as tenants
-from passerelle_tenants.locator_key import FILE_NAME
 
 NAME: Final = "directory"
 #: By what a row of each table is known.
@@ -44,7 +43,7 @@ class Directory:
 
 def ledger_of(installation: Installation) -> Ledger:
     """The directory's ledger. Refused: KEY_FILE_MISSING."""
-    keys = Keys.load(installation.settings.locator_key or installation.state.path / FILE_NAME)
+    keys = Keys.load(installation.locator_key)
     return Ledger(Place(installation.ledger_url(NAME)), Directory(keys))
 
 
