@@ -110,7 +110,7 @@ async def _take(office: Office, peer: str, room: int) -> list[tuple[Any, ...]]:
         {
             "now": office.clock.now(),
             "peer": peer,
-            "lowest": int(Priority.FILLS if room > 0 else Priority.NARROWS),
+            "lowest": int(max(Priority) if room > 0 else Priority.NARROWS),
             "limit": min(room, _AT_ONCE) if room > 0 else BUNDLE,
             "wait": office.number("federation.retry_seconds"),
             "longest": office.number("federation.retry_seconds_max"),
