@@ -9,12 +9,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import literal, select
 
 from passerelle.audit import successions
 from passerelle.audit.export import export_lines, lines_between, written
 from passerelle.audit.heads import head_at
 from passerelle.audit.sealing import seal
-from passerelle.audit.successions import LastSigned, chained
+from passerelle.audit.successions import LastSigned, chained, public_key_named
 from passerelle.audit.transactions import transaction
 from passerelle.audit.verifier import faults_of, key_id_of, main, read_json
 from passerelle.dossier.erasure_certificate import certified, verify
@@ -198,6 +199,13 @@ async def test_a_certificate_is_verified_by_the_key_that_it_names(ground: Ground
         by = await successions.signers(act.connection, ground.context.tenant)
         after = certified(by, UUID(int=2), act.now, {})
     assert before.key_id != after.key_id
+    async with transaction(ground.context) as act:
+        told = [select(public_key_named(literal(each), literal(b"-"))) for each in (before.key_id, after.key_id, "no")]
+        assert [bytes((await act.connection.execute(each)).scalar_one()) for each in told] == [
+            by.named(before.key_id),
+            by.public_key,
+            b"-",
+        ]
     for each in (before, after):
         assert verify(each.statement, each.signature, by.named(each.key_id))["key_id"] == each.key_id
 
