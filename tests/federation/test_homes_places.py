@@ -50,7 +50,8 @@ async def test_the_first_network_that_opens_a_record_is_presumed_to_be_home(grou
     assert found.home is not None
     assert (found.home.tenant_id, found.home.state) == ("nantes", "presumed")
     assert await ground.places("toulouse") == {"nantes": True}
-    assert await ground.owed("toulouse") == {("place", "nantes"), ("relations", "nantes")}  # it keeps no document yet
+    to_home = {"place", "relations", "journal_line"}  # it keeps no document yet
+    assert await ground.owed("toulouse") == {(kind, "nantes") for kind in to_home}
     assert await ground.places("nantes") == {}  # not told yet
 
     await ground.carry("toulouse")
@@ -67,7 +68,7 @@ async def test_what_is_kept_already_is_owed_to_home(ground: Region) -> None:
     await ground.worlds["toulouse"].publish(patient_id, document())
     await ground.locate("nantes", "toulouse")
 
-    assert await ground.owed("toulouse") == {(kind, "nantes") for kind in ("place", "relations", "document")}
+    assert await ground.owed("toulouse") == {(kind, "nantes") for kind in ("place", "relations", "document", "journal_line")}
 
 
 async def test_two_that_come_at_once_find_each_other(ground: Region) -> None:
