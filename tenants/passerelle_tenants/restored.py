@@ -1,7 +1,8 @@
 """What changed between networks after a backup of the directory was made, put back into it.
 
 Who decides for a person (his home), under which key he is known now, which keys are believed no more, which role writes
-for one network alone. A home has numbers: the higher one holds. Comes in: rows as the ledger last had them.
+for one network alone, which networks merged. A home has numbers: the higher one holds. Comes in: rows as the ledger
+last had them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from passerelle_tenants.tables import home, person_key_change, tenant_key, tenant_role
+from passerelle_tenants.tables import home, person_key_change, tenant_key, tenant_merge, tenant_role
 
 _AT_HOME: Final = text(
     "insert into home select * from jsonb_populate_recordset(null::home, cast(:said as jsonb))"
@@ -38,11 +39,17 @@ _BOUND: Final = text(
     " on conflict (role) do update set tenant_id = excluded.tenant_id"
     " where tenant_role.tenant_id <> excluded.tenant_id returning 1"
 )
+_MERGED: Final = text(
+    "insert into tenant_merge select * from jsonb_populate_recordset(null::tenant_merge, cast(:said as jsonb))"
+    " on conflict (tenant_id) do update set done_at = excluded.done_at"
+    " where tenant_merge.done_at is null and excluded.done_at is not null returning 1"
+)
 _CHANGES: Final = {
     home.name: _AT_HOME,
     person_key_change.name: _REPLACED,
     tenant_key.name: _ENDED,
     tenant_role.name: _BOUND,
+    tenant_merge.name: _MERGED,
 }
 TABLES: Final = tuple(_CHANGES)
 

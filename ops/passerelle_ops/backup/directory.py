@@ -29,6 +29,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "person_key_change": ("person_key",),
     "tenant_key": ("tenant_id", "key_id"),
     "tenant_role": ("role",),
+    "tenant_merge": ("tenant_id",),
 }
 _AT_ONCE: Final = 1_000
 

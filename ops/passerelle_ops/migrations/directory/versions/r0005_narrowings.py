@@ -48,6 +48,7 @@ _NOTED = (
         ("tenant_id", "key_id", "valid_until"),
     ),
     ("tenant_role", "insert or update", None, ("role", "tenant_id")),
+    ("tenant_merge", "insert or update", None, ("tenant_id", "into_tenant", "since", "done_at")),
 )
 
 
