@@ -68,7 +68,9 @@ async def test_what_is_kept_already_is_owed_to_home(ground: Region) -> None:
     await ground.worlds["toulouse"].publish(patient_id, document())
     await ground.locate("nantes", "toulouse")
 
-    assert await ground.owed("toulouse") == {(kind, "nantes") for kind in ("place", "relations", "document", "journal_line")}
+    assert await ground.owed("toulouse") == {
+        (kind, "nantes") for kind in ("place", "relations", "document", "journal_line")
+    }
 
 
 async def test_two_that_come_at_once_find_each_other(ground: Region) -> None:
