@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -23,6 +21,7 @@ from passerelle_graphql.compiler import running
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
 from passerelle_graphql.context import Asked
+from passerelle_graphql.deadlines import Deadlines
 from passerelle_graphql.metrics import OPERATIONS, noted
 
 
@@ -79,36 +78,45 @@ class Answered:
     why_not_compiled: str | None = None
 
 
-async def answer(schema: Schema, plans: Plans | None, asked: Asked, *, seconds: float) -> Answered:
+async def answer(schema: Schema, plans: Plans | None, asked: Asked, deadlines: Deadlines) -> Answered:
     """By its plan where the operation has one, else by Strawberry. Raises as `execute`, and DATABASE_BUSY when a read
     of which nothing is left finds no room: a full house is no answer."""
     why_not: NotCompiled | None = None
     if plans is not None:
+        deadline = deadlines.begin()
         try:
-            with _in_time():
-                async with asyncio.timeout(seconds):
-                    body = await running.run(plans.plan(asked.prepared), asked)
+            async with deadline:
+                body = await running.run(plans.plan(asked.prepared), asked)
         except NotCompiled as reason:
             why_not = reason
+        except TimeoutError as slow:
+            raise _too_slow() from slow
         else:
             OPERATIONS.add(Executor.COMPILED, "")
             return Answered(body)
-    said = (await execute(schema, asked, seconds=seconds)).body
+        finally:
+            deadlines.end(deadline)
+    said = (await execute(schema, asked, deadlines)).body
     OPERATIONS.add(Executor.STRAWBERRY, str(why_not or ""))
     return Answered(as_json(said), str(why_not) if why_not and not why_not.is_expected else None)
 
 
-async def execute(schema: Schema, asked: Asked, *, seconds: float) -> Answer:
-    """Strawberry's answer. Raises `TryLater`: OPERATION_TOO_SLOW when it takes longer than `seconds`, DATABASE_BUSY
-    when a read came to nothing for want of room."""
-    with _in_time():
-        async with asyncio.timeout(seconds):
+async def execute(schema: Schema, asked: Asked, deadlines: Deadlines) -> Answer:
+    """Strawberry's answer. Raises `TryLater`: OPERATION_TOO_SLOW when its time is over, DATABASE_BUSY when a read came
+    to nothing for want of room."""
+    deadline = deadlines.begin()
+    try:
+        async with deadline:
             result = await schema.execute(
                 asked.prepared.document.text,
                 variable_values=dict(asked.prepared.variables),
                 context_value=asked,
                 operation_name=asked.prepared.name,
             )
+    except TimeoutError as slow:
+        raise _too_slow() from slow
+    finally:
+        deadlines.end(deadline)
     if result.data is None and asked.prepared.operation.operation is OperationType.QUERY:
         _raise_full(result.errors or ())
     request_id = asked.context.request_id
@@ -129,9 +137,5 @@ def _outcome(error: GraphQLError, network: str) -> str:
     return "invalid" if cause is None or isinstance(cause, GraphQLError) else noted(cause, network)
 
 
-@contextmanager
-def _in_time() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as slow:
-        raise TryLater("OPERATION_TOO_SLOW", retry_after=5) from slow
+def _too_slow() -> TryLater:
+    return TryLater("OPERATION_TOO_SLOW", retry_after=5)

@@ -23,6 +23,7 @@ from passerelle_graphql.authentication import Actors, KeptActors, Tenants, Verif
 from passerelle_graphql.committed import committed
 from passerelle_graphql.compiler.building import NotCompiled
 from passerelle_graphql.compiler.plans import Plans
+from passerelle_graphql.deadlines import Deadlines
 from passerelle_graphql.execution import Executor
 from passerelle_graphql.following import Streams
 from passerelle_graphql.health import Check
@@ -68,6 +69,11 @@ class Gateway:
     def kept_actors(self) -> KeptActors:
         """Who came in a moment ago."""
         return KeptActors()
+
+    @cached_property
+    def deadlines(self) -> Deadlines:
+        """Ends what takes too long."""
+        return Deadlines(self.limits.seconds)
 
     @cached_property
     def preparation(self) -> Preparation:

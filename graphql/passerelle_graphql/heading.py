@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 Heading: TypeAlias = Mapping[bytes, bytes]
 
 
-def heading(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def heading(fields: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Each field by its name. One sent several times is the list of them (RFC 9110 §5.3), be it one that takes none."""
-    read: dict[bytes, bytes] = {}
+    read = dict(fields)
+    if len(read) == len(fields):
+        return read
+    read.clear()
     for name, value in fields:
         read[name] = value if name not in read else read[name] + b", " + value
     return read

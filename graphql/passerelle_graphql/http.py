@@ -85,10 +85,11 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
         head = heading(scope["headers"])
-        if wants_events(said(head, b"accept")):
+        accepts = said(head, b"accept")
+        if wants_events(accepts):
             await self._streams.answer(scope, receive, send, head)
             return
-        media_type = answer_type(said(head, b"accept"))
+        media_type = answer_type(accepts)
         shown_as = media_type or MediaType.JSON
         response = await self._answered(scope, receive, head, media_type, request_id)
         body = response.body
@@ -157,7 +158,7 @@ class GraphQLEndpoint:
         self._refuse_when_full()
         self._under_way += 1
         try:
-            answered = await answer(gateway.schema, gateway.plans, asked, seconds=gateway.limits.seconds)
+            answered = await answer(gateway.schema, gateway.plans, asked, gateway.deadlines)
         finally:
             self._under_way -= 1
         more = standing.extensions(context, asked.emergencies)

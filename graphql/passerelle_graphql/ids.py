@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -12,6 +11,7 @@ from strawberry import ID
 
 from passerelle.kernel.errors import InvalidInput
 
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")  # RFC 4648 §5
 _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -45,10 +45,7 @@ def node_id(kind: Node, key: UUID) -> ID:
 
 def key_of(kind: Node, given: str) -> UUID:
     """The key behind an id. Refused: ID_INVALID for anything that is not an id of that kind."""
-    try:
-        raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error) as broken:
-        raise InvalidInput("ID_INVALID") from broken
+    raw = _octets(given, "ID_INVALID")
     if len(raw) != 17 or raw[:1] != kind.encode("ascii") or _id(raw) != given:
         raise InvalidInput("ID_INVALID")
     return UUID(bytes=raw[1:])
@@ -64,7 +61,16 @@ def is_of(kind: Node, given: str) -> bool:
 
 
 def _id(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
+
+
+def _octets(given: str, code: str) -> bytes:
+    """What `_id` was made of. Refused with `code`: what is no base64 at all."""
+    try:
+        padded = given.encode("ascii").translate(_FROM_URL) + b"=" * (-len(given) % 4)
+        return binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError as broken:
+        raise InvalidInput(code) from broken
 
 
 def line_cursor(line: int) -> str:
@@ -80,10 +86,10 @@ def place_cursor(at: datetime, line: int) -> str:
 
 def read_place_cursor(given: str) -> tuple[datetime, int]:
     """The instant and the line behind a cursor. Refused: CURSOR_INVALID."""
+    raw = _octets(given, "CURSOR_INVALID")
     try:
-        raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
         at = _EPOCH + int.from_bytes(raw[1:9], signed=True) * _TICK
-    except (ValueError, OverflowError, binascii.Error) as broken:
+    except OverflowError as broken:
         raise InvalidInput("CURSOR_INVALID") from broken
     if len(raw) != 17 or raw[:1] != Node.LINE.encode("ascii") or raw[9] > 0x7F:
         raise InvalidInput("CURSOR_INVALID")
@@ -92,10 +98,7 @@ def read_place_cursor(given: str) -> tuple[datetime, int]:
 
 def read_line_cursor(given: str) -> int:
     """The line behind a cursor. Refused: CURSOR_INVALID."""
-    try:
-        raw = base64.b64decode(given + "=" * (-len(given) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error) as broken:
-        raise InvalidInput("CURSOR_INVALID") from broken
+    raw = _octets(given, "CURSOR_INVALID")
     if len(raw) != 9 or raw[:1] != Node.LINE.encode("ascii") or raw[1] > 0x7F:  # no line is past a signed bigint
         raise InvalidInput("CURSOR_INVALID")
     return int.from_bytes(raw[1:])

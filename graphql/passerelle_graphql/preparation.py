@@ -18,20 +18,20 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     IntValueNode,
+    Node,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
     StringValueNode,
     VariableDefinitionNode,
-    Visitor,
     get_variable_values,
     is_input_type,
     parse,
     specified_rules,
     type_from_ast,
     validate,
-    visit,
 )
+from graphql.language.ast import QUERY_DOCUMENT_KEYS
 from strawberry.schema import Schema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 
@@ -236,7 +236,7 @@ class Preparation:
             ast = parse(text, max_tokens=self._limits.tokens)
             limits.check(ast, self._limits)
             contents = _Contents()
-            visit(ast, contents)
+            contents.gather(ast)
         except GraphQLSyntaxError as unreadable:
             raise RequestErrors([errors.syntax_error(unreadable, tokens=self._limits.tokens)]) from unreadable
         except InvalidInput as refused:
@@ -288,27 +288,35 @@ class Preparation:
         return found if any(found.values()) else {each: [each.variable.name.value] for each in declarations}
 
 
-class _Contents(Visitor):
+class _Contents:
     """Gathers the names of the fields, whatever their alias, and whether the document holds values of its own.
 
     Refuses a literal that no database stores and no JSON writes, however it was escaped.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.names: set[str] = set()
         self.has_values = False
 
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        self.names.add(node.name.value)
-
-    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
-        self.has_values = self.has_values or len(node.value) > _SIZE_DIGITS
-
-    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
-        self.has_values = True
-        if not is_text(node.value):
-            raise InvalidInput("TEXT_INVALID")
+    def gather(self, ast: DocumentNode) -> None:
+        """Go through every node: `graphql.visit` does more, at ten times the price."""
+        left: list[Node] = [ast]
+        while left:
+            node = left.pop()
+            for key in QUERY_DOCUMENT_KEYS.get(node.kind, ()):
+                below = getattr(node, key)
+                if isinstance(below, Node):
+                    left.append(below)
+                elif isinstance(below, tuple):
+                    left += below
+            if isinstance(node, FieldNode):
+                self.names.add(node.name.value)
+            elif isinstance(node, IntValueNode):
+                self.has_values = self.has_values or len(node.value) > _SIZE_DIGITS
+            elif isinstance(node, StringValueNode):
+                self.has_values = True
+                if not is_text(node.value):
+                    raise InvalidInput("TEXT_INVALID")
 
 
 def _chosen(document: Document, parameters: Parameters) -> OperationDefinitionNode:

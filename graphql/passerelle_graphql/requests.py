@@ -159,7 +159,11 @@ def texts_in(value: Any) -> Iterator[str]:
 
 def _json(text: str, parameter: str) -> Any:
     try:
-        return _DECODER.decode(text)
+        if text.startswith("{"):
+            value, end = _DECODER.raw_decode(text)
+            if end == len(text):
+                return value
+        return _DECODER.decode(text)  # which takes white space before and after
     except (ValueError, RecursionError) as broken:
         code = "BODY_NOT_JSON" if parameter == "body" else "PARAMETER_NOT_JSON"
         raise InvalidInput(code, parameter=parameter) from broken

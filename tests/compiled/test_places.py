@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Context
+from passerelle.kernel.database import Database
 from passerelle_graphql.bodies import as_json
 from passerelle_graphql.compiler import shapes
 from passerelle_graphql.compiler.building import Builder
@@ -66,7 +68,7 @@ async def test_a_place_holds_whatever_its_columns_hold(
         said = text(f"select {body.replace(':', BACKSLASH + ':')} from {given}")
         async with tenant_database.database.transaction() as connection:
             octets = str(await connection.scalar(said, {"one": first, "two": second})).encode()
-        shown = await filled(octets, builder.late, context)
+        shown = b"".join(await filled(octets, builder.late, context))
         assert json.loads(shown) == [first, [first, second], second, [second]]
 
 
@@ -87,3 +89,29 @@ def test_neighbours_of_the_same_columns_are_one_place_where_both_are_kept(fields
     asked = Parameters(query=query % (node_id(Node.PATIENT, uuid4()), fields))
     prepared = Preparation(schema, Limits(), introspection=False).prepare(asked)
     assert Plans(schema, ROOTS, kept=1).plan(prepared).roots[0].body.count("\x02") == places
+
+
+async def test_what_a_lookup_found_is_kept_for_a_while_and_what_it_did_not_find_is_not(
+    clock: SetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("passerelle_graphql.compiler.late.monotonic", lambda: now)
+    context = World(network(Database("postgresql://nobody@127.0.0.1:1/none"), tmp_path), clock).context(operator())
+    asked: list[Sequence[Sequence[Any]]] = []
+
+    async def lookup(_context: Context, columns: Sequence[Sequence[Any]]) -> Mapping[str, Any]:
+        asked.append(columns)
+        return {"known": "named"}
+
+    def write(_context: Context, columns: Sequence[Any], found: Mapping[str, Any]) -> bytes:
+        return as_json(found.get(columns[0]))
+
+    kind = object()
+    late = Late(write=write, lookup=lookup, kept_as=lambda _context: kind, kept_seconds=5)
+    body = b'[\x010\x02["known"]\x01,\x010\x02["unknown"]\x01,\x010\x02["known"]\x01]'
+    for _ in range(2):
+        assert b"".join(await filled(body, [late], context)) == b'["named",null,"named"]'
+    now = 5.0
+    await filled(body, [late], context)
+
+    assert asked == [[["known"], ["unknown"]], [["unknown"]], [["known"], ["unknown"]]]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cachetools import LRUCache
 from graphql import (
     FieldNode,
     GraphQLField,
@@ -30,6 +29,7 @@ from passerelle_graphql.compiler.shapes import Sql
 from passerelle_graphql.preparation import Prepared
 
 _SHAPES_AT_MOST: Final = 16
+_PLANS_AT_MOST: Final = 64
 #: Reads the arguments of one field out of the variables of a request, as its resolver would get them.
 Reader = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -77,8 +77,17 @@ class Plan:
     typenames: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """The variables that its plans depend on, those that must not be null, and its plans by the former."""
+
+    switches: tuple[str, ...]
+    never_null: tuple[str, ...]
+    plans: dict[tuple[Any, ...], Plan | NotCompiled] = field(default_factory=dict)
+
+
 class Plans:
-    """The plans of one schema; at most `kept` are kept.
+    """The plans of one schema; those of at most `kept` operations are kept, the least recently asked for leaves first.
 
     Without `uses_kept`, what rows keep written is not used: a measure's bar.
     """
@@ -88,31 +97,40 @@ class Plans:
         self._strawberry = schema
         self._schema = schema._schema
         self._roots = {each.name: each for each in roots}
-        self._kept: LRUCache[tuple[object, ...], Plan | NotCompiled] = LRUCache(kept)
-        self._variables: LRUCache[tuple[str, str | None], tuple[tuple[str, ...], tuple[str, ...]]] = LRUCache(kept)
+        self._most = kept
+        self._kept: dict[tuple[str, str | None], _Operation] = {}
 
     def plan(self, prepared: Prepared) -> Plan:
         """The plan of a prepared operation. NotCompiled when it has none."""
-        text, name = prepared.document.text, prepared.name
-        variables = self._variables.get((text, name))
-        if variables is None:
+        asked = self._operation(prepared)
+        for each in asked.never_null:
+            if prepared.coerced.get(each, "") is None:
+                raise NotCompiled("null where it fails a field")
+        flags = tuple([prepared.coerced.get(each) for each in asked.switches])
+        known = asked.plans.get(flags)
+        if known is None:
+            try:
+                known = self._made(prepared, dict(zip(asked.switches, flags, strict=True)))
+            except NotCompiled as reason:
+                known = reason.with_traceback(None)  # whose frames hold the values of this request
+            if len(asked.plans) >= _PLANS_AT_MOST:
+                asked.plans.clear()
+            asked.plans[flags] = known
+        if isinstance(known, NotCompiled):
+            raise NotCompiled(*known.args, is_expected=known.is_expected)
+        return known
+
+    def _operation(self, prepared: Prepared) -> _Operation:
+        kept, key = self._kept, (prepared.document.text, prepared.name)
+        known = kept.pop(key, None)
+        if known is None:
             document, operation = prepared.document, prepared.operation
             sets = [operation.selection_set, *(each.selection_set for each in document.fragments.values())]
             never_null = () if document.is_plain else must_not_be_null(self._schema, document.ast, operation)
-            variables = self._variables[text, name] = (tuple(sorted(switches(sets))), never_null)
-        names, never_null = variables
-        if any(prepared.coerced.get(each, "") is None for each in never_null):
-            raise NotCompiled("null where it fails a field")
-        key = (text, name, *(prepared.coerced.get(each) for each in names))
-        known = self._kept.get(key)
-        if known is None:
-            try:
-                known = self._made(prepared, {each: prepared.coerced.get(each) for each in names})
-            except NotCompiled as reason:
-                known = reason.with_traceback(None)  # whose frames hold the values of this request
-            self._kept[key] = known
-        if isinstance(known, NotCompiled):
-            raise NotCompiled(*known.args, is_expected=known.is_expected)
+            known = _Operation(tuple(sorted(switches(sets))), never_null)
+            if len(kept) >= self._most:
+                del kept[next(iter(kept))]
+        kept[key] = known  # last
         return known
 
     def _made(self, prepared: Prepared, flags: Mapping[str, Any]) -> Plan:

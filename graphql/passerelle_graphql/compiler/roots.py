@@ -7,8 +7,8 @@ the frame is the domain's (facts, verdict, journal line, rows that may be seen),
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import CTE, ColumnElement, Select, Text, bindparam, literal_column, select
@@ -87,7 +87,7 @@ class Frame:
     ) -> None:
         """`around` makes the statement round its body; `also` are the CTEs that it has whatever refers to them."""
         written = Statement(around(literal_column(_BODY)).add_cte(*also))
-        self._sql, self._names, self._rows = written.sql.decode(), written.names, rows or {}
+        self._sql, self._written, self._rows = written.sql.decode(), written, rows or {}
 
     def statement(self, body: Sql) -> Written:
         """The whole statement."""
@@ -95,7 +95,7 @@ class Frame:
         for name, row in self._rows.items():
             named = sorted({each for each in re.findall(rf"\b{name}\.(\w+)", body) if each in row})
             sql = sql.replace(_columns(name), ", ".join(f"{row[each]} as {each}" for each in named) or "1 as nothing")
-        return Written(sql.replace(_BODY, f"({body})").encode(), self._names)
+        return Written(sql.replace(_BODY, f"({body})").encode(), self._written.names, self._written.values)
 
 
 def columns_of(name: str) -> ColumnElement[Any]:
@@ -113,7 +113,5 @@ class Written:
 
     sql: bytes
     names: tuple[str, ...]
-
-    def values(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """What `$1`, `$2`… stand for."""
-        return [parameters[name] for name in self.names]
+    values: Callable[[Mapping[str, Any]], Sequence[Any]] = field(repr=False, compare=False)
+    """What `$1`, `$2`… stand for, out of parameters by name."""

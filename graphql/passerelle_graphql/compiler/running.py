@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLNonNull, GraphQLUnionType
@@ -21,14 +21,14 @@ from passerelle_graphql.metrics import PROBLEMS, noted
 from passerelle_graphql.problems import Problem, outcome_shown, problem_of
 
 #: A statement and what its parameters stand for.
-_Bound: TypeAlias = tuple[Written, list[Any]]
+_Bound: TypeAlias = tuple[Written, Sequence[Any]]
 
 
 async def run(plan: Plan, asked: Asked) -> bytes:
     """The body of the answer. NotCompiled, before anything is read, when a statement does not answer this request."""
     variables = asked.prepared.coerced
     values = [_values(each, asked, variables) for each in plan.roots]
-    pieces: dict[str, bytes] = dict.fromkeys(plan.typenames, b'"Query"')
+    pieces: dict[str, Sequence[bytes]] = dict.fromkeys(plan.typenames, (b'"Query"',))
     for each, given in zip(plan.roots, values, strict=True):
         try:
             shown = _problem(each, asked, given) if isinstance(given, Exception) else await _body(each, asked, given)
@@ -40,8 +40,10 @@ async def run(plan: Plan, asked: Asked) -> bytes:
         pieces[each.key] = shown
     said = [b'{"data":{']
     for place, key in enumerate(plan.order):
-        said += (b',"%s":' % key.encode("ascii") if place else b'"%s":' % key.encode("ascii"), pieces[key])
-    return b"".join((*said, b"}}"))
+        said.append(b',"%s":' % key.encode("ascii") if place else b'"%s":' % key.encode("ascii"))
+        said += pieces[key]
+    said.append(b"}}")
+    return b"".join(said)
 
 
 def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> _Bound | Exception:
@@ -57,7 +59,8 @@ def _values(plan: RootPlan, asked: Asked, variables: Mapping[str, Any]) -> _Boun
         return failure
 
 
-async def _body(plan: RootPlan, asked: Asked, bound: _Bound) -> bytes:
+async def _body(plan: RootPlan, asked: Asked, bound: _Bound) -> Sequence[bytes]:
+    """What a root shows, in pieces."""
     try:
         body, told = await asked.context.tenant.database.fetch_raw(*bound)
         if body is not None:
@@ -71,10 +74,10 @@ async def _body(plan: RootPlan, asked: Asked, bound: _Bound) -> bytes:
         if error.code == BUSY:
             raise
         return _problem(plan, asked, error)
-    return rendering.written(plan.selections, plan.field.type, plan.selected, value)
+    return (rendering.written(plan.selections, plan.field.type, plan.selected, value),)
 
 
-def _problem(plan: RootPlan, asked: Asked, error: Exception) -> bytes:
+def _problem(plan: RootPlan, asked: Asked, error: Exception) -> Sequence[bytes]:
     """What is not done, as the type that says so; raised again where the root has no such type."""
     problem = problem_of(error, asked.context) if isinstance(error, PasserelleError) else None
     type_ = plan.field.type.of_type if isinstance(plan.field.type, GraphQLNonNull) else plan.field.type
@@ -82,7 +85,7 @@ def _problem(plan: RootPlan, asked: Asked, error: Exception) -> bytes:
     if problem is None or type(problem).__strawberry_definition__.name not in known:  # type: ignore[attr-defined]
         raise error
     _noted(asked, problem)
-    return rendering.written(plan.selections, plan.field.type, plan.selected, problem)
+    return (rendering.written(plan.selections, plan.field.type, plan.selected, problem),)
 
 
 def _noted(asked: Asked, problem: Problem) -> None:

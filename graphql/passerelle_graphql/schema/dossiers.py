@@ -219,7 +219,7 @@ def _parameters(asked: Asked, arguments: Given) -> Mapping[str, Any]:
         **reading.open_dossier_parameters(
             context,
             key_of(Node.PATIENT, arguments.root["patient_id"]),
-            wanted.wanted() if wanted else reading.DocumentFilter(),
+            wanted.wanted() if wanted else reading.UNFILTERED,
             first=below.get("first"),
             after=below.get("after"),
         ),

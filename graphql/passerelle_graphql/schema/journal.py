@@ -41,6 +41,7 @@ from passerelle_graphql.ids import Node, key_of, line_cursor, node_id, read_line
 from passerelle_graphql.problems import InvalidInput, Refusal, TryLater
 from passerelle_graphql.read_model import in_sql, shape, shown
 from passerelle_graphql.schema.enums import ActorKind, Mode, Purpose
+from passerelle_graphql.schema.structure_names import names_of_structures, structure_name_in_sql
 from passerelle_graphql.schema.values import CodedValue, PageInfo, coded, coded_in_sql
 from passerelle_policies import nomenclatures
 from passerelle_policies.vocabulary import Kind
@@ -94,18 +95,6 @@ def _journal_actor_in_sql(
         "software": leaf(shapes.free_text(software)),
     }
     return entity("JournalActor", fields)
-
-
-def structure_name_in_sql(number: Sql) -> Shape:
-    """The name of a structure, out of the directory: it is another database, asked after the statement."""
-
-    async def lookup(context: Context, numbers: Sequence[Sequence[Any]]) -> Mapping[str, Any]:
-        return await names_of_structures(context, [{"actor_establishment": each[0]} for each in numbers])
-
-    def write(_context: Context, values: Sequence[Any], names: Mapping[str, Any]) -> bytes:
-        return as_json(names.get(values[0]))
-
-    return unless_null(number, later(lambda _builder, _selected: Late(write=write, lookup=lookup), number))
 
 
 def _kept_late(make: Callable[..., str | None]) -> Callable[..., Shape]:
@@ -257,13 +246,6 @@ class JournalQuery:
             found = await traces.read_traces(act, key, chosen, first=size, before_line=before)
         names = await names_of_structures(context, [*found.lines, *found.emergencies])
         return _connection(found, names, size, is_first=not after)
-
-
-async def names_of_structures(context: Context, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The name of each structure that the directory knows, by its number."""
-    numbers = {str(row["actor_establishment"]) for row in rows if row["actor_establishment"]}
-    known = {number: await context.directory.establishment(number) for number in sorted(numbers)}
-    return {number: each.name for number, each in known.items() if each is not None}
 
 
 def line_fields(row: Row) -> dict[str, Shape]:

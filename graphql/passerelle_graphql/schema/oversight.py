@@ -29,14 +29,8 @@ from passerelle_graphql.problems import Conflict, InvalidInput, Refusal, TryLate
 from passerelle_graphql.read_model import shape, shown
 from passerelle_graphql.schema.emergencies import profession_of
 from passerelle_graphql.schema.enums import Pattern
-from passerelle_graphql.schema.journal import (
-    COLUMNS,
-    JournalLine,
-    columns_over,
-    line_fields,
-    names_of_structures,
-    shown_line,
-)
+from passerelle_graphql.schema.journal import COLUMNS, JournalLine, columns_over, line_fields, shown_line
+from passerelle_graphql.schema.structure_names import names_of_structures
 from passerelle_graphql.schema.values import CodedValue
 
 

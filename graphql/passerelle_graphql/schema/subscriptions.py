@@ -37,7 +37,8 @@ from passerelle_graphql.problems import (
 from passerelle_graphql.read_model import shape
 from passerelle_graphql.schema.documents import Document
 from passerelle_graphql.schema.enums import Mode
-from passerelle_graphql.schema.journal import JournalLine, names_of_structures, shown_line
+from passerelle_graphql.schema.journal import JournalLine, shown_line
+from passerelle_graphql.schema.structure_names import names_of_structures
 from passerelle_policies.vocabulary import Kind
 
 strawberry.enum(Arrival, description="Comment un document arrive : déposé, remis à sa place, ou montré.")

@@ -34,7 +34,7 @@ async def answers(gateway: Gateway, visit: Visit, parameters: Parameters) -> Asy
                     yield each
         else:
             asked = Asked(visit.context, prepared, gateway.path_of(tenant.id))
-            answered = await answer(gateway.schema, gateway.plans, asked, seconds=gateway.limits.seconds)
+            answered = await answer(gateway.schema, gateway.plans, asked, gateway.deadlines)
             yield with_more(answered.body, standing.extensions(visit.context, asked.emergencies))
 
 
