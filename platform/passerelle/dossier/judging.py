@@ -18,7 +18,7 @@ from passerelle.dossier import access, reach, refusals
 from passerelle.kernel.clock import legal_day
 from passerelle.kernel.context import Context
 from passerelle.kernel.errors import Refused
-from passerelle.kernel.pipeline_values import Written, written_each
+from passerelle.kernel.pipeline_values import Written, instant, written_each
 from passerelle_policies.decision import decide
 from passerelle_policies.vocabulary import PHARMACY_KINDS, Action, Kind
 
@@ -111,7 +111,7 @@ def lines_of_each(
 
 def parameters(context: Context, kind: Kind, patient_id: UUID, *, action: Action = Action.READ) -> dict[str, Any]:
     """Values for the bind parameters of `judged`."""
-    now = context.clock.now()
+    now = instant(context.clock.now())
     return {
         **_of_the_day(context, kind, action),
         "access_now": now,

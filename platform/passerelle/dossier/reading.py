@@ -84,6 +84,10 @@ class DocumentFilter:
     whole_history: bool = False
 
 
+#: What is kept where nobody says.
+UNFILTERED = DocumentFilter()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentPage:
     """One page of documents, newest first. Rows are mappings with the names in `SHOWN`."""
@@ -224,15 +228,9 @@ OPEN_DOSSIER = Statement(_opened())
 
 
 def _filter_parameters(context: Context, wanted: DocumentFilter) -> dict[str, Any]:
-    for given in (
-        wanted.type_codes,
-        wanted.class_codes,
-        wanted.author_ids,
-        wanted.structure_ids,
-        wanted.facility_types,
-    ):
-        if len(given) > MAX_FILTER_VALUES:
-            raise LimitExceeded("FILTER_TOO_LONG", limit=MAX_FILTER_VALUES)
+    lists = (wanted.type_codes, wanted.class_codes, wanted.author_ids, wanted.structure_ids, wanted.facility_types)
+    if max(map(len, lists)) > MAX_FILTER_VALUES:
+        raise LimitExceeded("FILTER_TOO_LONG", limit=MAX_FILTER_VALUES)
     since = wanted.since
     if since is None and not wanted.whole_history:
         months = access.number(context, "documents.default_window_months")
@@ -293,7 +291,7 @@ async def open_dossier(
 
     `Refused` (journalled) alike for an unknown patient and for one whose record is closed to the actor.
     """
-    wanted = wanted or DocumentFilter()
+    wanted = wanted or UNFILTERED
     parameters = open_dossier_parameters(context, patient_id, wanted, first=first, after=after, with_total=with_total)
     row = (await context.tenant.database.fetch(OPEN_DOSSIER, parameters))[0]
     said = dict(zip(OPEN_DOSSIER.columns, row, strict=True))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import calendar
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 PARIS = ZoneInfo("Europe/Paris")
 _Day = TypeVar("_Day", bound=date)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -43,13 +43,19 @@ class SetClock:
 
 def legal_day(clock: Clock) -> date:
     """The day in metropolitan France, on which a rule is or is not in force."""
-    return _day_of(int(clock.now().timestamp() // 3600))
+    global _day
+    begins, ends, day = _day
+    if not begins <= (now := clock.now()) < ends:
+        day = now.astimezone(PARIS).date()
+        begins, ends = (
+            datetime.combine(each, time(), PARIS).astimezone(UTC) for each in (day, day + timedelta(days=1))
+        )
+        _day = begins, ends, day
+    return day
 
 
-@lru_cache(maxsize=1024)
-def _day_of(hour: int) -> date:
-    """The legal day of an hour since 1970: Paris has been whole hours from UTC since 1911, and a request asks often."""
-    return datetime.fromtimestamp(hour * 3600, PARIS).date()
+#: The legal day last asked for, from its midnight to the next: a request asks often, and mostly of today.
+_day: tuple[datetime, datetime, date] = (_NEVER, _NEVER, date.max)
 
 
 def written_day(at: datetime) -> str:
@@ -61,7 +67,9 @@ def months_before(instant: _Day, months: int) -> _Day:
     """The same day `months` earlier, or the last day of that month when it is shorter."""
     index = instant.year * 12 + instant.month - 1 - months
     year, month = divmod(index, 12)
-    day = min(instant.day, calendar.monthrange(year, month + 1)[1])
+    day = instant.day
+    if day > 28:  # up to there every month has it
+        day = min(day, calendar.monthrange(year, month + 1)[1])
     return instant.replace(year=year, month=month + 1, day=day)
 
 

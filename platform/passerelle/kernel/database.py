@@ -8,7 +8,7 @@ A database that is away or overwhelmed is `TryLater` (see `outages`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
@@ -25,7 +25,7 @@ from passerelle.kernel import tracing
 from passerelle.kernel.ceiling import Ceiling
 from passerelle.kernel.outages import outages_told
 from passerelle.kernel.pipeline_pool import Pipelines
-from passerelle.kernel.pipeline_values import written
+from passerelle.kernel.pipeline_values import in_order, written
 from passerelle.kernel.transaction_pool import Transactions
 
 # A plan is made once for each connection and kept, whatever the parameters: making one costs more than running it.
@@ -60,10 +60,8 @@ class Statement:
         self.sql = str(compiled).encode()
         self.names: tuple[str, ...] = tuple(compiled.positiontup or ())
         self.columns: tuple[str, ...] = tuple(getattr(construct, "selected_columns", {}).keys())
-
-    def values(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """What `$1`, `$2`… stand for. A parameter without a value is a KeyError."""
-        return [parameters[name] for name in self.names]
+        #: What `$1`, `$2`… stand for, out of parameters by name. One without a value is a KeyError.
+        self.values: Callable[[Mapping[str, Any]], Sequence[Any]] = in_order(self.names)
 
 
 class Sendable(Protocol):

@@ -26,6 +26,7 @@ _ROWS: Final = int(pq.ExecStatus.TUPLES_OK)
 _ERROR: Final = int(pq.ExecStatus.FATAL_ERROR)
 _ABORTED: Final = int(pq.ExecStatus.PIPELINE_ABORTED)
 _SYNC: Final = int(pq.ExecStatus.PIPELINE_SYNC)
+_ALIVE: Final = int(pq.ConnStatus.OK)
 # A name that is not there, a plan whose columns have changed since: prepared anew, the statement runs.
 UNPREPARED_STATES: Final = ("26000", "0A000")
 
@@ -153,7 +154,7 @@ class Line:
             self._die(lost)
             return
         self._take()
-        if not self.is_closed and self._pgconn.status != pq.ConnStatus.OK:
+        if not self.is_closed and self._pgconn.status != _ALIVE:
             self._die(OperationalError("the connection is lost"))
 
     def _take(self) -> None:

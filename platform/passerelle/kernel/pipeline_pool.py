@@ -74,12 +74,11 @@ class Pipelines:
         """One statement, as its own transaction. Raises `TryLater`, or psycopg's error of the statement."""
         began = perf_counter()
         try:
+            return await self._asked(sql, values, as_bytes)
+        except psycopg.Error as failed:
             with outages_told():
-                try:
-                    return await self._asked(sql, values, as_bytes)
-                except psycopg.Error as failed:
-                    if not _is_worth_another(failed):
-                        raise
+                if not _is_worth_another(failed):
+                    raise
                 return await self._asked(sql, values, as_bytes)
         finally:
             SQL.add(perf_counter() - began, "statement")

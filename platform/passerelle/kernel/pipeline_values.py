@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from operator import itemgetter
+from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,6 +41,9 @@ class Binary(bytes):
     __slots__ = ()
 
 
+_READY: Final = frozenset((Written, NoneType))
+
+
 class _AsIs(Dumper):
     """psycopg too sends it as it is, where it runs a statement itself."""
 
@@ -61,16 +66,27 @@ def array(values: Sequence[Any]) -> Written:
 
 def written_each(values: Mapping[str, Any]) -> dict[str, Written | None]:
     """Values that are sent again and again, by name, written once."""
-    return {name: None if value is None else Written(_writer(value)(value)) for name, value in values.items()}
+    return {name: None if value is None else Written(_WRITERS[type(value)](value)) for name, value in values.items()}
+
+
+def instant(value: datetime) -> Written:
+    """An instant that stands in several places of one call, written once."""
+    return Written(_instant(value))
+
+
+def in_order(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """What takes the values of these names out of a mapping, at once. A name without a value is a KeyError."""
+    if len(names) > 1:  # of one, `itemgetter` gives the value itself
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
 
 
 def written(values: Sequence[Any]) -> list[bytes | None]:
     """The values of one call, in the order of `$1`, `$2`…"""
     if len(values) > MOST_VALUES:
         raise DataError("more values than PostgreSQL takes")
-    return [
-        value if value is None or type(value) is Written else _writer(value)(value)  # most are written already
-        for value in values
+    return [  # most are
+        value if (kind := type(value)) in _READY else _WRITERS[kind](value) for value in values
     ]
 
 
@@ -107,32 +123,35 @@ def _array(value: Sequence[Any]) -> bytes:
 
 
 def _element(value: Any) -> bytes:
-    octets = _writer(value)(value)
+    octets = _WRITERS[type(value)](value)
     if isinstance(value, list | tuple):
         return octets
     return b'"' + octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-_WRITERS: Final[dict[type, Callable[[Any], bytes]]] = {
-    Written: bytes,
-    Binary: lambda value: value,
-    str: _text,
-    bool: _truth,
-    int: lambda value: b"%d" % value,
-    UUID: lambda value: value.hex.encode(),
-    datetime: _instant,
-    date: lambda value: value.isoformat().encode(),
-    bytes: lambda value: b"\\x" + value.hex().encode(),
-    list: _array,
-    tuple: _array,
-}
+class _Writers(dict[type, Callable[[Any], bytes]]):
+    """By type; a kind of one is written as that one: an enumeration is a str or an int."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], bytes]:
+        for known, writer in self.items():
+            if issubclass(kind, known):
+                self[kind] = writer
+                return writer
+        raise TypeError(f"no bind value is a {kind.__name__}")
 
 
-def _writer(value: Any) -> Callable[[Any], bytes]:
-    writer = _WRITERS.get(type(value))
-    if writer is not None:
-        return writer
-    for known, writer in _WRITERS.items():  # an enumeration is a str or an int, a set clock gives a kind of datetime
-        if isinstance(value, known):
-            return writer
-    raise TypeError(f"no bind value is a {type(value).__name__}")
+_WRITERS: Final = _Writers(
+    {
+        Written: bytes,
+        Binary: lambda value: value,
+        str: _text,
+        bool: _truth,
+        int: lambda value: b"%d" % value,
+        UUID: lambda value: value.hex.encode(),
+        datetime: _instant,
+        date: lambda value: value.isoformat().encode(),
+        bytes: lambda value: b"\\x" + value.hex().encode(),
+        list: _array,
+        tuple: _array,
+    }
+)
