@@ -132,8 +132,10 @@ def assembled(
     """The gateway's routes, after those of `also`, with what stands before them."""
     graphql = GraphQLEndpoint(gateway)
     application = Starlette(routes=[*also, *routes(gateway, graphql)], lifespan=lifespan)
-    application.add_middleware(FrontDoor, graphql=graphql)
     application.add_middleware(AccessLog, streams=gateway.streams)
+    # What nearly everyone asks for goes through nothing else.
+    logged = AccessLog(graphql, gateway.streams)
+    application.middleware_stack = FrontDoor(application.build_middleware_stack(), logged)
     return application
 
 
