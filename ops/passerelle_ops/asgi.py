@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         registry = await installation.registry()
+        await verifier.look()
         _log.info("started", networks=sorted(registry.networks))
         async with exposed.shared(), streams_end_first(gateway.streams, settings.drain_seconds):
             yield
@@ -101,13 +102,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     elsewhere = OtherNetworks(networks, installation.directory)
     reads = FederatedReads(installation.registry, installation.directory, installation.clock, settings.federation_url)
+    verifier = TokenVerifier(
+        _issuers(settings, settings.issuer),
+        installation.clock,
+        Revocations(installation.directory.database, installation.clock),
+    )
     gateway = Gateway(
         registry=_Networks(installation),
-        verifier=TokenVerifier(
-            _issuers(settings, settings.issuer),
-            installation.clock,
-            Revocations(installation.directory.database, installation.clock),
-        ),
+        verifier=verifier,
         directory=installation.directory,
         clock=installation.clock,
         elsewhere_experts=elsewhere,

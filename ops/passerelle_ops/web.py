@@ -8,6 +8,7 @@ has its own listening socket (SO_REUSEPORT, Linux): the kernel shares connection
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import os
 import signal
@@ -34,6 +35,9 @@ from passerelle_ops.settings import Settings
 GRACE_SECONDS: Final = int(Limits().seconds) + 5
 # Longer than proxies keep theirs (nginx: 60 s): a request that comes along as we close a connection is lost.
 _KEEP_ALIVE_SECONDS: Final = 75
+# Who came through the door as it closed, and whose request was not read yet, is still answered.
+_LINGER_SECONDS: Final = 1.0
+_A_TURN: Final = 0.01  # of the loop: whoever knocked is let in before the door closes
 _TICK: Final = 0.05
 _FIRST_DELAY, _LONGEST_DELAY, _NEW_AFTER = 0.5, 30.0, 60.0
 _FALLS: Final = 3  # before anything served: whoever supervises us is told
@@ -91,6 +95,7 @@ class _Server(uvicorn.Server):
         self._address = host, port
         self._ready = ready
         self._said = said
+        self._lingers = min(_LINGER_SECONDS, Settings().drain_seconds)
 
     def run_until_told(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -101,6 +106,15 @@ class _Server(uvicorn.Server):
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listening.bind((host, port))
             self.run(sockets=[listening])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(_A_TURN)
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        await asyncio.sleep(self._lingers)
+        await super().shutdown()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)

@@ -42,6 +42,23 @@ async def test_keys_are_asked_for_once_and_a_verified_token_is_not_verified_agai
     assert refused.value.code == "TOKEN_EXPIRED"
 
 
+async def test_keys_can_be_had_before_the_first_token_comes_and_one_that_could_not_is_asked_for_again(
+    answers: tuple[Answers, str],
+) -> None:
+    told, url = answers
+    key = ECKey.generate_key("P-256", auto_kid=True)
+    token = jwt.encode({"alg": "ES256", "kid": str(key.kid)}, claims_of(url), key)
+    for is_there in (False, True):
+        told.forget()
+        if is_there:
+            told.publish(key)
+        verifier = TokenVerifier([Issuer(url=url, audience="passerelle", jwks_url=f"{url}/jwks")], SetClock(START))
+        await verifier.look()
+        told.publish(key)
+        assert (await verifier.verify(token)).issuer == url
+        assert told.asked == (1 if is_there else 2)
+
+
 async def test_a_new_key_is_believed_at_once_and_the_one_before_stays_good(place: Place) -> None:
     before = place.issuer.mint(WHO)
     await place.verify(before)

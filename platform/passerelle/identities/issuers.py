@@ -105,6 +105,13 @@ class IssuerKeys:
             raise TryLater("IDENTITY_ISSUER_UNAVAILABLE", retry_after=int(ASK_AGAIN_AFTER.total_seconds()))
         raise NotAuthenticated("TOKEN_BAD_SIGNATURE")
 
+    async def look(self) -> None:
+        """Ask before anybody needs a key. When that fails, whoever needs one first asks again."""
+        async with self._asking:
+            await self._ask()
+            if self._is_away:
+                self._asked_at = None
+
     def has(self, kid: str, thumbprint: str) -> bool:
         """Whether the issuer had this very key under that name when it was asked last."""
         known = self._keys.get(kid)

@@ -7,11 +7,13 @@ how it is verified: `alg` must be one that its key allows, `jwk`, `jku` and `x5u
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -27,7 +29,7 @@ from passerelle.identities.claims import Claims, bearer
 from passerelle.identities.issuers import ALGORITHMS, Issuer, IssuerKeys, SigningKey
 from passerelle.identities.revocations import Marks, Revocations, id_mark, subject_mark, token_mark
 from passerelle.kernel.clock import Clock, SystemClock
-from passerelle.kernel.errors import InvalidInput, NotAuthenticated
+from passerelle.kernel.errors import InvalidInput, NotAuthenticated, TryLater
 
 LEEWAY_SECONDS: Final = 30
 TOKEN_LIMIT: Final = 16 * 1024
@@ -101,6 +103,13 @@ class TokenVerifier:
             if self._revocations.deny(believed.marks):
                 raise NotAuthenticated("TOKEN_REVOKED")
         return believed.bearer
+
+    async def look(self) -> None:
+        """Know the issuers' keys and what is denied before the first token comes, as far as they can be had."""
+        await asyncio.gather(*(keys.look() for _, keys in self._issuers.values()))
+        if self._revocations is not None:
+            with suppress(TryLater):
+                await self._revocations.hear()
 
     def _keep(self, fingerprint: bytes, believed: _Believed) -> None:
         """Keep it last; what came first leaves when there is no room."""
