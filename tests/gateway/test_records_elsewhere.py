@@ -101,15 +101,22 @@ async def test_home_refuses_whom_it_does_not_let_in_and_the_manifest_says_so(reg
     assert (response.status_code, response.json()["code"]) == (404, "DOCUMENT_UNKNOWN")
 
 
-async def test_a_network_that_does_not_answer_is_said_and_nothing_waits(region: Region) -> None:
-    record, _ = await region.visit()
+async def test_a_network_that_does_not_answer_is_said_and_asked_again_goes_on_from_there(region: Region) -> None:
+    record, patient_id = await region.visit()
+    for day in (10, 11):
+        await region.home.publish(patient_id, builders.document(title=f"Jour {day}", at=f"202611{day}093000+0100"))
+    cursor = (await _elsewhere(record.doctor, record, first=1))["pageInfo"]["endCursor"]
     url, region.url = region.url, "http://127.0.0.1:9"
     try:
-        answer = await _elsewhere(record.doctor, record)
+        answer = await _elsewhere(record.doctor, record, first=1, after=cursor)
         assert (answer["documents"], _states(answer)) == ([], {TENANT: "ANSWERED", HOME: "TIMED_OUT"})
     finally:
         region.url = url
-    assert _states(await _elsewhere(record.doctor, record))[HOME] == "ANSWERED"
+    again = await _elsewhere(record.doctor, record, first=1, after=cursor)
+    assert ([each["document"]["title"] for each in again["documents"]], _states(again)[HOME]) == (
+        ["Jour 10"],
+        "ANSWERED",
+    )
 
 
 async def test_what_is_masked_at_home_is_out_of_sight_from_here(region: Region) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -14,8 +14,9 @@ from sqlalchemy.exc import ProgrammingError
 from passerelle.kernel.clock import SetClock
 from passerelle.kernel.database import Database
 from passerelle.kernel.errors import Conflict
+from passerelle.kernel.merges import Merge
 from passerelle_ops.stack.postgres import Postgres
-from passerelle_tenants import addresses
+from passerelle_tenants import addresses, merges
 from passerelle_tenants.federation import keys
 from passerelle_tenants.onboarding import Site, admit_to_directory
 from passerelle_tenants.tables import tenant
@@ -110,6 +111,18 @@ async def test_a_role_names_its_own_network_alone(own: Database, directory_datab
     async with installation.transaction() as connection:
         held = {each: await addresses.holder(connection, each) for each in ("autre", "autrefois", "nouveau")}
     assert held == {"autre": "autre", "autrefois": "autre", "nouveau": "essai"}
+
+
+async def test_a_role_ends_the_merge_of_its_own_network_alone(own: Database, directory_database: Cloned) -> None:
+    enter = text("insert into tenant_merge values (:name, :into, now(), null)")
+    async with directory_database.database.transaction() as connection:
+        await connection.execute(enter, [{"name": "essai", "into": "autre"}, {"name": "tiers", "into": "autre"}])
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        async with own.transaction() as connection:
+            await connection.execute(enter, {"name": "autre", "into": "essai"})
+    for name, done in (("tiers", False), ("essai", True)):
+        await merges.end(own, name, datetime(2026, 11, 16, tzinfo=UTC))
+        assert (await merges.recorded_merges(own))[name] == Merge(into="autre", is_done=done)
 
 
 async def test_a_role_is_of_one_network_and_never_the_installation_s(own: Database, directory_database: Cloned) -> None:
