@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from passerelle.identities.ins import IdentityStatus
@@ -42,7 +42,15 @@ _PROBLEMS: Final[dict[str, str]] = {
 }
 _UNFORESEEN: Final = "cette valeur ne convient pas"
 
-TenantId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$")]
+
+def _not_the_directory(tenant_id: str) -> str:
+    """Its backups and its ledger lie beside those of networks, under that name."""
+    if tenant_id == "directory":
+        raise ValueError("c’est le nom de l’annuaire")
+    return tenant_id
+
+
+TenantId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,30}$"), AfterValidator(_not_the_directory)]
 Finess = Annotated[str, StringConstraints(pattern=r"^(\d{2}|2[AB])\d{7}$")]
 Name = Annotated[str, StringConstraints(min_length=2, max_length=120, strip_whitespace=True)]
 Oid = Annotated[str, StringConstraints(pattern=r"^[0-2](\.(0|[1-9]\d*))+$")]

@@ -65,6 +65,7 @@ def test_everything_a_file_says_is_kept(folder: Path) -> None:
         ('category = "SA01"', 'category = "hôpital"', "NETWORK_INVALID", "basins.0.establishments.0.category"),
         ('id = "essai"', 'id = "Essai"', "NETWORK_INVALID", "id"),
         ('id = "essai"', 'id = "autre"', "NETWORK_FILE_MISNAMED", None),
+        ('id = "essai"', 'id = "directory"', "NETWORK_INVALID", "id"),
         ("is_test = true", 'is_test = "peut-être"', "NETWORK_INVALID", "is_test"),
         ('name = "Réseau d’essai"', "name = 3", "NETWORK_INVALID", "name"),
         ("[ingest]", "[[ingest]]", "NETWORK_INVALID", "ingest"),
