@@ -213,7 +213,7 @@ async def test_what_signs_is_changed_by_two_steps(ground: Ground, capsys: pytest
         return json.loads(capsys.readouterr().out) if done == 0 else done
 
     former = (await run("show", "oncomip"))["key_id"]
-    assert await run("rotate-sealing", "oncomip") == 1  # nothing was prepared
+    assert await run("rotate-sealing", "oncomip") == 4  # nothing was prepared
     ready = await run("rotate-sealing", "oncomip", "--prepare")
     assert (await run("show", "oncomip"))["key_id"] == former
     assert await run("rotate-sealing", "oncomip") == ready == {"network": "oncomip", "key_id": ready["key_id"]}
