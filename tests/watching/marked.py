@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from graphql import (
@@ -21,22 +22,34 @@ from graphql import (
     type_from_ast,
 )
 
-from passerelle.identities.ins import Ins
+from passerelle.audit.transactions import transaction
+from passerelle.dossier import lifecycle
+from passerelle.identities import patients
+from passerelle.identities.directory import Practice, Professional
+from passerelle.identities.ins import IdentityStatus, Ins
+from passerelle.kernel.clock import SetClock
+from passerelle.kernel.context import Tenant
 from passerelle_graphql.committed import committed
+from passerelle_graphql.ids import Node, node_id
 from passerelle_graphql.schema import schema
+from passerelle_ops.demo.issuer import DemoIssuer
+from passerelle_ops.installation import Installation
+from tests import builders
+from tests.gateway.serving import TENANT
 
 MARK: Final = "MARQUE"
+INS: Final = builders.ins_of(31_415)
 CONTENT: Final = f"<p>{MARK}CONTENU</p>".encode()
 SCHEMA: Final[GraphQLSchema] = schema._schema
 #: What ends something, and comes last.
 _ENDING: Final = ("Block", "Close", "Declare", "Delete", "Mask", "Move", "Object", "Purge", "Request", "Suspend")
 
 
-def operations() -> Iterator[tuple[str, OperationDefinitionNode]]:
-    """Every committed operation, in an order in which much of it is answered."""
+def operations(texts: Mapping[str, str] | None = None) -> Iterator[tuple[str, OperationDefinitionNode]]:
+    """Every committed operation, or those of `texts`, in an order in which much of it is answered."""
     found = [
         (name, each)
-        for name, text in committed().items()
+        for name, text in (committed() if texts is None else texts).items()
         for each in parse(text).definitions
         if isinstance(each, OperationDefinitionNode) and each.name is not None and each.name.value == name
     ]
@@ -106,3 +119,33 @@ class Values:
             "typeCode": "11488-4",
         }
         return by_type[type_] if type_ in by_type else by_name.get(name, f"{MARK} {name} {self.ins.value}")
+
+
+async def settled(tenant: Tenant, installation: Installation, issuer: DemoIssuer) -> tuple[Values, dict[str, str]]:
+    """A patient, her doctor and her paper, all marked: what there is to name, and with which token each comes."""
+    world = builders.World(tenant, SetClock(datetime.now(UTC)))
+    doctor = builders.professional(name=f"{MARK}MEDECIN")
+    known = Professional(
+        rpps=doctor.id,
+        family_name=f"{MARK}MEDECIN",
+        given_name=f"{MARK}PRENOM",
+        profession=builders.PHYSICIAN,
+        practices=(Practice(tenant_id=TENANT),),
+    )
+    await installation.directory.register_professionals([known])
+    named: dict[str, Any] = {"family_name": f"{MARK}NOM", "given_name": f"{MARK}PRENOM"}
+    traits = patients.Traits(family_name=f"{MARK}NOM", given_names=(f"{MARK}PRENOM",), birth_date="19800115", sex="F")
+    async with transaction(world.context(world.feeder)) as act:
+        patient_id = await patients.register(act, [INS], traits, IdentityStatus.QUALIFIED, source="builder")
+    person = world.person(INS, f"{MARK}NOM")
+    async with transaction(world.context(person)) as act:
+        await lifecycle.open_(act, patient_id, basis=lifecycle.Basis.CONSENT, proof=f"{MARK}PREUVE")
+    await world.authorize(patient_id, person, doctor)
+    paper = builders.document(author=doctor, title=f"{MARK}TITRE", content=CONTENT)
+    document_id = await world.publish(patient_id, paper)
+    values = Values(INS, node_id(Node.PATIENT, patient_id), node_id(Node.DOCUMENT, document_id), doctor.id)
+    return values, {
+        "patient": issuer.mint_person(oid=INS.oid, value=INS.value, **named),
+        "doctor": issuer.mint_professional(rpps=doctor.id, profession=builders.PHYSICIAN, **named),
+        "officer": issuer.mint_officer(network=TENANT, **named),
+    }

@@ -12,7 +12,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,9 @@ from graphql import FieldNode
 from starlette.applications import Starlette
 
 from passerelle.audit.outbox import Waiting
-from passerelle.audit.transactions import transaction
-from passerelle.dossier import lifecycle
-from passerelle.identities import patients
-from passerelle.identities.directory import Practice, Professional
-from passerelle.identities.ins import IdentityStatus
-from passerelle.kernel.clock import SetClock
 from passerelle.kernel.context import Tenant
 from passerelle_graphql.committed import committed
-from passerelle_graphql.ids import Node, node_id
+from passerelle_graphql.ids import Node, key_of
 from passerelle_graphql.metrics import REQUESTS
 from passerelle_ops import worker
 from passerelle_ops.asgi import create_app
@@ -41,17 +34,16 @@ from passerelle_ops.relay import Subscriber, Subscribers
 from passerelle_ops.settings import Settings
 from passerelle_ops.watching import traces
 from passerelle_ops.watching.traces import LOST
-from passerelle_ops.watching.worked import TURNS
-from tests import builders
+from passerelle_ops.watching.worked import ENVELOPES, TURNS
 from tests.conftest import Cloned
 from tests.gateway.serving import GRAPHQL, TENANT, listening
 from tests.logged import logged_as_before as logged_as_before
 from tests.running.one_network import one_network
 from tests.watching.collector import Collector
-from tests.watching.marked import CONTENT, MARK, SCHEMA, Values, is_query, operations
+from tests.watching.marked import INS, MARK, SCHEMA, Values, is_query, operations, settled
+from tests.watching.neighbour import envelope
 
 BREAKS = "alter table journal add constraint refuses check (false) not valid"
-INS = builders.ins_of(31_415)
 
 
 @dataclass(slots=True)
@@ -65,6 +57,8 @@ class Ground:
     values: Values
     tokens: dict[str, str]
     collector: Collector
+    #: What another network sends, sealed and signed.
+    envelope: str
 
     async def send(self, who: str, name: str, text: str, variables: dict[str, Any]) -> httpx2.Response:
         body = {"query": text, "operationName": name, "variables": variables}
@@ -88,39 +82,11 @@ async def ground(
         ):
             tenant = await (await installation.registry()).tenant(TENANT)
             issuer = demo.DemoIssuer(tmp_path / "issuer", url)
-            values, tokens = await _marked(tenant, installation, issuer)
-            yield Ground(app, client, settings, tenant_database.owner_url, values, tokens, collector)
+            values, tokens = await settled(tenant, installation, issuer)
+            patient_id, document_id = key_of(Node.PATIENT, values.patient), key_of(Node.DOCUMENT, values.document)
+            sent = await envelope(tenant, directory_database.owner_url, tmp_path, patient_id, document_id)
+            yield Ground(app, client, settings, tenant_database.owner_url, values, tokens, collector, sent)
         await installation.close()
-
-
-async def _marked(tenant: Tenant, installation: Installation, issuer: demo.DemoIssuer) -> tuple[Values, dict[str, str]]:
-    """A patient, her doctor and her paper, all of them marked."""
-    world = builders.World(tenant, SetClock(datetime.now(UTC)))
-    doctor = builders.professional(name=f"{MARK}MEDECIN")
-    known = Professional(
-        rpps=doctor.id,
-        family_name=f"{MARK}MEDECIN",
-        given_name=f"{MARK}PRENOM",
-        profession=builders.PHYSICIAN,
-        practices=(Practice(tenant_id=TENANT),),
-    )
-    await installation.directory.register_professionals([known])
-    named: dict[str, Any] = {"family_name": f"{MARK}NOM", "given_name": f"{MARK}PRENOM"}
-    traits = patients.Traits(family_name=f"{MARK}NOM", given_names=(f"{MARK}PRENOM",), birth_date="19800115", sex="F")
-    async with transaction(world.context(world.feeder)) as act:
-        patient_id = await patients.register(act, [INS], traits, IdentityStatus.QUALIFIED, source="builder")
-    person = world.person(INS, f"{MARK}NOM")
-    async with transaction(world.context(person)) as act:
-        await lifecycle.open_(act, patient_id, basis=lifecycle.Basis.CONSENT, proof=f"{MARK}PREUVE")
-    await world.authorize(patient_id, person, doctor)
-    paper = builders.document(author=doctor, title=f"{MARK}TITRE", content=CONTENT)
-    document_id = await world.publish(patient_id, paper)
-    values = Values(INS, node_id(Node.PATIENT, patient_id), node_id(Node.DOCUMENT, document_id), doctor.id)
-    return values, {
-        "patient": issuer.mint_person(oid=INS.oid, value=INS.value, **named),
-        "doctor": issuer.mint_professional(rpps=doctor.id, profession=builders.PHYSICIAN, **named),
-        "officer": issuer.mint_officer(network=TENANT, **named),
-    }
 
 
 async def _ask(ground: Ground, who: str, *, everything: bool = False, queries: bool = False) -> int:
@@ -216,28 +182,32 @@ async def _at_work(settings: Settings) -> AsyncIterator[tuple[worker.Turns, Any]
         await asyncio.to_thread(turns.close)
 
 
-async def _work(turns: worker.Turns, app: Any) -> None:
+async def _work(turns: worker.Turns, app: Any, sent: str) -> None:
     for name in turns.tasks:
         await asyncio.to_thread(app.tasks["turns.all"].apply, (name,))
     marked = {"passerelle_request": f"{MARK} {MARK}", "traceparent": MARK}
     await asyncio.to_thread(app.tasks["turns.one"].apply, (MARK, MARK), headers=marked)
     await asyncio.to_thread(app.tasks["federation.take"].apply, (TENANT, f"{MARK}.{INS.value}"))
     await asyncio.to_thread(app.tasks["federation.take"].apply, (MARK, MARK))
+    await asyncio.to_thread(app.tasks["federation.take"].apply, (TENANT, sent))
 
 
 async def test_nothing_comes_out(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
+    ENVELOPES.counted.clear()
     answered = 0
     async with _at_work(ground.settings) as (turns, app):
         await _knock_everywhere(ground)
         answered += await _ask(ground, "officer", queries=True)
         answered += await _ask(ground, "doctor", everything=True)
         answered += await _ask(ground, "patient")
+        followed = set()
         for name, each in operations():
             if each.operation.value == "subscription":
+                followed.add(name)
                 first = await _follow(ground, name, committed()[name], ground.values.of(each, everything=False))
                 assert b"event" in first or b":" in first
-        await _work(turns, app)
+        await _work(turns, app, ground.envelope)
         assert {name for name in app.tasks if not name.startswith("celery.")} == {
             "turns.one",
             "turns.all",
@@ -250,24 +220,28 @@ async def test_nothing_comes_out(ground: Ground, capsys: pytest.CaptureFixture[s
             owner.execute(BREAKS)
         await _ask(ground, "doctor")
         await _knock_everywhere(ground)
-        await _work(turns, app)
+        await _work(turns, app, ground.envelope)
     figures = (await ground.client.get("/metrics")).text
     traces.stop()
     told = capsys.readouterr()
     logs, spans = told.err, str(ground.collector.messages)
 
-    _is_whole(logs, figures, spans, answered)
+    _is_whole(logs, figures, spans, answered, followed)
     for where, text in (("logs", logs + told.out), ("metrics", figures), ("traces", spans)):
         assert MARK not in text.upper(), (where, _about(text, MARK))
         for matricule in (INS.value, INS.value[:13]):
             assert matricule not in text, (where, _about(text, matricule))
 
 
-def _is_whole(logs: str, figures: str, spans: str, answered: int) -> None:
+def _is_whole(logs: str, figures: str, spans: str, answered: int, followed: set[str]) -> None:
     """All of it was asked, much was answered, much failed, and one id leads from each to the others."""
     asked = {operation for network, operation, _ in REQUESTS.counted if network == TENANT}
-    known = {name: each for name, each in operations() if each.operation.value != "subscription"}
-    assert known.keys() <= asked
+    assert {name for name, _ in operations()} - followed <= asked
+    assert followed == {name for name, each in operations() if each.operation.value == "subscription"}
+    # The one of another network was opened, whatever became of it; those of nobody were not.
+    envelopes = {outcome: count for (network, outcome), count in ENVELOPES.counted.items() if network == TENANT}
+    assert sum(envelopes.values()) == 4
+    assert envelopes["unopened"] == 2
     roots = [root for _, each in operations() for root in each.selection_set.selections]
     assert _roots() == {each.name.value for each in roots if isinstance(each, FieldNode)}
     lines = [json.loads(line) for line in logs.splitlines()]
