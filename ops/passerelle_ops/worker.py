@@ -12,6 +12,7 @@ With PASSERELLE_BEAT=false the clock is a process of its own (`beat`): many work
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import warnings
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 import structlog
 from celery import Celery, Task, signals
 from celery.beat import EmbeddedService, Scheduler
+from uvicorn.loops.auto import auto_loop_factory
 
 from passerelle.kernel import tracing
 from passerelle.kernel.clock import legal_day
@@ -67,7 +69,7 @@ class Loop:
     """One event loop in a thread of its own."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = auto_loop_factory()()  # the web's
         self._endless: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="worker-loop", daemon=True)
         self._thread.start()
@@ -346,6 +348,8 @@ def main(subscribers: Subscribers | None = None, kinds: Kinds | None = None) -> 
     clock = EmbeddedService(app, thread=True, scheduler_cls=Scheduler) if settings.beat else None
 
     def ready(**_: object) -> None:
+        gc.collect()
+        gc.freeze()  # what is loaded is there to stay
         if clock is not None:
             first_turns(app, turns)
             clock.start()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, cast, func, literal, select, update
+from sqlalchemy import BigInteger, Select, Text, cast, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit.tables import outbox
@@ -35,13 +35,26 @@ class Followed:
     is_full: bool
 
 
-async def since(
-    connection: AsyncConnection, names: Sequence[str], after: int, limit: int, *, but_with: str | None = None
-) -> Followed:
-    """The events of these names in the transactions after that place, some `limit` of them, each transaction whole.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """The events of `Followed`, not read yet: rows of `name`, `patient_id`, `payload`, oldest first."""
 
-    `but_with`: a key of a payload; those that say something there are not meant.
-    """
+    rows: Select[Any]
+    until: int
+    is_full: bool
+
+
+async def since(connection: AsyncConnection, names: Sequence[str], after: int, limit: int) -> Followed:
+    """The events of these names in the transactions after that place, some `limit` of them, each transaction whole."""
+    found = await reach(connection, names, after, limit)
+    rows = await connection.execute(found.rows)
+    return Followed(events=[Told(**row) for row in rows.mappings()], until=found.until, is_full=found.is_full)
+
+
+async def reach(
+    connection: AsyncConnection, names: Sequence[str], after: int, limit: int, *, but_with: str | None = None
+) -> Reached:
+    """The same, for a statement that reads them. `but_with`: a key of payloads; where it says something, none is meant."""
     running = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
     ceiling = int((await connection.execute(select(running))).scalar_one())
     wanted = (
@@ -54,12 +67,12 @@ async def since(
     transactions = list(await connection.scalars(first))
     is_full = len(transactions) == limit
     until = transactions[-1] if is_full else max(after, ceiling - 1)
-    rows = await connection.execute(
+    rows = (
         select(outbox.c.name, outbox.c.patient_id, outbox.c.payload)
         .where(*wanted, outbox.c.transaction_id <= until)
         .order_by(outbox.c.transaction_id, outbox.c.at)
     )
-    return Followed(events=[Told(**row) for row in rows.mappings()], until=until, is_full=is_full)
+    return Reached(rows=rows, until=until, is_full=is_full)
 
 
 async def begin_again(connection: AsyncConnection) -> bool:

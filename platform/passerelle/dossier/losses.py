@@ -7,12 +7,13 @@ files it again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, Text, Uuid, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from passerelle.audit import followed
@@ -41,11 +42,14 @@ class LostDocument:
     content: bool = False
 
 
-async def filed(connection: AsyncConnection, after: int) -> tuple[list[dict[str, Any]], followed.Followed]:
+async def filed(connection: AsyncConnection, after: int) -> tuple[list[dict[str, Any]], followed.Reached]:
     """Documents filed here since a place of the outbox, as the ledger writes them down, and how far this came."""
-    told = await followed.since(connection, (DocumentPublished.name,), after, _AT_ONCE, but_with=ORIGIN)
-    ids = [UUID(str(each.payload["document_id"])) for each in told.events]
-    return [_written(row) for row in await connection.execute(_entries(ids))] if ids else [], told
+    found = await followed.reach(connection, (DocumentPublished.name,), after, _AT_ONCE, but_with=ORIGIN)
+    event = found.rows.order_by(None).subquery("event")
+    is_told = document.c.document_id == cast(event.c.payload["document_id"].astext, Uuid())
+    entry = _entries().join_from(event, document, is_told).where(document.c.origin.is_(None)).subquery("entry")
+    rows = await connection.execute(select(cast(func.json_agg(func.row_to_json(entry.table_valued())), Text())))
+    return json.loads(rows.scalar_one() or "[]"), found
 
 
 async def entries_lost(
@@ -83,7 +87,7 @@ async def entries_lost(
 
 async def contents_lost(tenant: Tenant, stored: Collection[str]) -> AsyncIterator[LostDocument]:
     """The documents kept here whose content is not among the names in the store."""
-    kept = _entries(None).where(
+    kept = _entries().where(
         document.c.content_name != "",
         document.c.origin.is_(None),
         dossier.c.patient_id == document.c.patient_id,
@@ -101,8 +105,8 @@ async def contents_lost(tenant: Tenant, stored: Collection[str]) -> AsyncIterato
                 )
 
 
-def _entries(ids: Sequence[UUID] | None) -> Any:
-    wanted = select(
+def _entries() -> Select[Any]:
+    return select(
         document.c.patient_id,
         document.c.document_id,
         document.c.unique_id,
@@ -110,15 +114,3 @@ def _entries(ids: Sequence[UUID] | None) -> Any:
         document.c.filed_at,
         document.c.content_name,
     )
-    return wanted if ids is None else wanted.where(document.c.document_id.in_(ids), document.c.origin.is_(None))
-
-
-def _written(row: Any) -> dict[str, Any]:
-    return {
-        "patient_id": str(row.patient_id),
-        "document_id": str(row.document_id),
-        "unique_id": row.unique_id,
-        "structure_id": row.structure_id,
-        "filed_at": row.filed_at.isoformat(),
-        "content_name": row.content_name,
-    }

@@ -20,7 +20,8 @@ from passerelle.kernel.database import Statement
 from passerelle.kernel.pipeline_values import Binary, Written, written
 
 _FOR_BUNDLES: Final = b"""select set_config(name, value, true) from (values
-    ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('jit', 'off')) as given(name, value)"""
+    ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('jit', 'off'))
+    as given(name, value)"""
 
 
 #: How often each was run by this process.
