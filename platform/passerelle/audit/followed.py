@@ -54,7 +54,7 @@ async def since(connection: AsyncConnection, names: Sequence[str], after: int, l
 async def reach(
     connection: AsyncConnection, names: Sequence[str], after: int, limit: int, *, but_with: str | None = None
 ) -> Reached:
-    """The same, for a statement that reads them. `but_with`: a key of payloads; where it says something, none is meant."""
+    """The same, for a statement that reads them. `but_with`: a key of payloads; an event that has it is not meant."""
     running = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
     ceiling = int((await connection.execute(select(running))).scalar_one())
     wanted = (
