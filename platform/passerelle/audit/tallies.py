@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from passerelle.audit.shown_lines import LINE
 from passerelle.kernel.tallies import Count
 from passerelle_policies.vocabulary import Action, Mode
 
@@ -20,11 +21,15 @@ EMERGENCIES: Final = Count(
     "network",
     "mode",
 )
+# Within a text of somebody's, a quote would be escaped.
+_COPY: Final = f'"{LINE}": '
 
 
 def tell(network: str, lines: Sequence[Row[Any]]) -> None:
-    """Count lines whose seal is committed."""
+    """Count lines whose seal is committed (`leaves.columns_of_line`), but for what another network counts."""
     for line in lines:
+        if _COPY in line.facts:
+            continue
         DECISIONS.add(network, line.kind, line.action, line.outcome)
         if line.code is not None:
             REFUSALS.add(network, line.code)

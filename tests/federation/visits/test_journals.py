@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from passerelle.audit import journal
 from passerelle.audit.sealing import seal
+from passerelle.audit.tallies import DECISIONS
 from passerelle.audit.verification import verify_journal
 from passerelle.dossier import documents, reading
 from passerelle.identities.directory import Directory
@@ -70,6 +71,7 @@ async def _told(between: Visit, reader: Actor, patient_id: UUID, *by: Actor) -> 
 async def test_what_others_did_elsewhere_stands_in_the_journal_at_home_once(between: Visit) -> None:
     home, away, himself, himself_away = await between.patient()
     doctor, stranger = professional(), professional()
+    counted = dict(DECISIONS.counted)
     await between.away.authorize(away, himself_away, doctor)
     kept = await between.away.publish(away, document())
     await between.travel()
@@ -95,6 +97,8 @@ async def test_what_others_did_elsewhere_stands_in_the_journal_at_home_once(betw
     assert not await _told_away(between, himself_away, away)
     assert await between.owed() == []
     await seal(between.home.tenant, between.clock)
+    refused = ("nantes", "dossier", "read", "refused")  # Toulouse counts it
+    assert DECISIONS.counted.get(refused) == counted.get(refused)
     assert not (await verify_journal(between.home.tenant, between.clock)).findings
 
 
