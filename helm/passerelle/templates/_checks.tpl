@@ -12,6 +12,9 @@
 {{- if and $values.worker.perTenant (not $tenant.brokerSecret) -}}
 {{- fail (printf "%s.brokerSecret : avec worker.perTenant, chaque réseau a son propre compte au courtier." $key) -}}
 {{- end -}}
+{{- if and $values.worker.perTenant (not $tenant.directorySecret) -}}
+{{- fail (printf "%s.directorySecret : avec worker.perTenant, chaque réseau a son propre compte à l'annuaire." $key) -}}
+{{- end -}}
 {{- $here := $values.directory.database.cluster -}}
 {{- if and $here (eq $here (toString $tenant.database.cluster)) $tenant.directorySecret (ne (toString $tenant.directorySecret) $tenant.database.secret) -}}
 {{- fail (printf "%s.directorySecret : sur le cluster de l'annuaire, c'est le même compte que %s.database.secret (%s)." $key $key $tenant.database.secret) -}}

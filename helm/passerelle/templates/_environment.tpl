@@ -111,6 +111,7 @@
 {{- if eq $component "web" }}
 - {name: PASSERELLE_WEB_PROCESSES, value: {{ $values.web.processes | quote }}}
 - {name: PASSERELLE_CONNECTIONS, value: {{ $values.web.connections | quote }}}
+- {name: PASSERELLE_DRAIN_SECONDS, value: {{ $values.web.drainSeconds | quote }}}
 - {name: PASSERELLE_ISSUER, value: {{ $values.issuers.professionals | quote }}}
 {{- with $values.issuers.persons }}
 - {name: PASSERELLE_PERSON_ISSUER, value: {{ . | quote }}}
