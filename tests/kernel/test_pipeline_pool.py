@@ -180,6 +180,17 @@ async def test_transactions_wait_in_a_bounded_room_too(opened: Open) -> None:
     assert await act(10) == (10,)
 
 
+async def test_a_transaction_finds_a_connection_that_died_while_it_was_idle(opened: Open) -> None:
+    database, other = opened(pool_size=1), opened(pool_size=1)
+    own = text("select pg_backend_pid()")
+    async with database.transaction() as connection:
+        died = await connection.scalar(own)
+    async with other.transaction() as connection:
+        assert await connection.scalar(text("select pg_terminate_backend(:pid, 5000)"), {"pid": died})
+    async with database.transaction() as connection:
+        assert await connection.scalar(own) != died
+
+
 async def test_transactions_of_all_databases_stay_under_their_half(opened: Open) -> None:
     ceiling = Ceiling(4)
     databases = [opened(pool_size=3, ceiling=ceiling, timeout=20.0) for _ in range(5)]
