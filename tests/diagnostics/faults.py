@@ -163,7 +163,7 @@ async def key_lost(ground: Ground) -> AsyncIterator[None]:
     file.with_suffix(".away").rename(file)
 
 
-@_fault(("keys", NETWORK, "KEY_SERVICE_AWAY"))
+@_fault(("keys", NETWORK, "KEY_SERVICE_AWAY"), ("keys", "locator", "KEY_NOT_SEALED"))
 async def key_service_away(ground: Ground) -> AsyncIterator[None]:
     file, token = ground.state / "keys" / f"{NETWORK}.key", ground.folder / "token"
     text = file.read_bytes()

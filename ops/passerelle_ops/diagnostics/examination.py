@@ -9,6 +9,7 @@ from typing import Final
 
 from passerelle.kernel.context import Tenant
 from passerelle.kernel.errors import PasserelleError
+from passerelle.kernel.key_place import KeyPlace
 from passerelle.kernel.keys import Keys
 from passerelle_ops.diagnostics import networks, servers
 from passerelle_ops.diagnostics.found import Check, Found, Wrong
@@ -50,6 +51,8 @@ class Examination:
     async def _network(self, tenant_id: str, *, contents: bool) -> None:
         await self._note(Check.DATABASE, tenant_id, self._database(tenant_id))
         has_key = await self._note(Check.KEYS, tenant_id, self._key_file(tenant_id))
+        if has_key:
+            await self._note(Check.KEYS, tenant_id, self._closed(tenant_id, self._installation.keys_of(tenant_id)))
         if not (has_key and self._answers("directory")):
             return
         opened: list[Tenant] = []
@@ -107,11 +110,16 @@ class Examination:
         if self._answers("directory") and not (await self._installation.registry()).networks:
             return []  # it is drawn with the first network
         _ = self._installation.locator
-        return [Found(Check.KEYS, "locator")]
+        return await self._closed("locator", self._installation.locator_key) or [Found(Check.KEYS, "locator")]
 
     async def _key_file(self, tenant_id: str) -> list[Found]:
         Keys.load(self._installation.keys_of(tenant_id))
         return []
+
+    async def _closed(self, about: str, place: KeyPlace) -> list[Found]:
+        """What lies open although a key service is set."""
+        is_open = place.seal is not None and not place.is_sealed()
+        return [Found(Check.KEYS, about, Wrong("KEY_NOT_SEALED"))] if is_open else []
 
     async def _networks(self) -> list[str]:
         only = self._settings.worker_tenant
