@@ -121,7 +121,7 @@ document = Table(
         comment="members of a JSON object, as the gateway lists documents; holds what every reader of it may see",
     ),
     PrimaryKeyConstraint("patient_id", "document_id"),
-    # No key to the record: the submission set has one.
+    ForeignKeyConstraint(["patient_id"], ["dossier.patient_id"]),
     ForeignKeyConstraint(
         ["patient_id", "submission_set_id"], ["submission_set.patient_id", "submission_set.submission_set_id"]
     ),
@@ -141,7 +141,7 @@ document_author = Table(
     Column("author_id", Text, nullable=False, comment="one of document.author_ids; drawn at random once purged"),
     Column("document_id", Uuid, nullable=False),
     PrimaryKeyConstraint("patient_id", "author_id", "document_id"),
-    # No key to the document: each row is written with it, out of it, and looking for it once more is paid by import.
+    ForeignKeyConstraint(["patient_id", "document_id"], ["document.patient_id", "document.document_id"]),
     comment="Who wrote what: document.author_ids in the order in which a record asks for it.",
 )
 

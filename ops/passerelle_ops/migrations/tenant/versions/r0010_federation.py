@@ -18,9 +18,6 @@ depends_on = None
 CONTRACTS = {
     "DropConstraint document ck_document_no_double_hiding": "Its acts refuse to hide twice by themselves, and it"
     " reads each mark alone: a document that is masked and hidden is shown to neither side.",
-    "DropConstraint document fk_document_patient_id": "The document's submission set is of the same patient's record.",
-    "DropConstraint document_author fk_document_author_patient_id_document_id": "Its rows are written by the statement"
-    " that enters their document, and nobody may delete one.",
 }
 
 
@@ -245,9 +242,6 @@ def upgrade() -> None:
     )
     # Two networks may have decided one each, until home settles it; within one, the acts refuse it.
     op.drop_constraint(op.f("ck_document_no_double_hiding"), "document", type_="check")
-    # Its submission set has one.
-    op.drop_constraint(op.f("fk_document_patient_id"), "document", type_="foreignkey")
-    op.drop_constraint(op.f("fk_document_author_patient_id_document_id"), "document_author", type_="foreignkey")
     op.add_column(
         "document",
         sa.Column("origin", sa.Text(), nullable=True, comment="the network that keeps the document; null: this one"),
