@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from passerelle.kernel.contents import path_of
+from passerelle.kernel.keys import Keys
 from passerelle_ops.backup.envelope import Opener, create_keys
 from passerelle_ops.backup.places import Place
 from passerelle_ops.backup.pruning import Retention, superfluous, take_away
 from passerelle_ops.backup.rehearsing import rehearse
+from passerelle_ops.backup.sources import Source
 from tests.backup.house import House
 from tests.builders import document
 
@@ -31,8 +34,10 @@ async def test_what_no_archive_left_needs_goes_and_no_more(house: House, tmp_pat
     async def pooled() -> set[str]:
         return {name for folder in await pool.folders() for name in await pool.names(folder)}
 
-    async def would(retention: Retention = WEEK, opener: Opener = house.opener) -> tuple[set[str], set[str], set[str]]:
-        found = await superfluous(house.source, house.place, opener, retention, world.clock)
+    async def would(
+        retention: Retention = WEEK, opener: Opener = house.opener, source: Source = house.source
+    ) -> tuple[set[str], set[str], set[str]]:
+        found = await superfluous(source, house.place, opener, retention, world.clock)
         return {*found.archives}, {*found.contents}, {*found.unread}
 
     stays, gone = await filed(), str(uuid4())
@@ -50,6 +55,8 @@ async def test_what_no_archive_left_needs_goes_and_no_more(house: House, tmp_pat
     assert await would(Retention(days=1, months=3)) == (set(), set(), set())
     create_keys(tmp_path / "other", tmp_path / "other.pub")
     assert await would(opener=Opener.load(tmp_path / "other")) == (set(), set(), {first, second})
+    signed_since = replace(house.source, keys=Keys.create(tmp_path / "since.key"))
+    assert await would(source=signed_since) == (set(), set(), {first, second})
 
     # The newest is cut: the one before is the last that is whole, and what it refers to stays as well.
     archive = tmp_path / "backups" / "essai" / second

@@ -13,7 +13,7 @@ from typing import Final
 
 from passerelle.kernel.clock import Clock
 from passerelle.kernel.contents import Contents
-from passerelle.kernel.errors import BrokenIntegrity, InvalidInput, Refused
+from passerelle.kernel.errors import BrokenIntegrity, Conflict, InvalidInput, Refused
 from passerelle_ops.backup.envelope import Opener
 from passerelle_ops.backup.making import POOL, SUFFIX, Progress
 from passerelle_ops.backup.places import Place
@@ -65,7 +65,7 @@ async def superfluous(
             await believed(archive, source, on_progress)
             if source.tenant is not None:
                 referred |= {content async for content, _ in archive.contents(source)}
-        except (BrokenIntegrity, InvalidInput, Refused):
+        except (BrokenIntegrity, Conflict, InvalidInput, Refused):  # of another key too: whoever has that one reads it
             unread.append(name)
     contents: set[str] = set()
     if source.tenant is not None and kept and not unread:
