@@ -48,8 +48,13 @@ def together(first: Late, between: str, second: Late) -> Late | None:
     return Late(write=write, kept_as=lambda context: (kept_first(context), between, kept_second(context)))
 
 
-async def filled(body: bytes, places: Sequence[Late], context: Context) -> list[bytes]:
-    """The octets with every place filled, in pieces."""
+async def filled(body: bytes, places: Sequence[Late], context: Context) -> bytes:
+    """The octets with every place filled."""
+    return b"".join(await in_pieces(body, places, context))
+
+
+async def in_pieces(body: bytes, places: Sequence[Late], context: Context) -> list[bytes]:
+    """The same in pieces, to be joined with what stands round them."""
     pieces = body.split(b"\x01")  # the text between places and these, in turn
     if not (asked := pieces[1::2]):
         return pieces

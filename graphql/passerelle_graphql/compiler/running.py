@@ -66,7 +66,7 @@ async def _body(plan: RootPlan, asked: Asked, bound: _Bound) -> Sequence[bytes]:
         if body is not None:
             if told is not None:
                 plan.root.beside(asked, json.loads(told))
-            return await late.filled(body, plan.late, asked.context)
+            return await late.in_pieces(body, plan.late, asked.context)
         value = plan.root.otherwise(asked, json.loads(told or b"null"))
         if isinstance(value, Problem):
             _noted(asked, value)
