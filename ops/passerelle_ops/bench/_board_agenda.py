@@ -8,7 +8,7 @@ plain SQL decides nothing and journals nothing: it is what the rows alone cost.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, LiteralString
 from uuid import UUID, uuid4
@@ -57,7 +57,7 @@ class AgendaStatements:
         self._preparation = Preparation(schema, Limits(), introspection=False)
         self._plans = Plans(schema, ROOTS, kept=8)
 
-    def of(self, session_id: UUID) -> list[tuple[bytes, list[Any]]]:
+    def of(self, session_id: UUID) -> list[tuple[bytes, Sequence[Any]]]:
         """Their texts, and their values: one for each root of the operation."""
         variables = {"id": node_id(Node.BOARD_SESSION, session_id)}
         prepared = self._preparation.prepare(

@@ -7,7 +7,7 @@ Its statement is sent by psycopg and nothing else, so that nothing but the datab
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -63,7 +63,7 @@ class ViewStatement:
         self._preparation = Preparation(schema, Limits(), introspection=False)
         self._plans = Plans(schema, ROOTS, kept=8)
 
-    def of(self, patient_id: UUID) -> tuple[bytes, list[Any]]:
+    def of(self, patient_id: UUID) -> tuple[bytes, Sequence[Any]]:
         """Its text, and its values."""
         variables = {"patientId": node_id(Node.PATIENT, patient_id)}
         prepared = self._preparation.prepare(
@@ -110,7 +110,7 @@ def view_side(name: str, title: str, url: str, tenant: Tenant, patients: list[UU
 
 
 @asynccontextmanager
-async def _client(url: str, sent: list[tuple[bytes, list[Any]]]) -> AsyncIterator[Ask]:
+async def _client(url: str, sent: list[tuple[bytes, Sequence[Any]]]) -> AsyncIterator[Ask]:
     async with connected(url) as connection:
 
         async def ask(turn: int) -> None:
