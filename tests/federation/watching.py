@@ -64,7 +64,7 @@ class Watched:
     def addressed(self) -> Sequence[Addressed]:
         return self._inner.addressed
 
-    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str:
+    async def gather(self, connection: AsyncConnection, to_tenant: str, owed: Sequence[Owed]) -> str | bytes:
         for each in owed:
             sheet = self._story.oracle.sheets.get(each.object_id)
             if sheet is not None:
