@@ -56,6 +56,8 @@ from passerelle_tenants.registry import recorded_networks
 
 # They only wait for the loop. With few, long turns in as many networks would stop the seals and the relay of all.
 _THREADS = "12"
+# A turn holds one connection for its lock and needs others for its work: all may be had at once by so many.
+_CONNECTIONS_OF_A_TURN = 8
 ALIVE_SECONDS = 10.0
 # How soon other networks are told, and how long nobody looks once a database was away.
 GLANCE_SECONDS, AWAY_SECONDS = 0.25, 2.0
@@ -116,6 +118,7 @@ class Turns:
         self._served: list[str] = []
         self._served_until = 0.0
         self._loop = Loop()
+        self._at_once = asyncio.Semaphore(max(1, installation.settings.connections // _CONNECTIONS_OF_A_TURN))
         seal_every = self._loop.run(self._seal_every())
         keeper = Keeper(
             lambda tenant: Ledger(Place(installation.ledger_url(tenant.id)), tenant),
@@ -196,7 +199,8 @@ class Turns:
         began, known = perf_counter(), self.known_network(tenant_id)
         try:
             task, tenant = self.tasks[name], await (await self._installation.registry()).tenant(tenant_id)
-            is_done = await run_alone(task, tenant, self._installation.clock)
+            async with self._at_once:
+                is_done = await run_alone(task, tenant, self._installation.clock)
             worked.TURNS.add(tenant.id, name, "done" if is_done else "held")
             if is_done:
                 worked.TURN_SECONDS.add(perf_counter() - began, name)

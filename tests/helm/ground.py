@@ -218,6 +218,8 @@ def laid(postgres: Postgres, valkey: Valkey, folder: Path, networks: Sequence[st
             ground.close()
             for each in networks:
                 broker.execute_command("ACL", "DELUSER", secrets[f"broker-{each}"]["username"])
+            with psycopg.connect(postgres.url(), autocommit=True) as admin:
+                _taken_away(admin, secrets)
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -230,6 +232,15 @@ def until(holds: Callable[[], bool], what: str) -> None:
 def _account(name: str) -> Mapping[str, str]:
     password = base64.b32encode(name.encode()).decode().strip("=")
     return {"username": f"helm_{name.replace('-', '_')}", "password": password}
+
+
+def _taken_away(admin: psycopg.Connection[Any], secrets: Mapping[str, Mapping[str, str]]) -> None:
+    """The databases and roles of a ground, for the next one of this server."""
+    for database in (each.removesuffix("-owner") for each in secrets if each.endswith("-owner")):
+        admin.execute(f"drop database helm_{database} with (force)".encode())
+    for account, said in secrets.items():
+        if not account.startswith("broker-"):
+            admin.execute(f"drop role {said['username']}".encode())
 
 
 def _part(name: str) -> str:
