@@ -115,7 +115,7 @@ async def test_what_is_committed_while_the_feed_is_cut_off_is_heard_afterwards(
             for number in range(20):
                 if number % 4 == 0:
                     await admin.execute(
-                        "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s",
+                        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s",
                         (f"serving_{tenant_database.name}",),
                     )
                 await event(admin, patient, number)

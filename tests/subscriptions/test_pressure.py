@@ -135,7 +135,7 @@ async def test_rights_are_asked_again_after_the_database_was_away(
         for number in range(5):
             await world.publish(record.patient_id, builders.document(title=f"n° {number}"))
             await admin.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s",
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s",
                 (f"serving_{tenant_database.name}",),
             )
         assert [(await told(doctor))["document"]["title"] for _ in range(5)] == [f"n° {each}" for each in range(5)]
