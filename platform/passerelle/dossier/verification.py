@@ -10,7 +10,21 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, case, except_, func, literal, or_, select, tuple_, union, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    except_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union,
+    union_all,
+)
 
 from passerelle.audit.verification import Finding, lines_by_actor
 from passerelle.dossier.contents import content_binding
@@ -114,7 +128,7 @@ async def acts_without_line(tenant: Tenant) -> list[Finding]:
     acts = union_all(
         select(dossier_act.c.patient_id, dossier_act.c.actor_id, lived.label("act")),
         select(document_version.c.patient_id, document_version.c.actor_id, filed.label("act")).where(
-            document_version.c.act.not_in(_WITHOUT_LINE)
+            document_version.c.act.not_in(_WITHOUT_LINE), ~_was_taken_in()
         ),
     ).subquery("acts")
     counted = (
@@ -149,6 +163,16 @@ async def acts_without_line(tenant: Tenant) -> list[Finding]:
             Finding(code="ACT_WITHOUT_LINE", about=f"{row.patient_id} {row.act} {row.lines or 0}/{row.acts}")
             for row in await connection.execute(missing)
         ]
+
+
+def _was_taken_in() -> ColumnElement[bool]:
+    """SQL condition: the filing of a document in another network, which has its line there."""
+    elsewhere = exists().where(
+        document.c.patient_id == document_version.c.patient_id,
+        document.c.document_id == document_version.c.document_id,
+        document.c.origin.is_not(None),
+    )
+    return (document_version.c.act == Action.PUBLISH.value) & elsewhere
 
 
 def _is_kept() -> ColumnElement[bool]:

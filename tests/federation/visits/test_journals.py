@@ -15,6 +15,7 @@ from passerelle.audit.sealing import seal
 from passerelle.audit.tallies import DECISIONS
 from passerelle.audit.verification import verify_journal
 from passerelle.dossier import documents, reading
+from passerelle.dossier.verification import acts_without_line
 from passerelle.identities.directory import Directory
 from passerelle.kernel.actors import Actor
 from passerelle.kernel.errors import Refused
@@ -100,6 +101,7 @@ async def test_what_others_did_elsewhere_stands_in_the_journal_at_home_once(betw
     refused = ("nantes", "dossier", "read", "refused")  # Toulouse counts it
     assert DECISIONS.counted.get(refused) == counted.get(refused)
     assert not (await verify_journal(between.home.tenant, between.clock)).findings
+    assert not await acts_without_line(between.home.tenant)  # who filed there has his line there
 
 
 async def _told_away(between: Visit, reader: Actor, patient_id: UUID) -> list[str]:
